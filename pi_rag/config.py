@@ -1,0 +1,592 @@
+"""Settings: grouped, frozen, each with its unit, its reason and what happens when it is changed.
+
+A value comes from, strongest first: a flag, an environment variable, the TOML file, the default. A key that
+nobody knows is refused with the nearest one that exists. `docs/settings.md` and `configs/pi-rag.toml` are
+generated from this file (`python -m docs.build`), so there is one place to change.
+
+It reads one TOML file and the environment, and knows nothing of what the settings are used for.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pi_rag.errors import SettingsInvalid
+
+SOCKET_PATH_BYTES_MAX = 107
+"""Linux keeps 108 bytes for a socket's path, the last one for its end mark."""
+
+
+def setting(
+    default: Any,
+    unit: str,
+    why: str,
+    *,
+    env: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that carries its own documentation and bounds."""
+    meta = {"unit": unit, "why": why, "env": env, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The supervisor: where it lives, and how much a client may ask of it."""
+
+    data: str = setting(
+        "",
+        "path",
+        "Folder of the database and the models. Empty: the XDG data folder, `~/.local/share/pi-rag`.",
+        env="PI_RAG_DATA",
+    )
+    socket: str = setting(
+        "",
+        "path",
+        "The Unix socket that clients use. Empty: `pi-rag.sock` in the XDG runtime folder, or in the data "
+        "folder where there is none. At most 107 bytes long.",
+        env="PI_RAG_SOCKET",
+    )
+    socket_mode: str = setting(
+        "600",
+        "octal",
+        "Rights of the socket. 600: only the user who runs the service. 660: the socket's group too.",
+    )
+    request_mib_max: int = setting(
+        96,
+        "MiB",
+        "Largest request body. It is held in RAM while it is queued, so a larger one costs that much.",
+        low=1,
+        high=1024,
+    )
+    requests_max: int = setting(
+        64,
+        "requests",
+        "Requests in progress at once. One more is answered `busy` at once instead of waiting unseen.",
+        low=1,
+        high=1024,
+    )
+    connections_max: int = setting(
+        256,
+        "connections",
+        "Open connections. One more is answered 503 and closed; it bounds what idle clients can hold.",
+        low=1,
+        high=4096,
+    )
+    head_s_max: float = setting(
+        5.0,
+        "s",
+        "Time for a client to send a request's head. A slower one is cut off, so that it holds no place.",
+        low=0.1,
+        high=600,
+    )
+    request_s_max: float = setting(
+        300.0,
+        "s",
+        "Longest any request may take, its body included. Past it the answer is `deadline_exceeded`; "
+        "a queued job goes on.",
+        low=1,
+        high=86400,
+    )
+    stop_s_max: float = setting(
+        8.0,
+        "s",
+        "Time after SIGTERM to finish what is in progress. Queued documents are durable and go on at the "
+        "next start. systemd's TimeoutStopSec must be longer.",
+        low=0.5,
+        high=60,
+    )
+    log_level: str = setting(
+        "info",
+        "name",
+        "How much is logged. It can be reloaded with SIGHUP.",
+        choices=("debug", "info", "warning", "error"),
+    )
+
+
+@dataclass(frozen=True)
+class EmbedderSettings:
+    """The pool of worker processes that turns texts into vectors."""
+
+    model: str = setting(
+        "",
+        "name or path",
+        "Which model makes the vectors: a name from `pi-rag model list`, or the path of a GGUF. Empty: the "
+        "one chosen with `pi-rag model use`.",
+        env="PI_RAG_MODEL",
+    )
+    workers: int = setting(
+        4,
+        "processes",
+        "Worker processes, one thread each. A Pi 5 has four cores; more workers than cores gain nothing and "
+        "cost about 45 MiB each.",
+        env="PI_RAG_WORKERS",
+        low=1,
+        high=64,
+    )
+    query_workers_reserved: int = setting(
+        1,
+        "processes",
+        "Workers that never take a passage of an ingest, so that a query finds one free. 0: ingest may take "
+        "all of them, and a query waits for one passage. With one worker it has no effect.",
+        low=0,
+        high=63,
+    )
+    tokens_max: int = setting(
+        256,
+        "tokens",
+        "Longest text a worker embeds; the rest is cut off. RAM per worker grows with it (about 31 MiB at "
+        "256, 62 MiB at 512), so it should be no larger than passages need.",
+        low=32,
+        high=512,
+    )
+    sequences_max: int = setting(
+        8,
+        "texts",
+        "Texts that may share one model call when they are short. More costs RAM and gains nothing.",
+        low=1,
+        high=64,
+    )
+    request_texts_max: int = setting(
+        64,
+        "texts",
+        "Texts in one frame to a worker. It bounds how long one request can hold a worker.",
+        low=1,
+        high=1024,
+    )
+    query_queue_max: int = setting(
+        64, "requests", "Queries that may wait for a worker. One more is answered `busy`.", low=1, high=4096
+    )
+    ingest_queue_max: int = setting(
+        64,
+        "requests",
+        "Requests of the ingest lane that may wait for a worker. One more is answered `busy`; the ingest "
+        "itself waits for its answers and never fills it.",
+        low=1,
+        high=4096,
+    )
+    frame_mib_max: int = setting(
+        8,
+        "MiB",
+        "Largest frame between the supervisor and a worker. A larger one is a fault.",
+        low=1,
+        high=64,
+    )
+    query_s_max: float = setting(
+        3.0,
+        "s",
+        "Longest a query waits for its vector. Past it the answer comes from words alone and says so.",
+        low=0.05,
+        high=60,
+    )
+    ingest_s_max: float = setting(
+        120.0,
+        "s",
+        "Longest a passage waits for its vector before its document is tried again.",
+        low=1,
+        high=3600,
+    )
+    answer_s_max: float = setting(
+        20.0,
+        "s",
+        "Longest a worker may take over one frame. A silent one is killed and replaced; its frame is tried "
+        "once more on another.",
+        low=0.1,
+        high=600,
+    )
+    boot_s_max: float = setting(
+        60.0, "s", "Longest the model may take to load before the start counts as failed.", low=1, high=600
+    )
+    backoff_s_max: float = setting(
+        60.0,
+        "s",
+        "Longest wait between two attempts to start the embedder. The first wait is a quarter of a second, "
+        "each one doubles.",
+        low=0.5,
+        high=600,
+    )
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """The one SQLite file, its writer and its readers."""
+
+    readers: int = setting(
+        5,
+        "connections",
+        "Read connections that are kept open. Each costs about 2 MiB of cache.",
+        low=1,
+        high=64,
+    )
+    readers_overflow_max: int = setting(
+        5,
+        "connections",
+        "Read connections that may be opened beyond those, for a burst; they are closed after use.",
+        low=0,
+        high=64,
+    )
+    reader_wait_s_max: float = setting(
+        5.0,
+        "s",
+        "Longest a read waits for a connection. Past it the answer is `store_busy`.",
+        low=0.1,
+        high=60,
+    )
+    busy_s_max: float = setting(
+        5.0,
+        "s",
+        "Longest SQLite waits for a lock held by a stranger, such as a backup tool.",
+        low=0.1,
+        high=60,
+    )
+    cache_mib: int = setting(
+        2,
+        "MiB",
+        "Page cache of each connection. Vector scans bypass it, so little is enough.",
+        low=1,
+        high=256,
+    )
+    wal_mib_max: int = setting(
+        64,
+        "MiB",
+        "Size of the write-ahead log at which the writer empties it into the database. A larger one makes "
+        "fewer, longer pauses.",
+        low=1,
+        high=1024,
+    )
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """Reading, cutting and queueing documents."""
+
+    document_mib_max: int = setting(
+        64, "MiB", "Largest file that is read. It is held in RAM while it is read.", low=1, high=512
+    )
+    document_chars_max: int = setting(
+        20_000_000,
+        "characters",
+        "Longest text a document may turn into. It stops a small archive that unpacks to gigabytes.",
+        low=1000,
+        high=200_000_000,
+    )
+    chunk_tokens_max: int = setting(
+        200,
+        "tokens",
+        "Longest passage. With its title and headings it must fit embedder.tokens_max.",
+        low=16,
+        high=500,
+    )
+    chunk_overlap_tokens: int = setting(
+        20,
+        "tokens",
+        "How much of the end of a passage the next one repeats, so that no sentence loses its beginning.",
+        low=0,
+        high=250,
+    )
+    heading_tokens_max: int = setting(
+        40,
+        "tokens",
+        "How much of the title and headings is put before a passage when its vector is made.",
+        low=0,
+        high=128,
+    )
+    queue_items_max: int = setting(
+        100_000,
+        "documents",
+        "Documents that may wait in the durable queue. A request that would exceed it is answered `busy`.",
+        low=1,
+        high=10_000_000,
+    )
+    walk_files_max: int = setting(
+        100_000,
+        "files",
+        "Files one `add` may find below its paths; the rest is said and left out.",
+        low=1,
+        high=10_000_000,
+    )
+    attempts_max: int = setting(
+        3,
+        "attempts",
+        "How often a document is begun before it is given up. Counted when it is begun, so that one which "
+        "takes the service down with it cannot do so forever.",
+        low=1,
+        high=100,
+    )
+    embed_texts: int = setting(
+        4,
+        "texts",
+        "Passages in one request of the ingest lane. Fewer lets queries in sooner; more saves little.",
+        low=1,
+        high=64,
+    )
+    read_s_max: float = setting(
+        60.0,
+        "s",
+        "Longest one document may take to read; its reader is killed after that.",
+        low=0.1,
+        high=3600,
+    )
+    reader_memory_mib_max: int = setting(
+        1536,
+        "MiB",
+        "Address space of the reading child. It is a ceiling for one hostile file, not what is used.",
+        low=256,
+        high=65536,
+    )
+    reader_idle_s_max: float = setting(
+        10.0,
+        "s",
+        "How long the reading child stays after its last file, before its RAM is given back.",
+        low=0,
+        high=3600,
+    )
+    refusals_shown_max: int = setting(
+        1000,
+        "lines",
+        "How many refused files a job's answer lists. All of them are counted.",
+        low=1,
+        high=100_000,
+    )
+    jobs_kept_max: int = setting(
+        1000,
+        "jobs",
+        "How many finished jobs are remembered; older ones are forgotten.",
+        low=1,
+        high=1_000_000,
+    )
+
+
+@dataclass(frozen=True)
+class QuerySettings:
+    """Searching."""
+
+    chars_max: int = setting(
+        8000,
+        "characters",
+        "Longest query. Vectors see only its first tokens, so more would mislead.",
+        low=16,
+        high=1_000_000,
+    )
+    k_max: int = setting(100, "hits", "Most hits one search may ask for.", low=1, high=1000)
+    candidates: int = setting(
+        100, "passages", "How many passages each way proposes before they are fused.", low=10, high=1000
+    )
+    rrf_k: float = setting(
+        60.0,
+        "ranks",
+        "The constant of reciprocal rank fusion. Smaller trusts the first ranks more.",
+        low=1,
+        high=1000,
+    )
+    title_weight: float = setting(
+        1.5, "ratio", "How much more a word in the title counts than one in the text.", low=0, high=100
+    )
+    heading_weight: float = setting(
+        1.2, "ratio", "How much more a word in a heading counts than one in the text.", low=0, high=100
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All groups, checked against each other."""
+
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+    embedder: EmbedderSettings = field(default_factory=EmbedderSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    query: QuerySettings = field(default_factory=QuerySettings)
+
+    @property
+    def data_path(self) -> Path:
+        """Folder of the database and the models."""
+        return Path(self.service.data) if self.service.data else default_data_path(os.environ)
+
+    @property
+    def socket_path(self) -> Path:
+        """The Unix socket that clients use."""
+        if self.service.socket:
+            return Path(self.service.socket)
+        runtime = os.environ.get("XDG_RUNTIME_DIR")
+        return (Path(runtime) if runtime else self.data_path) / "pi-rag.sock"
+
+    @property
+    def database_path(self) -> Path:
+        """The one SQLite file."""
+        return self.data_path / "pi-rag.db"
+
+    @property
+    def models_path(self) -> Path:
+        """Folder of the installed models."""
+        return self.data_path / "models"
+
+
+def default_data_path(environ: Mapping[str, str]) -> Path:
+    """`pi-rag` in the XDG data folder (XDG Base Directory Specification 0.8)."""
+    xdg = environ.get("XDG_DATA_HOME")
+    base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".local" / "share"
+    return base / "pi-rag"
+
+
+def default_config_path(environ: Mapping[str, str]) -> Path | None:
+    """The first settings file that exists: the user's own, then the machine's."""
+    xdg = environ.get("XDG_CONFIG_HOME")
+    base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".config"
+    candidates = (base / "pi-rag" / "pi-rag.toml", Path("/etc/pi-rag/pi-rag.toml"))
+    return next((path for path in candidates if os.access(path, os.R_OK)), None)
+
+
+def load(
+    config: str | None = None,
+    *,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force.
+
+    `flags` are values by dotted name (`service.data`); None values are skipped. Raises SettingsInvalid.
+    """
+    env = os.environ if environ is None else environ
+    chosen = config or env.get("PI_RAG_CONFIG") or default_config_path(env)
+    values = _from_file(Path(chosen)) if chosen else {}
+    values |= _from_environment(env)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return from_values(values)
+
+
+def from_values(values: Mapping[str, Any]) -> Settings:
+    """Settings from dotted names; each value is checked, then their relations. Raises SettingsInvalid."""
+    known = names()
+    groups: dict[str, dict[str, Any]] = {group.name: {} for group in fields(Settings)}
+    for name, value in values.items():
+        if name not in known:
+            raise SettingsInvalid(f"There is no setting {name!r}.", hint=_nearest(name, list(known)))
+        group, key = name.split(".", 1)
+        groups[group][key] = _checked(name, value, known[name])
+    settings = Settings(**{name: _GROUPS[name](**given) for name, given in groups.items()})
+    _check_relations(settings)
+    return settings
+
+
+def names() -> dict[str, Any]:
+    """Every setting by its dotted name, in the order of the file."""
+    return {f"{group}.{item.name}": item for group, kind in _GROUPS.items() for item in fields(kind)}
+
+
+def env_name(name: str, item: Any) -> str:
+    """The environment variable of a setting: its own short one, or PI_RAG_GROUP_NAME."""
+    return str(item.metadata["env"] or "PI_RAG_" + name.replace(".", "_").upper())
+
+
+_GROUPS: dict[str, Any] = {
+    "service": ServiceSettings,
+    "embedder": EmbedderSettings,
+    "store": StoreSettings,
+    "ingest": IngestSettings,
+    "query": QuerySettings,
+}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsInvalid(f"The settings file {path} does not exist.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"The settings file {path} is not valid TOML: {error}.") from error
+    return _flattened(tree, path)
+
+
+def _flattened(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for group, table in tree.items():
+        if group not in _GROUPS or not isinstance(table, dict):
+            hint = _nearest(group, [*_GROUPS, *names()])
+            raise SettingsInvalid(f"{path} has an unknown section or key {group!r}.", hint=hint)
+        flat |= {f"{group}.{key}": value for key, value in table.items()}
+    return flat
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    by_env = {env_name(name, item): name for name, item in names().items()}
+    unknown = [
+        key for key in env if key.startswith("PI_RAG_") and key not in by_env and key not in _ENV_OTHER
+    ]
+    if unknown:
+        raise SettingsInvalid(f"There is no setting {unknown[0]!r}.", hint=_nearest(unknown[0], list(by_env)))
+    return {name: env[key] for key, name in by_env.items() if env.get(key)}
+
+
+_ENV_OTHER = frozenset({"PI_RAG_CONFIG"})
+
+
+def _checked(name: str, value: Any, item: Any) -> Any:
+    converted = _converted(name, value, type(item.default))
+    low, high, choices = item.metadata["low"], item.metadata["high"], item.metadata["choices"]
+    if low is not None and not low <= converted <= high:
+        raise SettingsInvalid(
+            f"{name} is {converted}; it must be from {low} to {high} {item.metadata['unit']}."
+        )
+    if choices and converted not in choices:
+        raise SettingsInvalid(f"{name} is {converted!r}; it must be one of: {', '.join(choices)}.")
+    return converted
+
+
+def _converted(name: str, value: Any, kind: type) -> Any:
+    """TOML gives typed values, the environment only strings; both end as the default's type."""
+    try:
+        if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+            raise ValueError
+        if kind is str and not isinstance(value, str):
+            raise ValueError
+        return kind(value)
+    except (TypeError, ValueError):
+        what = {int: "a whole number", float: "a number", str: "a text"}[kind]
+        raise SettingsInvalid(f"{name} is {value!r}; it must be {what}.") from None
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    import difflib  # only on the way to an error: light commands should not pay for it
+
+    pool = {key: key for key in known} | {key.split(".", 1)[-1]: key for key in known}
+    found = difflib.get_close_matches(name, pool, n=1, cutoff=0.6) or difflib.get_close_matches(
+        name.split(".", 1)[-1], pool, n=1, cutoff=0.6
+    )
+    return (
+        f"Did you mean {pool[found[0]]!r}? Every setting is described in docs/settings.md." if found else None
+    )
+
+
+def _check_relations(settings: Settings) -> None:
+    """Values that are each sound and yet contradict one another."""
+    ingest, embedder = settings.ingest, settings.embedder
+    if ingest.chunk_overlap_tokens * 2 > ingest.chunk_tokens_max:
+        raise SettingsInvalid(
+            f"ingest.chunk_overlap_tokens ({ingest.chunk_overlap_tokens}) must be at most half of "
+            f"ingest.chunk_tokens_max ({ingest.chunk_tokens_max})."
+        )
+    needed = ingest.chunk_tokens_max + ingest.heading_tokens_max + 2
+    if needed > embedder.tokens_max:
+        raise SettingsInvalid(
+            f"A passage of ingest.chunk_tokens_max ({ingest.chunk_tokens_max}) with "
+            f"ingest.heading_tokens_max ({ingest.heading_tokens_max}) needs {needed} tokens, more than embedder.tokens_max "
+            f"({embedder.tokens_max}).",
+            hint="Lower ingest.chunk_tokens_max, or raise embedder.tokens_max and pay for it in RAM.",
+        )
+    if len(os.fsencode(settings.socket_path)) > SOCKET_PATH_BYTES_MAX:
+        raise SettingsInvalid(
+            f"The socket path {settings.socket_path} is longer than {SOCKET_PATH_BYTES_MAX} bytes.",
+            hint="Choose a shorter one with --socket or PI_RAG_SOCKET.",
+        )
+    mode = settings.service.socket_mode
+    if mode not in {"600", "660", "666"}:
+        raise SettingsInvalid(f"service.socket_mode is {mode!r}; it must be 600, 660 or 666.")

@@ -1,0 +1,451 @@
+"""The one tree of errors that a person or a program can meet.
+
+    PiRagError
+    ├── BadInput ............. the request is at fault; sending it again will not help (HTTP 400, exit 2)
+    │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, RequestTooLarge
+    │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
+    │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
+    │   │       DocumentEncrypted, DocumentNeedsOcr, DocumentTooSlow, DocumentDamaged, DocumentLinkLoop,
+    │   │       DocumentVanished, DocumentGaveUp
+    │   └── SocketPathInvalid, SocketInUse
+    ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
+    │   └── PathNotFound, DocumentNotFound, JobNotFound, ModelNotFound, RouteNotFound
+    ├── TryLater ............. right request, wrong moment; carries retry_after_ms (HTTP 503, exit 4)
+    │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, StoreBusy
+    ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
+    │   └── SocketForbidden
+    ├── ModelError ........... a model file or its source is at fault (HTTP 500, exit 6)
+    │   └── ModelMissing, ModelCorrupt, ModelUnsupported, ModelMismatch, ModelSourceFailed, VectorInvalid
+    ├── StoreError ........... the database is at fault (HTTP 500, exit 7)
+    │   └── LibraryTooOld, SchemaNewer, StoreDamaged, StoreReadOnly, DiskFull, StoreUnusable
+    └── InternalError ........ a fault of ours (HTTP 500, exit 70)
+
+Each carries a closed `code`, a message that names the thing, a hint that says what to do next and,
+where waiting helps, `retry_after_ms`. Foreign exceptions are turned into these in one place for each
+library: `store/translate.py`, `models/hub.py`, `ingest/reader_child.py` and `client.py`.
+
+This module imports nothing of ours, so that every other one may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+
+class PiRagError(Exception):
+    """Any failure that has a name. `str(error)` is its message; `error.hint` is the next step."""
+
+    code: ClassVar[str] = "error"
+    hint_default: ClassVar[str] = "Run: pi-rag doctor"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+    retry_after_ms_default: ClassVar[int | None] = None
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.hint_default
+        self.retry_after_ms = self.retry_after_ms_default if retry_after_ms is None else retry_after_ms
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON shape that every door shows: {code, message, hint, retry_after_ms}."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "retry_after_ms": self.retry_after_ms,
+        }
+
+
+class BadInput(PiRagError):
+    """The request is at fault; sending it again unchanged will not help."""
+
+    code = "bad_input"
+    hint_default = "Mend the request and send it again."
+    http_status = 400
+    exit_code = 2
+
+
+class SettingsInvalid(BadInput):
+    """A setting is unknown, of the wrong type, out of bounds, or contradicts another."""
+
+    code = "settings_invalid"
+    hint_default = "Every setting is described in docs/settings.md."
+
+
+class QueryEmpty(BadInput):
+    """A search was asked for without a word to search for."""
+
+    code = "query_empty"
+    hint_default = 'Type what you look for, for example: pi-rag search "power cut"'
+
+
+class QueryTooLong(BadInput):
+    """A query is longer than `query.chars_max`."""
+
+    code = "query_too_long"
+    hint_default = "Ask with the few sentences that matter; add long texts with pi-rag add."
+
+
+class FilterInvalid(BadInput):
+    """A metadata filter has a shape that the search does not know."""
+
+    code = "filter_invalid"
+    hint_default = 'A filter is {"field": value} or {"field": {"in": [values]}}; see docs/api.md.'
+
+
+class RequestInvalid(BadInput):
+    """A request's body, field or type is not what the interface describes."""
+
+    code = "request_invalid"
+    hint_default = "The interface is described at /openapi.json and in docs/api.md."
+
+
+class RequestTooLarge(BadInput):
+    """A request's body is larger than `service.request_mib_max`."""
+
+    code = "request_too_large"
+    hint_default = "Send fewer documents in one request, or raise service.request_mib_max."
+    http_status = 413
+
+
+class DocumentRefused(BadInput):
+    """One document cannot be taken. The others of the same job are not affected."""
+
+    code = "document_refused"
+    hint_default = "See docs/start.md for what can be read."
+    http_status = 422
+
+
+class DocumentEmpty(DocumentRefused):
+    """A document holds no text at all."""
+
+    code = "document_empty"
+    hint_default = "Nothing to remember in it; leave it out."
+
+
+class DocumentBinary(DocumentRefused):
+    """A file is neither text nor a format that can be read."""
+
+    code = "document_binary"
+    hint_default = "Only text, Markdown, HTML, PDF, DOCX and source code are read."
+
+
+class DocumentTooLarge(DocumentRefused):
+    """A file is larger than `ingest.document_mib_max`, or its text than `ingest.document_chars_max`."""
+
+    code = "document_too_large"
+    hint_default = "Split it, or raise ingest.document_mib_max."
+
+
+class DocumentUnreadable(DocumentRefused):
+    """The operating system refused to open or read a file."""
+
+    code = "document_unreadable"
+    hint_default = "Give the service's user the right to read it, or add it with pi-rag add as yourself."
+
+
+class DocumentUnsupported(DocumentRefused):
+    """A path is not a regular file: a device, a socket, a pipe."""
+
+    code = "document_unsupported"
+    hint_default = "Only regular files and folders can be added."
+
+
+class DocumentEncrypted(DocumentRefused):
+    """A document asks for a password."""
+
+    code = "document_encrypted"
+    hint_default = "Save a copy without a password and add that."
+
+
+class DocumentNeedsOcr(DocumentRefused):
+    """A document has pages but no text on them: a scan."""
+
+    code = "document_needs_ocr"
+    hint_default = "Run it through OCR first, for example: ocrmypdf scan.pdf text.pdf"
+
+
+class DocumentTooSlow(DocumentRefused):
+    """Reading a document took longer than `ingest.read_s_max` or more than its processor time."""
+
+    code = "document_too_slow"
+    hint_default = "Split it, or raise ingest.read_s_max."
+
+
+class DocumentDamaged(DocumentRefused):
+    """A document's reader failed or died on it."""
+
+    code = "document_damaged"
+    hint_default = "Open and save it again with the program that made it."
+
+
+class DocumentLinkLoop(DocumentRefused):
+    """A symbolic link leads back to itself, or through too many others."""
+
+    code = "document_link_loop"
+    hint_default = "Name the real file or folder instead of the link."
+
+
+class DocumentVanished(DocumentRefused):
+    """A file or folder was there when the job began and is gone now."""
+
+    code = "document_vanished"
+    hint_default = "Run pi-rag add again when it is back."
+
+
+class DocumentGaveUp(DocumentRefused):
+    """The service died `ingest.attempts_max` times while it worked on this document."""
+
+    code = "document_gave_up"
+    hint_default = "Leave it out, and report it with the service's log."
+
+
+class SocketPathInvalid(BadInput):
+    """The socket path is too long for the kernel, or something that is not a socket lies there."""
+
+    code = "socket_path_invalid"
+    hint_default = "Choose another path with --socket or PI_RAG_SOCKET."
+
+
+class SocketInUse(BadInput):
+    """Another service answers on the socket path, or holds the data folder."""
+
+    code = "socket_in_use"
+    hint_default = "Stop the other service, or choose another --socket and --data."
+
+
+class NotFound(PiRagError):
+    """The thing named is not there."""
+
+    code = "not_found"
+    hint_default = "Check the name."
+    http_status = 404
+    exit_code = 3
+
+
+class PathNotFound(NotFound):
+    """A path names nothing."""
+
+    code = "path_not_found"
+    hint_default = "Check the spelling; relative paths start at the folder you are in."
+
+
+class DocumentNotFound(NotFound):
+    """No document has this id or source."""
+
+    code = "document_not_found"
+    hint_default = "Run: pi-rag list"
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    code = "job_not_found"
+    hint_default = "Run: pi-rag jobs"
+
+
+class ModelNotFound(NotFound):
+    """No model of this name is installed or known."""
+
+    code = "model_not_found"
+    hint_default = "Run: pi-rag model list"
+
+
+class RouteNotFound(NotFound):
+    """The interface has no such address or method."""
+
+    code = "route_not_found"
+    hint_default = "The interface is described at /openapi.json and in docs/api.md."
+
+
+class TryLater(PiRagError):
+    """The right request at the wrong moment: wait `retry_after_ms` and send it again."""
+
+    code = "try_later"
+    hint_default = "Wait a moment and try again."
+    http_status = 503
+    exit_code = 4
+    retry_after_ms_default = 1000
+
+
+class Busy(TryLater):
+    """A bounded queue is full."""
+
+    code = "busy"
+
+
+class Stopping(TryLater):
+    """The service is shutting down; what it acknowledged is kept."""
+
+    code = "stopping"
+    hint_default = "Try again when the service is back."
+    retry_after_ms_default = 3000
+
+
+class DeadlineExceeded(TryLater):
+    """The answer did not come within its time."""
+
+    code = "deadline_exceeded"
+    hint_default = "Try again; if it stays slow, run: pi-rag status"
+
+
+class EmbedderUnavailable(TryLater):
+    """No worker can make a vector now; words still search."""
+
+    code = "embedder_unavailable"
+    hint_default = "Search works by words alone meanwhile. Run: pi-rag status"
+
+
+class StoreBusy(TryLater):
+    """The database is locked by a stranger, or all readers are taken."""
+
+    code = "store_busy"
+    hint_default = "Close other programs that have the database open."
+
+
+class ServiceDown(PiRagError):
+    """Nothing answers on the socket."""
+
+    code = "service_down"
+    hint_default = "Start it with: pi-rag serve   (or: sudo systemctl start pi-rag)"
+    http_status = 503
+    exit_code = 5
+
+
+class SocketForbidden(ServiceDown):
+    """The socket is there, but this user may not use it."""
+
+    code = "socket_forbidden"
+    hint_default = "Join the group: sudo usermod -aG pi-rag-clients $USER   (then log in again)"
+    http_status = 403
+
+
+class ModelError(PiRagError):
+    """A model file or its source is at fault."""
+
+    code = "model_error"
+    hint_default = "Run: pi-rag model list"
+    exit_code = 6
+
+
+class ModelMissing(ModelError):
+    """No model is installed, or the one in use is gone."""
+
+    code = "model_missing"
+    hint_default = "Get one with: pi-rag model pull"
+
+
+class ModelCorrupt(ModelError):
+    """A model file does not have the checksum it was installed with, or is not a whole GGUF."""
+
+    code = "model_corrupt"
+    hint_default = "Fetch it again with: pi-rag model pull --force"
+
+
+class ModelUnsupported(ModelError):
+    """A model file is sound, but not a BERT-family embedder that this program can use."""
+
+    code = "model_unsupported"
+    hint_default = "Use a BERT-family embedding model, such as bge-small-en-v1.5."
+
+
+class ModelMismatch(ModelError):
+    """The index was made with another model: their vectors cannot be compared."""
+
+    code = "model_mismatch"
+    hint_default = (
+        "Go back to the model the index was made with (pi-rag model use NAME), or use a new --data."
+    )
+
+
+class ModelSourceFailed(ModelError):
+    """A model could not be fetched: no network, wrong name, or a broken transfer."""
+
+    code = "model_source_failed"
+    hint_default = "Check the network and run the same command again: it resumes."
+
+
+class VectorInvalid(ModelError):
+    """A vector came back with the wrong dimension, not finite, or not of unit length."""
+
+    code = "vector_invalid"
+    hint_default = "Run: pi-rag model verify"
+
+
+class StoreError(PiRagError):
+    """The database is at fault. Nothing is deleted."""
+
+    code = "store_error"
+    exit_code = 7
+
+
+class LibraryTooOld(StoreError):
+    """The linked SQLite or sqlite-vec is a version that is known to lose data."""
+
+    code = "library_too_old"
+    hint_default = "Install the project again: ./install.sh"
+
+
+class SchemaNewer(StoreError):
+    """The database was written by a newer pi_rag."""
+
+    code = "schema_newer"
+    hint_default = "Upgrade pi_rag, or use another --data."
+
+
+class StoreDamaged(StoreError):
+    """SQLite reports damage in the database file."""
+
+    code = "store_damaged"
+    hint_default = "Keep the file. Copy the data folder while the service is stopped, then restore a backup."
+
+
+class StoreReadOnly(StoreError):
+    """The database or its folder cannot be written."""
+
+    code = "store_read_only"
+    hint_default = "Check who owns the data folder, and that the disk is not mounted read-only."
+
+
+class DiskFull(StoreError):
+    """The disk is full; what was acknowledged before is safe."""
+
+    code = "disk_full"
+    hint_default = "Free some space; ingest goes on by itself."
+    http_status = 507
+
+
+class StoreUnusable(StoreError):
+    """The database cannot be opened at all."""
+
+    code = "store_unusable"
+    hint_default = "Check the path given by --data, who owns it, and that it is on a local disk."
+
+
+class InternalError(PiRagError):
+    """A fault of ours, with its details in the service's log."""
+
+    code = "internal_error"
+    hint_default = "Please report it with the service's log."
+    exit_code = 70
+
+
+def every_kind(root: type[PiRagError] = PiRagError) -> Iterator[type[PiRagError]]:
+    """The root and all its descendants, in the order of the tree above."""
+    yield root
+    for kind in root.__subclasses__():
+        yield from every_kind(kind)
+
+
+def from_wire(wire: Mapping[str, Any]) -> PiRagError:
+    """The error that a service described in JSON. A code of a newer service becomes its nearest known one."""
+    kinds = {kind.code: kind for kind in every_kind()}
+    kind = kinds.get(str(wire.get("code")), PiRagError)
+    retry = wire.get("retry_after_ms")
+    return kind(
+        str(wire.get("message") or "The service gave no message."),
+        hint=str(wire["hint"]) if wire.get("hint") else None,
+        retry_after_ms=int(retry) if isinstance(retry, (int, float)) else None,
+    )

@@ -1,0 +1,235 @@
+"""The words that rooms say to each other: small frozen values without behaviour.
+
+It knows no database, no model and no HTTP. It imports nothing of ours, so that every room may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.float32]
+    """Shape (texts, dimensions), float32, each row of unit length."""
+
+Lane = Literal["query", "ingest"]
+"""Which queue of the embedder a request stands in: queries go before any ingest."""
+
+Mode = Literal["hybrid", "vector", "text"]
+"""Which ways a search uses."""
+
+Kind = Literal["text", "markdown", "code", "html", "pdf", "docx"]
+"""What a document was before it became text; it chooses the reader and the way it is cut."""
+
+Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch", "words_unavailable"]
+"""Why an answer was made from less than everything: the closed vocabulary of `degraded`."""
+
+ItemKind = Literal["path", "text", "bytes"]
+"""How a queued document arrived: a path to read, a text, or the bytes of a file."""
+
+ItemState = Literal["queued", "running", "done", "unchanged", "refused"]
+JobState = Literal["queued", "running", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One installed model: where it is, what it needs, and how to tell that it is whole."""
+
+    name: str
+    path: str
+    sha256: str
+    dimensions: int
+    pooling: Literal["cls", "mean"]
+    tokens_max: int
+    """The model's window in tokens, [CLS] and [SEP] included."""
+    query_prefix: str
+    """Put before a query, never before a passage; empty for models that want none."""
+    quantisation: str
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What made the vectors of an index. Vectors of two fingerprints cannot be compared."""
+
+    model_name: str
+    model_sha256: str
+    pooling: str
+    query_prefix: str
+    dimensions: int
+    chunker_version: int
+
+
+class Embedder(Protocol):
+    """Texts in, unit vectors out. The pool and the test's fake both pass `tests/embedder/contract.py`."""
+
+    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+        """Shape (len(texts), dimensions). Raises TryLater and its kinds, or VectorInvalid."""
+        ...
+
+    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+        """Tokens of each text without [CLS] and [SEP]. Raises as `embed` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document as its reader gives it: text, and what the text does not say."""
+
+    text: str
+    title: str
+    kind: Kind
+    pages: tuple[tuple[int, int], ...] = ()
+    """(offset in characters, page number from 1), ascending; empty when the format has no pages."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage. `document text[start:end] == text`, always."""
+
+    seq: int
+    start: int
+    end: int
+    text: str
+    heading: str
+    """The headings above it, outermost first, joined by ' > '; empty when there are none."""
+    page: int | None
+    token_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document that is about to be stored."""
+
+    collection: str
+    source: str
+    """Its key within the collection: a path, a URL, or whatever name the caller chose."""
+    title: str
+    kind: Kind
+    text: str
+    content_hash: str
+    """sha256 of the bytes it came from, to skip it next time when unchanged."""
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A stored document. `text` is None where only a listing was asked for."""
+
+    id: int
+    collection: str
+    source: str
+    title: str
+    kind: str
+    content_hash: str
+    metadata: Mapping[str, Any]
+    char_count: int
+    chunk_count: int
+    created_at: float
+    updated_at: float
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stored chunk with what is needed to cite it."""
+
+    chunk_id: int
+    document_id: int
+    collection: str
+    source: str
+    title: str
+    heading: str
+    page: int | None
+    start: int
+    end: int
+    text: str
+    metadata: Mapping[str, Any]
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which documents a search may answer from."""
+
+    collection: str | None = None
+    filter: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> bool:
+        """True when nothing is left out."""
+        return self.collection is None and not self.filter
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """One document of a job, before it is queued."""
+
+    kind: ItemKind
+    source: str
+    title: str = ""
+    payload: bytes = b""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One document of a job, claimed to be worked on."""
+
+    id: int
+    job_id: int
+    collection: str
+    kind: ItemKind
+    source: str
+    title: str
+    payload: bytes
+    metadata: Mapping[str, Any]
+    attempts: int
+    """How often it has been claimed, this time included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one source was not taken."""
+
+    source: str
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as it stands."""
+
+    id: int
+    state: JobState
+    collection: str
+    created_at: float
+    finished_at: float | None
+    items_total: int
+    items_done: int
+    items_unchanged: int
+    items_refused: int
+    chunks: int
+    current: str | None
+    """The source being worked on now."""
+    refusals: tuple[Refusal, ...]
+    """The first `ingest.refusals_shown_max` of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is."""
+
+    documents: int
+    chunks: int
+    collections: int
+    jobs_open: int
+    items_queued: int
