@@ -395,6 +395,35 @@ class QuerySettings:
 
 
 @dataclass(frozen=True)
+class ClientSettings:
+    """The command line and other guests: how long and how much they take from the service."""
+
+    answer_s_max: float = setting(
+        60.0,
+        "s",
+        "Longest a client waits for one answer. It is longer than any search takes; jobs are asked for "
+        "again and again instead of waited for.",
+        low=0.1,
+        high=3600,
+    )
+    answer_mib_max: int = setting(
+        128,
+        "MiB",
+        "Largest answer a client reads. The text of the longest document fits; more would be a fault.",
+        low=1,
+        high=1024,
+    )
+    upload_mib: int = setting(
+        8,
+        "MiB",
+        "How much `pi-rag add` sends in one request when it reads files for the service. Only a larger "
+        "file goes beyond it, alone. Smaller keeps RAM low on both sides.",
+        low=1,
+        high=512,
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All groups, checked against each other."""
 
@@ -403,6 +432,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     query: QuerySettings = field(default_factory=QuerySettings)
+    client: ClientSettings = field(default_factory=ClientSettings)
 
     @property
     def data_path(self) -> Path:
@@ -491,6 +521,7 @@ _GROUPS: dict[str, Any] = {
     "store": StoreSettings,
     "ingest": IngestSettings,
     "query": QuerySettings,
+    "client": ClientSettings,
 }
 
 

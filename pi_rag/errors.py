@@ -447,5 +447,6 @@ def from_wire(wire: Mapping[str, Any]) -> PiRagError:
     return kind(
         str(wire.get("message") or "The service gave no message."),
         hint=str(wire["hint"]) if wire.get("hint") else None,
-        retry_after_ms=int(retry) if isinstance(retry, (int, float)) else None,
+        # A stranger's number may be negative, infinite or no number at all; nobody should sleep on those.
+        retry_after_ms=int(retry) if isinstance(retry, (int, float)) and 0 <= retry < 1e9 else None,
     )
