@@ -1,0 +1,63 @@
+"""Promises of pi_rag/processes/limits.py. Every limit is put on a child, never on the test."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pi_rag.processes import frames
+from pi_rag.processes.child import Child
+
+from .test_child import ECHO, ROOT, ask
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    """A running echo child."""
+    child = Child.spawn(ECHO, environ={"PYTHONPATH": ROOT})
+    yield child
+    child.kill()
+
+
+def test_each_limit_is_put_in_force(child: Child) -> None:
+    """The kernel reports the values asked for, and no core file whatever was asked."""
+    limits = {"memory_mib_max": 512, "cpu_s_max": 7, "file_mib_max": 0, "files_open_max": 20}
+    assert ask(child, "limit", limits=limits) == {
+        "RLIMIT_AS": 512 * MIB,
+        "RLIMIT_CPU": 7,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NOFILE": 20,
+        "RLIMIT_CORE": 0,
+    }
+
+
+def test_a_limit_is_never_raised(child: Child) -> None:
+    """A second, wider limit leaves the first in force."""
+    ask(child, "limit", limits={"files_open_max": 20})
+    assert ask(child, "limit", limits={"files_open_max": 1000})["RLIMIT_NOFILE"] == 20
+
+
+def test_memory_over_the_limit_is_a_memory_error(child: Child) -> None:
+    """A bomb fails in the child alone, and the child can say so."""
+    ask(child, "limit", limits={"memory_mib_max": 400})
+    assert ask(child, "allocate", mib=1024) == "MemoryError"
+
+
+async def test_processor_time_over_the_limit_ends_the_child(child: Child) -> None:
+    """An endless loop is ended by the kernel."""
+    ask(child, "limit", limits={"cpu_s_max": 1})
+    frames.send_frame(child.sock, b'{"do": "burn"}', 100)
+    assert await child.wait(timeout_s=60) in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def test_the_network_is_given_up_where_the_kernel_permits(child: Child) -> None:
+    """After apply the child is in a network namespace of its own, or in ours when that is forbidden."""
+    ask(child, "limit", limits={})
+    theirs = Path(f"/proc/{child.pid}/ns/net").readlink()
+    ask(child, "limit", limits={"network": True})
+    assert Path(f"/proc/{child.pid}/ns/net").readlink() == theirs
