@@ -1,0 +1,167 @@
+"""The door for people: `pi-rag COMMAND ...`.
+
+It knows the names of the commands and what all of them share: how they are parsed, how they fail and how
+they end. What a command does is in the file of its name, which is imported when it is asked for, so that
+`pi-rag status` does not pay for the libraries of `pi-rag serve`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from pi_rag import __version__
+from pi_rag.cli import printing
+from pi_rag.errors import InternalError, PiRagError, RequestInvalid
+
+COMMANDS = {
+    "serve": "Run the service in this terminal",
+    "status": "Show how the service is",
+    "add": "Remember files, folders or standard input",
+    "search": "Find passages, with where they come from",
+    "get": "Show one document",
+    "list": "List the documents",
+    "remove": "Forget documents",
+    "jobs": "Show what is being added",
+    "model": "List, fetch, choose and check models",
+    "doctor": "Check this machine and say what to mend",
+}
+"""Every command and its line in the help."""
+
+EXIT_INTERRUPTED = 130
+"""What a shell reports for Ctrl-C: 128 and the number of SIGINT."""
+
+EXIT_PIPE_CLOSED = 141
+"""What a shell reports when the reader of a pipe has gone: 128 and the number of SIGPIPE."""
+
+DESCRIPTION = """\
+A private memory for a house: documents go in, cited passages come out.
+One service holds the model and the database; every other command asks it over a Unix socket.
+"""
+
+EXAMPLES = """\
+  pi-rag serve
+  pi-rag add ~/Documents
+  pi-rag search "when was the boiler serviced"
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code, which comes from the kind of error (see pi_rag/errors.py)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # A file's name may hold bytes that are no UTF-8; showing it must not be what fails.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return EXIT_PIPE_CLOSED
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Parse and run; every failure is printed here, and only here."""
+    try:
+        args = parser().parse_args(arguments)
+        return int(_command(args.command).run(args))
+    except PiRagError as error:
+        return _failed(error, arguments)
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return _failed(InternalError(f"pi-rag itself failed: {type(error).__name__}: {error}"), arguments)
+
+
+def _failed(error: PiRagError, arguments: list[str]) -> int:
+    printing.failure(error, as_object="--json" in arguments)
+    return error.exit_code
+
+
+def _drop_output() -> None:
+    """Let Python flush what is left into nothing: `| head` has read what it wanted."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _command(name: str) -> Any:
+    """The module of a command. It has DESCRIPTION, EXAMPLES, configure(parser) and run(args)."""
+    return importlib.import_module(f"pi_rag.cli.{name}")
+
+
+def parser() -> ArgumentParser:
+    """The parser of the whole command line. Each command fills its own part when it is asked for."""
+    top = _Parser(prog="pi-rag", description=DESCRIPTION, epilog="examples:\n" + EXAMPLES)
+    top.add_argument("--version", action="version", version=f"pi-rag {__version__}")
+    _add_common(top, at_top=True)
+    # With `prog` said, argparse need not lay out a usage line to find it, nor import what that takes.
+    commands = top.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        title="commands",
+        prog="pi-rag",
+        parser_class=_CommandParser,
+    )
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary)
+    return top
+
+
+def _add_common(to: ArgumentParser, *, at_top: bool) -> None:
+    """The flags of every command. They may stand before its name or after it."""
+    group = to.add_argument_group("common flags")
+    # Without a default of its own, a command's flag does not wipe out the one before its name.
+    default: Any = None if at_top else SUPPRESS
+    group.add_argument("--config", metavar="FILE", default=default, help="settings file (PI_RAG_CONFIG)")
+    group.add_argument("--data", metavar="DIR", default=default, help="data folder (PI_RAG_DATA)")
+    group.add_argument(
+        "--socket", metavar="PATH", default=default, help="the service's socket (PI_RAG_SOCKET)"
+    )
+    group.add_argument(
+        "--json", action="store_true", default=False if at_top else SUPPRESS, help="print JSON for programs"
+    )
+
+
+class _Parser(ArgumentParser):
+    """A parser that speaks as the rest of the program does: an error of ours instead of its usage."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise RequestInvalid with where to read how it is done."""
+        raise RequestInvalid(f"{message[:1].upper()}{message[1:]}.", hint=f"Run: {self.prog} --help")
+
+
+class _CommandParser(_Parser):
+    """The parser of one command, empty until somebody parses with it."""
+
+    def parse_known_args(  # type: ignore[override]  # the base is overloaded on the namespace's type
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """Fill the parser from its command's module, then parse."""
+        name = self.prog.split()[-1]
+        command = _command(name)
+        self.description = f"{COMMANDS[name]}.\n\n{command.DESCRIPTION}"
+        self.epilog = "examples:\n" + command.EXAMPLES
+        command.configure(self)
+        _add_common(self, at_top=False)
+        return super().parse_known_args(args, namespace)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

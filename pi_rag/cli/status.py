@@ -1,0 +1,108 @@
+"""`pi-rag status`: one screen about the service, from its own answer. It opens no file and no model."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from pi_rag.cli import printing
+from pi_rag.cli.printing import counted, one_line, span, styled
+from pi_rag.cli.reach import client_of, settings_of
+
+DESCRIPTION = """\
+It says whether the service is ready, which model answers, how its workers are, how much is
+remembered, what is being added, how much memory is used, and what to do when something is amiss.
+"""
+
+EXAMPLES = """\
+  pi-rag status
+  pi-rag status --json
+"""
+
+ADVICE = {
+    "embedder_unavailable": "Search goes by words alone. Check the model: pi-rag doctor",
+    "embedder_timeout": "Vectors come too slowly. See what the machine is busy with: top",
+    "model_mismatch": "The index was made with another model. Go back to it: pi-rag model use NAME",
+    "words_unavailable": "Search goes by vectors alone. Check the index: pi-rag doctor",
+}
+"""What to do about each reason in `degraded`."""
+
+_COLOURS = {"ready": "green", "degraded": "yellow", "starting": "yellow", "stopping": "yellow"}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """It has no flags of its own."""
+
+
+def run(args: Namespace) -> int:
+    """Ask once and print. Raises ServiceDown when nobody answers."""
+    settings = settings_of(args)
+    status = client_of(settings).status()
+    if args.json:
+        printing.as_json(status)
+    else:
+        printing.table([*_lines(status), ("socket", one_line(settings.socket_path))])
+        _print_advice(status)
+    return 0
+
+
+def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """(label, text) for every part of the answer that is there."""
+    state = str(status.get("state", "unknown"))
+    up = f", pi-rag {status.get('version', '?')}, up {span(float(status.get('uptime_s') or 0))}"
+    lines = [("state", styled(one_line(state), _COLOURS.get(state, "bold")) + one_line(up))]
+    lines.append(("model", _model(status.get("model"))))
+    lines.append(("workers", _workers(status.get("embedder") or {})))
+    lines.append(("memory", _memory(status.get("memory") or {})))
+    lines.append(("stored", _counts(status.get("counts") or {})))
+    lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
+    return lines
+
+
+def _model(model: dict[str, Any] | None) -> str:
+    if not model:
+        return "none; get one with: pi-rag model pull"
+    facts = [model.get("quantisation"), f"{model.get('dimensions')} dimensions", model.get("pooling")]
+    return one_line(f"{model.get('name')} ({', '.join(str(fact) for fact in facts if fact)})")
+
+
+def _workers(embedder: dict[str, Any]) -> str:
+    workers = embedder.get("workers") or []
+    states = [str(worker.get("state")) for worker in workers]
+    parts = [f"{states.count(state)} {state}" for state in sorted(set(states))]
+    queued = embedder.get("queued") or {}
+    waiting = [f"{queued[lane]} {lane} waiting" for lane in sorted(queued) if queued[lane]]
+    reason = [str(embedder["reason"])] if embedder.get("reason") else []
+    restarts = [counted(int(embedder["restarts"]), "restart")] if embedder.get("restarts") else []
+    return one_line("; ".join([", ".join(parts) or "none", *waiting, *restarts, *reason]))
+
+
+def _memory(memory: dict[str, Any]) -> str:
+    total = memory.get("pss_mib_total")
+    if total is None:
+        return "not measured"
+    processes = memory.get("processes") or []
+    return f"{float(total):.0f} MiB in {counted(len(processes), 'process').replace('processs', 'processes')}"
+
+
+def _counts(counts: dict[str, Any]) -> str:
+    nouns = {"documents": "document", "chunks": "passage", "collections": "collection"}
+    return ", ".join(counted(int(counts.get(name) or 0), noun) for name, noun in nouns.items())
+
+
+def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
+    queued = int(counts.get("items_queued") or 0)
+    if not ingest.get("current") and not queued:
+        return "nothing"
+    rate = ingest.get("rate_chunks_s")
+    parts = [counted(queued, "document") + " waiting"]
+    parts += [f"{float(rate):.1f} passages/s"] if rate else []
+    parts += [f"now {ingest['current']}"] if ingest.get("current") else []
+    return one_line(", ".join(parts))
+
+
+def _print_advice(status: dict[str, Any]) -> None:
+    for reason in status.get("degraded") or []:
+        advice = ADVICE.get(str(reason), "Run: pi-rag doctor")
+        print(styled(f"degraded: {one_line(reason)}", "yellow"))
+        print(f"  {advice}")

@@ -1,0 +1,200 @@
+"""The one way in for guests: HTTP/1.1 over the service's Unix socket, with nothing but the standard library.
+
+Every method is one request and one answer, bounded in time and size; each gives the service's own JSON
+object. What goes wrong is raised as one of `pi_rag.errors`, whether the service said it or the socket did:
+this is the one place where the faults of sockets and of HTTP get their names.
+
+It knows no model, no database and no file of the data folder. It may be used from several threads, since
+each request has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pi_rag import errors, http1
+from pi_rag.clock import Clock, SystemClock
+
+Answer = dict[str, Any]
+"""A JSON object as the service gave it; its fields are described in docs/api.md."""
+
+
+class Client:
+    """A guest of the service that listens on `socket_path`."""
+
+    def __init__(
+        self,
+        socket_path: Path,
+        *,
+        answer_s_max: float = 60.0,
+        answer_mib_max: int = 128,
+        clock: Clock | None = None,
+    ) -> None:
+        self._socket_path = socket_path
+        self._answer_s_max = answer_s_max
+        self._answer_bytes_max = answer_mib_max << 20
+        self._clock = clock or SystemClock()
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 8,
+        mode: str = "hybrid",
+        collection: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        explain: bool = False,
+    ) -> Answer:
+        """{"hits", "degraded", "took_ms"}, best hit first. Raises BadInput, TryLater, ServiceDown."""
+        body: Answer = {"query": query, "k": k, "mode": mode, "explain": explain}
+        body |= _present(collection=collection, filter=filters)
+        return self._ask("POST", "/v1/search", body=body)
+
+    def add_paths(self, paths: Sequence[str], *, collection: str = "default", wait: bool = False) -> Answer:
+        """{"job"}: queue files and folders that the service reads itself. The paths are absolute."""
+        body = {"paths": list(paths), "collection": collection, "wait": wait}
+        return self._ask("POST", "/v1/documents", body=body)
+
+    def add_documents(
+        self, documents: Sequence[Mapping[str, Any]], *, collection: str = "default", wait: bool = False
+    ) -> Answer:
+        """{"job"}: queue documents, each {"source", "title"?, "text" or "content_base64", "metadata"?}."""
+        body = {"documents": list(documents), "collection": collection, "wait": wait}
+        return self._ask("POST", "/v1/documents", body=body)
+
+    def documents(
+        self, *, collection: str | None = None, limit: int | None = None, after: int | None = None
+    ) -> Answer:
+        """{"documents", "next"}: a page of the listing; pass `next` as `after` to go on."""
+        return self._ask(
+            "GET", "/v1/documents", params=_present(collection=collection, limit=limit, after=after)
+        )
+
+    def document(self, document_id: int) -> Answer:
+        """One document with its text. Raises DocumentNotFound."""
+        return self._ask("GET", f"/v1/documents/{quote(str(document_id), safe='')}")
+
+    def remove(self, document_id: int) -> Answer:
+        """{"removed"}: forget one document. Raises DocumentNotFound."""
+        return self._ask("DELETE", f"/v1/documents/{quote(str(document_id), safe='')}")
+
+    def remove_source(self, source: str, *, collection: str | None = None) -> Answer:
+        """{"removed"}: forget the documents with this source, in one collection or in all."""
+        return self._ask("DELETE", "/v1/documents", params=_present(source=source, collection=collection))
+
+    def jobs(self, *, limit: int | None = None) -> Answer:
+        """{"jobs"}: the newest jobs first."""
+        return self._ask("GET", "/v1/jobs", params=_present(limit=limit))
+
+    def job(self, job_id: int) -> Answer:
+        """{"job"}. Raises JobNotFound."""
+        return self._ask("GET", f"/v1/jobs/{quote(str(job_id), safe='')}")
+
+    def status(self) -> Answer:
+        """How the service is: state, model, workers, counts, memory."""
+        return self._ask("GET", "/v1/status")
+
+    def _ask(
+        self, method: str, path: str, *, body: Answer | None = None, params: Mapping[str, Any] | None = None
+    ) -> Answer:
+        target = f"{path}?{urlencode(params, errors='replace')}" if params else path
+        payload = None if body is None else _encoded(body)
+        return _opened(*self._exchange(method, target, payload))
+
+    def _exchange(self, method: str, target: str, payload: bytes | None) -> tuple[int, bytes]:
+        """One request and the whole of its answer. Raises only errors of ours."""
+        try:
+            sock = http1.connect(self._socket_path, self._answer_s_max)
+        except OSError as error:
+            raise _unreachable(self._socket_path, error) from error
+        try:
+            with sock:
+                return http1.exchange(
+                    sock,
+                    method,
+                    target,
+                    payload,
+                    answer_s_max=self._answer_s_max,
+                    answer_bytes_max=self._answer_bytes_max,
+                    clock=self._clock,
+                )
+        except (OSError, http1.NotHttp, http1.AnswerTooLarge) as error:
+            raise self._named(error) from error
+
+    def _named(self, error: Exception) -> errors.PiRagError:
+        """What a fault after the connection was made means to the caller."""
+        if isinstance(error, TimeoutError):
+            return errors.DeadlineExceeded(f"The service did not answer within {self._answer_s_max:g} s.")
+        if isinstance(error, OSError):
+            return errors.ServiceDown(
+                "The service hung up before its answer was whole.",
+                hint="It may be restarting. Try again, or run: pi-rag status",
+            )
+        if isinstance(error, http1.AnswerTooLarge):
+            return errors.InternalError(
+                f"The service's answer is larger than {self._answer_bytes_max >> 20} MiB.",
+                hint="Ask for less, or raise client.answer_mib_max.",
+            )
+        return errors.InternalError(
+            f"What answers on {self._socket_path} does not speak HTTP as the service does: {error}.",
+            hint="Choose the service's socket with --socket or PI_RAG_SOCKET.",
+        )
+
+
+def _unreachable(path: Path, error: OSError) -> errors.PiRagError:
+    """Why nobody could be reached over this path."""
+    if isinstance(error, PermissionError):
+        return errors.SocketForbidden(f"You may not use the service's socket {path}.")
+    # A full backlog says EAGAIN or, with a time limit, that the time is up: somebody listens, but is busy.
+    if isinstance(error, (BlockingIOError, TimeoutError)):
+        return errors.Busy("The service takes no more connections now.")
+    if "too long" in str(error):
+        return errors.SocketPathInvalid(f"The socket path {path} is too long for the kernel.")
+    if error.errno in (errno.EPROTOTYPE, errno.ENOTDIR, errno.ELOOP) or _is_no_socket(path):
+        return errors.SocketPathInvalid(f"{path} is not the socket of a service.")
+    return errors.ServiceDown(f"Nothing answers on {path}.")
+
+
+def _is_no_socket(path: Path) -> bool:
+    """Whether something lies there that is not a socket. The kernel says 'refused' to both."""
+    try:
+        return not stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _present(**fields: Any) -> Answer:
+    """The fields that were given: the service has its own defaults for the others."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encoded(body: Answer) -> bytes:
+    """JSON in UTF-8. Half characters, which a shell can pass, become '?', since no JSON may hold them."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _opened(status: int, data: bytes) -> Answer:
+    """The object in an answer, or the error that it describes."""
+    try:
+        answer = json.loads(data)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        if 200 <= status < 300:
+            return answer
+        if isinstance(answer.get("error"), dict):
+            raise errors.from_wire(answer["error"])
+    raise _unexplained(status)
+
+
+def _unexplained(status: int) -> errors.PiRagError:
+    """An answer without a JSON object. A web server that has no room says 503 in a few plain words."""
+    if status == 503:
+        return errors.Busy("The service has no room for one more request now.")
+    return errors.InternalError(f"The service answered {status} with something that is not a JSON object.")

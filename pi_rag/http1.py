@@ -1,0 +1,195 @@
+"""One HTTP/1.1 request and its answer over a Unix socket, with every byte and every second bounded.
+
+The standard library's `http.client` would do, but its import pulls in `ssl` and `email` and costs more than
+all the rest of `pi-rag status` (docs/decisions/client.md). What is needed of HTTP here is little: one
+request on a connection, an answer with a Content-Length or in chunks, and then goodbye. Anything else is
+refused instead of guessed at.
+
+It knows nothing of JSON, of paths like /v1/search, or of the errors that people see: those are `client.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from pi_rag.clock import Clock
+
+HEAD_BYTES_MAX = 65536
+"""Longest status line and headers, and longest single line in chunked framing. Ours are a few hundred."""
+
+READ_BYTES = 65536
+"""One read from the socket: the deadline and the size are looked at between two of them."""
+
+
+class NotHttp(ValueError):
+    """The other end does not speak HTTP/1.1 as our service does."""
+
+
+class AnswerTooLarge(ValueError):
+    """The answer is larger than the caller takes."""
+
+
+class HungUp(OSError):
+    """The other end closed the connection before its answer was whole."""
+
+
+def connect(path: Path, timeout_s: float) -> socket.socket:
+    """A connected Unix socket. Raises OSError as the kernel says it."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(os.fspath(path))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def exchange(
+    sock: socket.socket,
+    method: str,
+    target: str,
+    payload: bytes | None,
+    *,
+    answer_s_max: float,
+    answer_bytes_max: int,
+    clock: Clock,
+) -> tuple[int, bytes]:
+    """The status and the body of the answer. The socket is of no use afterwards.
+
+    Raises TimeoutError, HungUp, another OSError, NotHttp or AnswerTooLarge.
+    """
+    stream = _Stream(sock, answer_s_max, clock)
+    # The service may refuse a body that is too large and hang up before it has read it all. Its answer
+    # lies in the socket all the same.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        stream.send(_request(method, target, payload))
+    status, headers = _head(stream)
+    return status, _body(stream, status, headers, answer_bytes_max)
+
+
+def _request(method: str, target: str, payload: bytes | None) -> bytes:
+    head = (
+        f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nConnection: close\r\n"
+    )
+    if payload is not None:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
+    return head.encode("ascii") + b"\r\n" + (payload or b"")
+
+
+class _Stream:
+    """A socket that is written and read against one deadline for the whole exchange."""
+
+    def __init__(self, sock: socket.socket, answer_s_max: float, clock: Clock) -> None:
+        self._sock = sock
+        self._clock = clock
+        self._deadline_s = clock.monotonic_s() + answer_s_max
+        self._buffer = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self._hurry()
+        self._sock.sendall(data)
+
+    def line(self) -> bytes:
+        """The bytes up to the next CRLF, without it."""
+        while (end := self._buffer.find(b"\r\n")) < 0:
+            if len(self._buffer) > HEAD_BYTES_MAX:
+                raise NotHttp("a line without an end")
+            self._fill()
+        return self.exactly(end + 2)[:-2]
+
+    def exactly(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        while len(self._buffer) < count:
+            self._fill()
+        with memoryview(self._buffer) as view:
+            data = bytes(view[:count])
+        del self._buffer[:count]
+        return data
+
+    def _fill(self) -> None:
+        self._hurry()
+        data = self._sock.recv(READ_BYTES)
+        if not data:
+            raise HungUp("the connection was closed before the answer was whole")
+        self._buffer += data
+
+    def _hurry(self) -> None:
+        left_s = self._deadline_s - self._clock.monotonic_s()
+        if left_s <= 0:
+            raise TimeoutError("the answer did not come in time")
+        self._sock.settimeout(left_s)
+
+
+def _head(stream: _Stream) -> tuple[int, dict[bytes, bytes]]:
+    """Status and headers of the answer, names in lower case; interim answers (1xx) are passed over."""
+    while True:
+        status = _status(stream.line())
+        headers = _headers(stream)
+        if status >= 200:
+            return status, headers
+
+
+def _status(line: bytes) -> int:
+    version, _, rest = line.partition(b" ")
+    code = rest[:3]
+    if version not in (b"HTTP/1.1", b"HTTP/1.0") or not code.isdigit() or not 100 <= int(code) < 600:
+        raise NotHttp("no HTTP status line")
+    return int(code)
+
+
+def _headers(stream: _Stream) -> dict[bytes, bytes]:
+    headers: dict[bytes, bytes] = {}
+    size = 0
+    while line := stream.line():
+        name, colon, value = line.partition(b":")
+        size += len(line)
+        if not colon or size > HEAD_BYTES_MAX:
+            raise NotHttp("headers that are none, or too many of them")
+        # Two lengths would leave it to us which one is true. No header that we read may come twice.
+        key = name.strip().lower()
+        if key in headers and key in (b"content-length", b"transfer-encoding"):
+            raise NotHttp("a doubled header")
+        headers[key] = value.strip()
+    return headers
+
+
+def _body(stream: _Stream, status: int, headers: dict[bytes, bytes], bytes_max: int) -> bytes:
+    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+    if status in (204, 304):
+        return b""
+    if coding is not None:
+        if coding.lower() != b"chunked" or length is not None:
+            raise NotHttp("an unknown transfer encoding")
+        return _chunks(stream, bytes_max)
+    if length is None or not length.isdigit():
+        raise NotHttp("an answer without a length")
+    return stream.exactly(_bounded(int(length[:20]), bytes_max))
+
+
+def _chunks(stream: _Stream, bytes_max: int) -> bytes:
+    body = bytearray()
+    while size := _chunk_size(stream.line()):
+        _bounded(len(body) + size, bytes_max)
+        body += stream.exactly(size)
+        if stream.exactly(2) != b"\r\n":
+            raise NotHttp("a chunk longer than it says")
+    _headers(stream)
+    return bytes(body)
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip()
+    if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):
+        raise NotHttp("a chunk without a size")
+    return int(digits, 16)
+
+
+def _bounded(size: int, bytes_max: int) -> int:
+    if size > bytes_max:
+        raise AnswerTooLarge(f"{size} bytes, more than {bytes_max}")
+    return size
