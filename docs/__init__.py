@@ -1,0 +1,1 @@
+"""The pages for people, and `docs.build`, which writes those that come from the code."""
