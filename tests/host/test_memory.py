@@ -1,0 +1,24 @@
+"""How RAM is measured."""
+
+import os
+from pathlib import Path
+
+from pi_rag.host.memory import pss_mib
+
+
+def test_the_share_of_a_living_process_is_between_nothing_and_its_resident_size() -> None:
+    """The proportional size never counts more than is resident."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    resident_mib = (
+        next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+    )
+
+    share_mib = pss_mib(os.getpid())
+
+    assert share_mib is not None
+    assert 1 < share_mib < resident_mib * 1.1
+
+
+def test_a_process_that_is_gone_has_no_share() -> None:
+    """A worker may die between being listed and being measured."""
+    assert pss_mib(2**22 + 1) is None

@@ -1,0 +1,132 @@
+"""Settings: where they come from, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pi_rag import config
+from pi_rag.errors import SettingsInvalid
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "pi-rag.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+    """The nearest to the person wins."""
+    path = written(tmp_path, "[embedder]\nworkers = 2\nsequences_max = 3\n[query]\nk_max = 50\n")
+    environ = {"PI_RAG_CONFIG": path, "PI_RAG_WORKERS": "3", "PI_RAG_EMBEDDER_SEQUENCES_MAX": "5"}
+
+    settings = config.load(environ=environ, flags={"embedder.workers": 6, "service.data": None})
+
+    assert settings.embedder.workers == 6
+    assert settings.embedder.sequences_max == 5
+    assert settings.query.k_max == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "nearest"),
+    [
+        ("[embeder]\nworkers = 2", "embeder", "embedder"),
+        ("[embedder]\nworkerz = 2", "embedder.workerz", "embedder.workers"),
+        ("workers = 2", "workers", "embedder.workers"),
+        ("[ingest]\nchunk_token_max = 2", "ingest.chunk_token_max", "ingest.chunk_tokens_max"),
+    ],
+)
+def test_a_typing_mistake_is_named_with_the_nearest_right_key(
+    tmp_path: Path, text: str, named: str, nearest: str
+) -> None:
+    """A setting that nobody reads would be a silent failure."""
+    with pytest.raises(SettingsInvalid) as caught:
+        config.load(written(tmp_path, text), environ={})
+
+    assert repr(named) in caught.value.message
+    assert repr(nearest) in caught.value.hint
+
+
+def test_a_misspelt_variable_is_named_too() -> None:
+    """The environment is a settings file like any other."""
+    with pytest.raises(SettingsInvalid) as caught:
+        config.load(environ={"PI_RAG_WORKER": "2", "HOME": "/nowhere"})
+
+    assert "PI_RAG_WORKER'" in caught.value.message
+    assert "PI_RAG_WORKERS" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("embedder.workers", 0),
+        ("embedder.workers", 65),
+        ("embedder.workers", "many"),
+        ("embedder.workers", 2.5),
+        ("embedder.workers", True),
+        ("embedder.workers", [1]),
+        ("query.rrf_k", "nan-ish"),
+        ("query.rrf_k", float("nan")),
+        ("service.log_level", "loud"),
+        ("service.data", 7),
+        ("service.socket_mode", "777"),
+        ("service.socket", "/" + "x" * 120),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused(name: str, value: Any) -> None:
+    """A wrong type, a value past its bound or one that is not among the choices names its setting."""
+    with pytest.raises(SettingsInvalid) as caught:
+        config.from_values({name: value})
+
+    assert name.split(".")[1].split("_")[0] in caught.value.message
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    """A passage that cannot fit the worker's window would be cut off silently."""
+    with pytest.raises(SettingsInvalid, match="needs 552 tokens"):
+        config.from_values({"ingest.chunk_tokens_max": 500, "ingest.heading_tokens_max": 50})
+    with pytest.raises(SettingsInvalid, match="at most half"):
+        config.from_values({"ingest.chunk_overlap_tokens": 150})
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(b"[embedder\n", "not valid TOML"), (b"\xff\xfe", "cannot be read"), (None, "does not exist")],
+)
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None, word: str) -> None:
+    """A broken settings file stops the start instead of being skipped."""
+    path = tmp_path / "pi-rag.toml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SettingsInvalid, match=word):
+        config.load(str(path), environ={})
+
+
+def test_the_folders_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root and without settings nothing is written outside the user's own folders."""
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/ada/.data")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+
+    settings = config.from_values({})
+
+    assert settings.data_path == Path("/home/ada/.data/pi-rag")
+    assert settings.socket_path == Path("/run/user/1000/pi-rag.sock")
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert settings.socket_path == Path("/home/ada/.data/pi-rag/pi-rag.sock")
+
+
+def test_every_setting_documents_itself() -> None:
+    """Unit and reason are there, numbers are bounded, the default obeys its own bounds."""
+    for name, item in config.names().items():
+        meta = item.metadata
+        assert meta["unit"] and meta["why"].endswith("."), name
+        if isinstance(item.default, (int, float)):
+            assert meta["low"] <= item.default <= meta["high"], name
+
+
+def test_no_two_settings_share_a_variable() -> None:
+    """Each has one name of its own in the environment."""
+    names = [config.env_name(name, item) for name, item in config.names().items()]
+
+    assert len(names) == len(set(names))
