@@ -18,6 +18,7 @@ ETC=/etc/pi-rag
 DATA=/var/lib/pi-rag
 UNIT=/etc/systemd/system/pi-rag.service
 COMMAND=/usr/local/bin/pi-rag
+BUILDS=/var/cache/pi-rag
 
 RUN=     # a temporary folder, once there is one
 SERVICE= # the process id of a service started by `try`, while it runs
@@ -131,7 +132,7 @@ start_service() {
   RUN=$(mktemp -d /tmp/pi-rag.XXXXXX)
   export PI_RAG_SOCKET=$RUN/pi-rag.sock
   say "- starting the service ..."
-  pi_rag serve >>"$LOG" 2>&1 &
+  "$VENV/bin/pi-rag" serve >>"$LOG" 2>&1 & # not through a function: $! would be a shell around it
   SERVICE=$!
   for ((tries = 0; tries < 300; tries++)); do
     if ready; then return 0; fi
@@ -268,7 +269,7 @@ as_service() { (cd / && exec runuser -u pi-rag -- env HOME="$DATA" PI_RAG_CONFIG
 install_service() {
   need_root
   trap clean_up EXIT
-  CACHE=/var/cache/pi-rag LOG=/var/log/pi-rag-install.log VENV=$OPT/venv
+  CACHE=$BUILDS LOG=/var/log/pi-rag-install.log VENV=$OPT/venv
   prepare_folders
   umask 022
   need_packages
@@ -313,7 +314,7 @@ END
 uninstall() {
   need_root uninstall
   if [[ -d /run/systemd/system && -e $UNIT ]]; then systemctl disable --now pi-rag.service; fi
-  rm -rf "$OPT" "$COMMAND" "$UNIT" /var/cache/pi-rag
+  rm -rf "$OPT" "$COMMAND" "$UNIT" "$BUILDS"
   if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
   if [[ ${1:-} != --purge ]]; then
     say "pi_rag is removed. Kept: the documents in $DATA and the settings in $ETC."

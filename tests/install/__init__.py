@@ -1,0 +1,1 @@
+"""The tests of install.sh, .ci/run, the locks and the unit."""
