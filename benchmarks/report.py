@@ -1,0 +1,57 @@
+"""What every benchmark shares: its flags, its two numbers, its table, and the same figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a run measured."""
+
+    headline: Mapping[str, float]
+    """The two numbers, by name with unit."""
+    rows: Sequence[Mapping[str, Any]]
+    """The table, a row a mapping, all with the same keys."""
+    notes: Mapping[str, Any]
+    """What one must know to compare: model, machine, sizes."""
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The flags of every benchmark; one may add its own."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", metavar="FILE", help="write the same figures to a file")
+    parser.add_argument("--quick", action="store_true", help="a form that ends within a minute")
+    return parser
+
+
+def publish(figures: Figures, json_path: str | None) -> None:
+    """Print the two numbers and the table; write the JSON when asked."""
+    for name, value in figures.headline.items():
+        print(f"{name}: {value:g}")
+    print()
+    _table(figures.rows)
+    for name, value in figures.notes.items():
+        print(f"{name}: {value}")
+    if json_path:
+        body = {"headline": figures.headline, "rows": list(figures.rows), "notes": figures.notes}
+        Path(json_path).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    cells = [list(rows[0])] + [[_shown(value) for value in row.values()] for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print()
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,121 @@
+"""A real service in a folder of its own, for measurements and tests: the same program a person starts.
+
+It knows only the command line and the socket, so that what is measured is what is shipped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from pi_rag.client import Client
+from pi_rag.errors import ServiceDown
+
+COMMAND = [sys.executable, "-m", "pi_rag.cli.main"]
+"""`pi-rag` of the interpreter that runs this."""
+
+
+class RunningService:
+    """`pi-rag serve` as a child process; ready inside the block, stopped after it."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, ready: bool = True) -> None:
+        self.data = folder / "data"
+        # A socket's path is bounded at 107 bytes, which a test's folder may exceed.
+        self._short = tempfile.TemporaryDirectory(prefix="pirag")
+        self.socket = Path(self._short.name) / "s"
+        self.log = folder / "service.log"
+        self.environ = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PI_RAG_")},
+            "PI_RAG_DATA": str(self.data),
+            "PI_RAG_SOCKET": str(self.socket),
+            **environ,
+        }
+        self._wait_ready = ready
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def client(self) -> Client:
+        """A guest of this service."""
+        return Client(self.socket)
+
+    @property
+    def pid(self) -> int:
+        """The supervisor."""
+        assert self.process is not None
+        return self.process.pid
+
+    def __enter__(self) -> RunningService:
+        self.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+        self._short.cleanup()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready (or, without a model, until it answers)."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "serve"], env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.wait_until_up(60.0)
+
+    def wait_until_up(self, seconds: float) -> None:
+        """Until the service is ready, or answers at all when no readiness was asked for."""
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            if self.process is not None and self.process.poll() is not None:
+                raise RuntimeError(f"The service ended with {self.process.returncode}:\n{self.log_text()}")
+            if self._is_up():
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"The service was not up after {seconds} s:\n{self.log_text()}")
+
+    def _is_up(self) -> bool:
+        try:
+            return bool(self.client.status()["ready"]) or not self._wait_ready
+        except ServiceDown:
+            return False
+
+    def stop(self) -> int:
+        """Ask it to end as systemd does; its exit code."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._ended()
+
+    def kill(self) -> None:
+        """kill -9 of the supervisor."""
+        assert self.process is not None
+        self.process.kill()
+        self._ended()
+
+    def _ended(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(30.0)
+        self.process = None
+        return code
+
+    def log_text(self) -> str:
+        """What the service has said so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def run(self, *words: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """A `pi-rag` command against this service."""
+        return subprocess.run(
+            [*COMMAND, *words],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )

@@ -1,0 +1,206 @@
+"""The story of a search, over a real store and a strict fake embedder."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import EmbedderSettings, QuerySettings, StoreSettings
+from pi_rag.errors import (
+    BadInput,
+    DeadlineExceeded,
+    EmbedderUnavailable,
+    ModelMismatch,
+    ModelMissing,
+    PiRagError,
+    QueryEmpty,
+    QueryTooLong,
+)
+from pi_rag.query import QueryDesk, Question
+from pi_rag.store import documents, identity
+from pi_rag.store.store import Store
+from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Scope
+
+if TYPE_CHECKING:
+    from pi_rag.types import Vectors
+
+MEANINGS = {"cat": (1.0, 0.0, 0.0), "dog": (0.0, 1.0, 0.0), "tax": (0.0, 0.0, 1.0)}
+"""A language of three meanings: a text means the sum of those it names."""
+
+
+def vector(text: str) -> "Vectors":
+    total = np.sum([axis for word, axis in MEANINGS.items() if word in text], axis=0, dtype=np.float32)
+    return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
+
+
+class ThreeMeanings:
+    """An embedder that refuses what a desk must not send it, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.failure: PiRagError | None = None
+        self.asked: list[str] = []
+
+    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> "Vectors":
+        assert lane == "query"
+        assert 0 < deadline_s <= 60
+        self.asked += texts
+        if self.failure is not None:
+            raise self.failure
+        return np.stack([vector(text) for text in texts])
+
+    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+        raise AssertionError("A search counts no tokens.")
+
+
+TEXTS = {
+    "pets.md": "the cat sleeps on the mat",
+    "dogs.md": "a dog barks at the postman",
+    "money.md": "the tax is due in April, says the letter",
+}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store.open(tmp_path / "pi-rag.db", StoreSettings(), SystemClock())
+    await store.write(identity.claim_fingerprint, Fingerprint("three", "0" * 64, "mean", "", 3, 1))
+    for source, text in TEXTS.items():
+        document = NewDocument("default", source, source, "text", text, source, {"kind": source[:4]})
+        chunk = Chunk(0, 0, len(text), text, "", None, 5)
+        await store.write(documents.put, document, [chunk], vector(text).tobytes(), 1000.0)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def embedder() -> ThreeMeanings:
+    return ThreeMeanings()
+
+
+@pytest.fixture
+def desk(store: Store, embedder: ThreeMeanings) -> QueryDesk:
+    return QueryDesk(
+        store,
+        embedder,
+        query_prefix="find: ",
+        settings=QuerySettings(),
+        embedder_settings=EmbedderSettings(),
+        clock=SystemClock(),
+    )
+
+
+async def test_both_ways_agree_on_the_first(desk: QueryDesk, embedder: ThreeMeanings) -> None:
+    """A question asked in the document's own words finds it first, by both ways, with its citation."""
+    answer = await desk.search(Question("where does the cat sleep"))
+
+    first = answer.hits[0]
+    assert first.passage.source == "pets.md"
+    assert first.passage.text == TEXTS["pets.md"]
+    assert first.fused.score == 1.0
+    assert set(first.fused.scores) == {"vector", "text"}
+    assert answer.degraded == ()
+    assert set(answer.took_ms) == {"embed", "vector", "text", "fuse", "read", "total"}
+    assert embedder.asked == ["find: where does the cat sleep"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "stages"),
+    [
+        ("vector", {"embed", "vector", "fuse", "read", "total"}),
+        ("text", {"text", "fuse", "read", "total"}),
+    ],
+)
+async def test_one_way_alone_does_only_its_own_work(desk: QueryDesk, mode: Mode, stages: set[str]) -> None:
+    """A mode that leaves a way out does not pay for it."""
+    answer = await desk.search(Question("the dog", mode=mode))
+
+    assert answer.hits[0].passage.source == "dogs.md"
+    assert set(answer.took_ms) == stages
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector"])
+@pytest.mark.parametrize(
+    ("failure", "word"),
+    [
+        (EmbedderUnavailable("down"), "embedder_unavailable"),
+        (DeadlineExceeded("slow"), "embedder_timeout"),
+        (ModelMismatch("another"), "model_mismatch"),
+        (ModelMissing("none"), "embedder_unavailable"),
+    ],
+)
+async def test_without_a_vector_the_words_answer_and_say_so(
+    desk: QueryDesk, embedder: ThreeMeanings, failure: PiRagError, word: str, mode: Mode
+) -> None:
+    """Whatever is wrong with the embedder costs completeness, never the answer."""
+    embedder.failure = failure
+
+    answer = await desk.search(Question("letter about the tax", mode=mode))
+
+    assert [hit.passage.source for hit in answer.hits][:1] == ["money.md"]
+    assert answer.degraded == (word,)
+    assert set(answer.hits[0].fused.scores) == {"text"}
+
+
+async def test_scope_and_k_bound_the_answer(desk: QueryDesk) -> None:
+    """A filter leaves out what does not match, in both ways; k bounds what is left."""
+    filtered = await desk.search(Question("cat dog tax", scope=Scope(filter={"kind": "dogs"})))
+    elsewhere = await desk.search(Question("cat dog tax", scope=Scope(collection="elsewhere")))
+    two = await desk.search(Question("cat dog tax", k=2))
+
+    assert [hit.passage.source for hit in filtered.hits] == ["dogs.md"]
+    assert elsewhere.hits == []
+    assert len(two.hits) == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "error"),
+    [
+        (Question(""), QueryEmpty),
+        (Question(" \n\t "), QueryEmpty),
+        (Question("x" * 100_000), QueryTooLong),
+        (Question("cat", k=0), BadInput),
+        (Question("cat", k=-1), BadInput),
+        (Question("cat", k=10**9), BadInput),
+    ],
+)
+async def test_a_question_at_fault_is_refused_before_any_work(
+    desk: QueryDesk, embedder: ThreeMeanings, question: Question, error: type[PiRagError]
+) -> None:
+    """An empty query, a huge one or an impossible k costs nobody anything."""
+    with pytest.raises(error):
+        await desk.search(question)
+
+    assert embedder.asked == []
+
+
+@pytest.mark.parametrize(
+    "query", ["multi-agent cat", '"', "OR", "*", "cat AND", "NEAR(cat dog)", "title:cat", "\ud800 cat \0"]
+)
+async def test_syntax_in_a_query_is_only_words(desk: QueryDesk, query: str) -> None:
+    """Nothing a person types is a syntax error."""
+    answer = await desk.search(Question(query, mode="text"))
+
+    assert answer.degraded == ()
+
+
+async def test_a_passage_forgotten_meanwhile_is_left_out(
+    desk: QueryDesk, store: Store, embedder: ThreeMeanings
+) -> None:
+    """A delete between ranking and reading costs one hit, not the answer."""
+    original = store.read
+    removed = False
+
+    async def read(fn, *args):  # type: ignore[no-untyped-def]  # a stand-in for one method
+        nonlocal removed
+        if fn.__name__ == "passages" and not removed:
+            removed = True
+            await store.write(documents.remove_source, "pets.md", None)
+        return await original(fn, *args)
+
+    store.read = read  # type: ignore[method-assign]
+
+    answer = await desk.search(Question("cat dog tax"))
+
+    assert {hit.passage.source for hit in answer.hits} == {"dogs.md", "money.md"}
