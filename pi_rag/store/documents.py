@@ -1,0 +1,173 @@
+"""Documents: put, replaced, listed, removed, each with its passages, words and vectors, or not at all.
+
+These are plain functions for `Store.read` and `Store.write`; the caller's transaction makes them whole. They
+know no model: vectors come in as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pi_rag.errors import DocumentNotFound, VectorInvalid
+from pi_rag.store import Connection, identity, vectors
+from pi_rag.store.metadata import read_at, to_json
+from pi_rag.store.rows import Row, all_rows, one_row, value
+from pi_rag.types import Chunk, Counts, DocumentRow, NewDocument
+
+_COLUMNS = """
+    documents.id, collections.name, source, title, kind, content_hash, metadata,
+    char_count, chunk_count, created_at, updated_at
+"""
+_FROM = "documents JOIN collections ON collections.id = documents.collection_id"
+
+
+def put(
+    db: Connection, document: NewDocument, chunks: Sequence[Chunk], vectors_f32: bytes, now: float
+) -> tuple[int, bool]:
+    """Store a document with its passages and their vectors (float32 little-endian rows, one a passage).
+
+    One with the same collection and source is replaced and keeps its id. Returns (id, replaced). Raises
+    VectorInvalid when the vectors do not fit the passages, RequestInvalid for metadata that is no JSON.
+    """
+    found = _id_of(db, document.collection, document.source)
+    if found is not None:
+        _forget_passages(db, found)
+    document_id = _write_document(db, document, len(chunks), now)
+    chunk_ids = [_write_chunk(db, document_id, document.title, chunk) for chunk in chunks]
+    _write_vectors(db, chunk_ids, vectors_f32)
+    return document_id, found is not None
+
+
+def content_hash(db: Connection, collection: str, source: str) -> str | None:
+    """Hash of the bytes a stored document came from; None when it is not stored."""
+    sql = f"SELECT content_hash FROM {_FROM} WHERE collections.name = ? AND source = ?"
+    found: str | None = value(db, sql, (collection, source))
+    return found
+
+
+def get(db: Connection, document_id: int) -> DocumentRow:
+    """One document with its text. Raises DocumentNotFound."""
+    sql = f"SELECT {_COLUMNS}, text FROM {_FROM} JOIN document_texts ON document_id = documents.id"
+    row = one_row(db, f"{sql} WHERE documents.id = ?", (document_id,))
+    if row is None:
+        raise DocumentNotFound(f"There is no document {document_id}.")
+    return _row(row)
+
+
+def listing(db: Connection, collection: str | None, limit: int, after_id: int | None) -> list[DocumentRow]:
+    """Up to `limit` documents without their texts, by id, those after `after_id`."""
+    within = "AND collections.name = ?" if collection is not None else ""
+    names = [collection] if collection is not None else []
+    sql = f"SELECT {_COLUMNS} FROM {_FROM} WHERE documents.id > ? {within} ORDER BY documents.id LIMIT ?"
+    return [_row(row) for row in all_rows(db, sql, (after_id or 0, *names, limit))]
+
+
+def remove(db: Connection, document_id: int) -> bool:
+    """Remove a document and all that was made from it. False when there is none."""
+    _forget_passages(db, document_id)
+    db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+    removed = db.changes() > 0
+    if removed:
+        db.execute("DELETE FROM collections WHERE id NOT IN (SELECT collection_id FROM documents)")
+    return removed
+
+
+def remove_source(db: Connection, source: str, collection: str | None) -> int:
+    """Remove what came from `source`, in one collection or in all. Returns how many documents."""
+    within = "AND collections.name = ?" if collection is not None else ""
+    names = [collection] if collection is not None else []
+    rows = all_rows(db, f"SELECT documents.id FROM {_FROM} WHERE source = ? {within}", (source, *names))
+    return sum(remove(db, document_id) for (document_id,) in rows)
+
+
+def counts(db: Connection) -> Counts:
+    """How much there is."""
+    sql = """
+        SELECT (SELECT count(*) FROM documents),
+               (SELECT coalesce(sum(chunk_count), 0) FROM documents),
+               (SELECT count(*) FROM collections),
+               (SELECT count(DISTINCT job_id) FROM job_items),
+               (SELECT count(*) FROM job_items)
+    """
+    return Counts(*all_rows(db, sql)[0])
+
+
+def collections(db: Connection) -> list[dict[str, Any]]:
+    """Every collection by name: {name, documents, chunks, updated_at}."""
+    sql = f"""
+        SELECT collections.name, count(*), sum(chunk_count), max(updated_at)
+        FROM {_FROM} GROUP BY collections.id ORDER BY collections.name
+    """
+    names = ("name", "documents", "chunks", "updated_at")
+    return [dict(zip(names, row, strict=True)) for row in all_rows(db, sql)]
+
+
+def _id_of(db: Connection, collection: str, source: str) -> int | None:
+    sql = f"SELECT documents.id FROM {_FROM} WHERE collections.name = ? AND source = ?"
+    found: int | None = value(db, sql, (collection, source))
+    return found
+
+
+def _forget_passages(db: Connection, document_id: int) -> None:
+    """Remove a document's passages from the three places that hold them."""
+    found = all_rows(db, "SELECT id FROM chunks WHERE document_id = ?", (document_id,))
+    chunk_ids = [chunk_id for (chunk_id,) in found]
+    vectors.remove(db, chunk_ids)
+    db.executemany("DELETE FROM chunks_fts WHERE rowid = ?", found)
+    db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+
+
+def _write_document(db: Connection, document: NewDocument, chunk_count: int, now: float) -> int:
+    """Insert the row, or update it under its old id and date of birth."""
+    sql = """
+        INSERT INTO documents (collection_id, source, title, kind, content_hash, metadata, char_count,
+                               chunk_count, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (collection_id, source) DO UPDATE SET
+            title = excluded.title, kind = excluded.kind, content_hash = excluded.content_hash,
+            metadata = excluded.metadata, char_count = excluded.char_count,
+            chunk_count = excluded.chunk_count, updated_at = excluded.updated_at
+        RETURNING id
+    """
+    collection_id = _collection(db, document.collection)
+    named = (collection_id, document.source, document.title, document.kind, document.content_hash)
+    measured = (to_json(document.metadata), len(document.text), chunk_count, now, now)
+    document_id: int = value(db, sql, named + measured)
+    db.execute("INSERT OR REPLACE INTO document_texts VALUES (?, ?)", (document_id, document.text))
+    return document_id
+
+
+def _collection(db: Connection, name: str) -> int:
+    """The number of a collection, which is made by its first document."""
+    db.execute("INSERT OR IGNORE INTO collections (name) VALUES (?)", (name,))
+    return int(value(db, "SELECT id FROM collections WHERE name = ?", (name,)))
+
+
+def _write_chunk(db: Connection, document_id: int, title: str, chunk: Chunk) -> int:
+    sql = """
+        INSERT INTO chunks (document_id, seq, start, end, page, heading, text, token_count)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    """
+    place = (document_id, chunk.seq, chunk.start, chunk.end, chunk.page)
+    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count))
+    chunk_id = db.last_insert_rowid()
+    db.execute(
+        "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
+        (chunk_id, title, chunk.heading, chunk.text),
+    )
+    return chunk_id
+
+
+def _write_vectors(db: Connection, chunk_ids: Sequence[int], vectors_f32: bytes) -> None:
+    model = identity.fingerprint(db)
+    if model is None:
+        if chunk_ids or vectors_f32:
+            raise VectorInvalid("No model has been claimed for this index, so no vector can be stored.")
+        return
+    vectors.add(db, chunk_ids, vectors_f32, model.dimensions)
+
+
+def _row(row: Row) -> DocumentRow:
+    """A row of _COLUMNS, with or without the text behind them."""
+    return DocumentRow(*read_at(row, 6))

@@ -1,0 +1,48 @@
+"""Which model made the vectors. Vectors of two models cannot be compared, so a different one is refused.
+
+The vector table lives and dies with this fact: it is made, as wide as the model, when a fingerprint is
+claimed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+
+from pi_rag.errors import ModelMismatch
+from pi_rag.store import Connection, vectors
+from pi_rag.store.rows import value
+from pi_rag.types import Fingerprint
+
+_KEY = "fingerprint"
+
+
+def fingerprint(db: Connection) -> Fingerprint | None:
+    """What made the vectors of this index; None before the first model."""
+    text = value(db, "SELECT value FROM meta WHERE key = ?", (_KEY,))
+    return Fingerprint(**json.loads(text)) if text else None
+
+
+def claim_fingerprint(db: Connection, wanted: Fingerprint) -> None:
+    """Say that vectors of `wanted` are about to come. An index without passages takes any.
+
+    Raises ModelMismatch when there are passages of another model.
+    """
+    found = fingerprint(db)
+    if found is not None and not _differences(found, wanted):
+        return
+    if found is not None and value(db, "SELECT EXISTS (SELECT 1 FROM chunks)"):
+        raise ModelMismatch(_mismatch(found, wanted))
+    vectors.create(db, wanted.dimensions)
+    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_KEY, json.dumps(asdict(wanted))))
+
+
+def _mismatch(found: Fingerprint, wanted: Fingerprint) -> str:
+    what = ", ".join(_differences(found, wanted))
+    return f"The index was made with {found.model_name}, not with {wanted.model_name} (different: {what})."
+
+
+def _differences(one: Fingerprint, other: Fingerprint) -> list[str]:
+    """What sets their vectors apart. The name does not: a model may be renamed."""
+    names = [field.name for field in fields(Fingerprint) if field.name != "model_name"]
+    return [name for name in names if getattr(one, name) != getattr(other, name)]

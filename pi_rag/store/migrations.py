@@ -1,0 +1,158 @@
+"""The schema, as small numbered steps. A step is appended, never edited: databases out there have taken it.
+
+Step n turns schema version n-1 into n. All pending steps and the new version number are one transaction, so a
+failing step leaves the old schema. The vector table is not made here: its width is known only with the model
+(see `identity.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pi_rag.errors import SchemaNewer, StoreUnusable
+from pi_rag.store import Connection
+
+APPLICATION_ID = 0x70695261
+"""`piRa` in ASCII: tells our database from any other SQLite file."""
+
+Step = Callable[[Connection], None]
+
+
+def s01_meta(db: Connection) -> None:
+    """Single facts about the whole: the fingerprint of the model that made the vectors."""
+    db.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+def s02_documents(db: Connection) -> None:
+    """Documents. Their texts lie apart, so that a listing does not read them."""
+    db.execute("""
+        CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE documents (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection_id INTEGER NOT NULL REFERENCES collections (id),
+            source TEXT NOT NULL,
+            title TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            content_hash TEXT NOT NULL,
+            metadata TEXT NOT NULL CHECK (json_valid(metadata)),
+            char_count INTEGER NOT NULL,
+            chunk_count INTEGER NOT NULL,
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL,
+            UNIQUE (collection_id, source)
+        ) STRICT;
+        CREATE INDEX documents_by_source ON documents (source);
+        CREATE INDEX documents_by_collection ON documents (collection_id);
+        CREATE TABLE document_texts (
+            document_id INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+            text TEXT NOT NULL
+        ) STRICT;
+    """)
+
+
+def s03_chunks(db: Connection) -> None:
+    """Passages. AUTOINCREMENT: the number of a removed one never comes back to mean another."""
+    db.execute("""
+        CREATE TABLE chunks (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+            seq INTEGER NOT NULL,
+            start INTEGER NOT NULL,
+            end INTEGER NOT NULL,
+            page INTEGER,
+            heading TEXT NOT NULL,
+            text TEXT NOT NULL,
+            token_count INTEGER NOT NULL,
+            UNIQUE (document_id, seq)
+        ) STRICT;
+    """)
+
+
+def s04_words(db: Connection) -> None:
+    """The words of each passage, without a second copy of its text."""
+    db.execute("""
+        CREATE VIRTUAL TABLE chunks_fts USING fts5 (
+            title, heading, body, content = '', contentless_delete = 1, tokenize = 'porter unicode61'
+        );
+    """)
+
+
+def s05_jobs(db: Connection) -> None:
+    """The queue. `job_items` holds only what is still to be done; a job keeps the counts of the rest."""
+    db.execute("""
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            finished_at REAL,
+            items_total INTEGER NOT NULL,
+            items_done INTEGER NOT NULL DEFAULT 0,
+            items_unchanged INTEGER NOT NULL DEFAULT 0,
+            items_refused INTEGER NOT NULL DEFAULT 0,
+            chunks INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        CREATE TABLE job_items (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            source TEXT NOT NULL,
+            title TEXT NOT NULL,
+            metadata TEXT NOT NULL CHECK (json_valid(metadata)),
+            state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            payload BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX job_items_by_state ON job_items (state, job_id);
+        CREATE INDEX job_items_by_job ON job_items (job_id);
+        CREATE TABLE job_refusals (
+            id INTEGER PRIMARY KEY,
+            job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            source TEXT NOT NULL,
+            code TEXT NOT NULL,
+            message TEXT NOT NULL,
+            hint TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX job_refusals_by_job ON job_refusals (job_id);
+    """)
+
+
+STEPS: tuple[Step, ...] = (s01_meta, s02_documents, s03_chunks, s04_words, s05_jobs)
+
+
+def refuse_stranger(db: Connection, steps: Sequence[Step] = STEPS) -> None:
+    """Read, without writing, whose database this is.
+
+    Raises StoreUnusable for another program's, SchemaNewer for one of a newer pi_rag.
+    """
+    owner, version = db.execute("PRAGMA application_id").get, schema_version(db)
+    tables = db.execute("SELECT count(*) FROM sqlite_schema").get
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise StoreUnusable(
+            f"{db.filename} is a database of another program.",
+            hint="Choose another --data; it was not touched.",
+        )
+    if version > len(steps):
+        raise SchemaNewer(f"The database has schema {version}; this pi_rag knows up to {len(steps)}.")
+
+
+def migrate(db: Connection, steps: Sequence[Step] = STEPS) -> None:
+    """Take the steps that the database has not taken yet: all of them, or none when one fails."""
+    version = schema_version(db)
+    if version == len(steps):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for step in steps[version:]:
+            step(db)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {len(steps)}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def schema_version(db: Connection) -> int:
+    """How many steps the database has taken."""
+    return int(db.execute("PRAGMA user_version").get)

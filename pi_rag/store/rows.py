@@ -1,0 +1,30 @@
+"""Asking the database: rows of columns whose types the SQL decides and the caller knows.
+
+Every statement is read to its end, so that no cursor stays open behind a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pi_rag.store import Connection
+
+Row = tuple[Any, ...]
+
+
+def all_rows(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
+    """Every row of the answer."""
+    return db.execute(sql, tuple(bindings)).fetchall()
+
+
+def one_row(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> Row | None:
+    """The first row; None when there is none."""
+    found = all_rows(db, sql, bindings)
+    return found[0] if found else None
+
+
+def value(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> Any:
+    """The first column of the first row; None when there is none."""
+    found = one_row(db, sql, bindings)
+    return found[0] if found else None

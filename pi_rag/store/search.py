@@ -1,0 +1,81 @@
+"""Searching: by meaning, by words, and the passages that were found.
+
+Each way gives (chunk_id, score) with the best first; fusing them is somebody else's thinking (`rank.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from pi_rag.store import Connection, identity, vectors
+from pi_rag.store.metadata import read_at
+from pi_rag.store.rows import all_rows
+from pi_rag.store.scope import chunk_ids
+from pi_rag.store.words import match_expression
+from pi_rag.types import Passage, Scope
+
+Scored = list[tuple[int, float]]
+
+
+def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
+    """The `k` passages nearest in meaning to a unit vector (float32 little-endian), with cosine similarity.
+
+    All are compared, so the answer is exact, and a scope is applied before the k are chosen. Raises
+    VectorInvalid for a vector of another width, FilterInvalid.
+    """
+    within, bindings = _within("chunk_id", scope)
+    model = identity.fingerprint(db)
+    if model is None:
+        return []
+    vectors.check_size(vector, 1, model.dimensions)
+    sql = f"SELECT chunk_id, distance FROM chunks_vec WHERE embedding MATCH ? AND k = ? {within}"
+    rows = all_rows(db, sql, (vector, min(k, vectors.K_MAX), *bindings))
+    return [(chunk_id, _cosine(distance)) for chunk_id, distance in rows]
+
+
+def by_words(  # noqa: PLR0917 - desks call it through Store.read, which hands arguments on in order
+    db: Connection, query: str, k: int, scope: Scope, title_weight: float, heading_weight: float
+) -> Scored:
+    """The `k` passages that hold the query's words best, by BM25 as a positive number. No query is an error.
+
+    Raises FilterInvalid.
+    """
+    # The plus keeps SQLite from asking the word index once for each passage of the scope.
+    within, bindings = _within("+rowid", scope)
+    expression = match_expression(query)
+    if expression is None:
+        return []
+    sql = f"""
+        SELECT rowid, -rank FROM chunks_fts
+        WHERE chunks_fts MATCH ? AND rank MATCH ? {within} ORDER BY rank LIMIT ?
+    """
+    weights = f"bm25({title_weight:.6f}, {heading_weight:.6f}, 1.0)"
+    return [(row[0], row[1]) for row in all_rows(db, sql, (expression, weights, *bindings, k))]
+
+
+def passages(db: Connection, wanted: Sequence[int]) -> list[Passage]:
+    """The passages of these chunk ids, in this order. Those that are gone by now are left out."""
+    sql = """
+        SELECT chunks.id, documents.id, collections.name, documents.source, documents.title, chunks.heading,
+               chunks.page, chunks.start, chunks.end, chunks.text, documents.metadata, documents.updated_at
+        FROM json_each(?) AS wanted
+        CROSS JOIN chunks ON chunks.id = wanted.value
+        CROSS JOIN documents ON documents.id = chunks.document_id
+        CROSS JOIN collections ON collections.id = documents.collection_id
+        ORDER BY wanted.key
+    """
+    rows = all_rows(db, sql, (json.dumps(list(wanted)),))
+    return [Passage(*read_at(row, 10)) for row in rows]
+
+
+def _within(column: str, scope: Scope) -> tuple[str, list[str]]:
+    if scope.everything:
+        return "", []
+    sql, bindings = chunk_ids(scope)
+    return f"AND {column} IN ({sql})", bindings
+
+
+def _cosine(distance: float) -> float:
+    """Cosine similarity of two unit vectors from the length of their difference."""
+    return 1.0 - distance * distance / 2.0

@@ -1,0 +1,127 @@
+"""The way into the store: open it, run functions inside read or write transactions, close it.
+
+Opening goes from the harmless to the harmful: libraries, folder, lock, whose file it is, and only then
+anything that writes. Whatever is wrong is a typed error, and nothing has been changed or deleted.
+
+It knows no tables; the functions it runs do (`documents.py`, `search.py`, `jobs.py`, `identity.py`,
+`checkup.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import apsw
+
+from pi_rag.clock import Clock
+from pi_rag.config import StoreSettings
+from pi_rag.store import Connection, checkup, connection, folder, migrations, versions
+from pi_rag.store.pool import Pool
+from pi_rag.store.translate import translated
+from pi_rag.store.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Store:
+    """One open database: a writer, a pool of readers, and the lock on its folder."""
+
+    @classmethod
+    def open(cls, path: Path, settings: StoreSettings, clock: Clock) -> Store:
+        """Open the database at `path`, making it and its folder when they are not there.
+
+        Raises LibraryTooOld, SocketInUse (another service has the folder), SchemaNewer, StoreDamaged,
+        StoreReadOnly, DiskFull or StoreUnusable.
+        """
+        with ExitStack() as undo, translated():
+            versions.check_versions(apsw.sqlite_lib_version(), connection.sqlite_vec_version())
+            folder.prepare(path)
+            lock = folder.FolderLock(path)
+            undo.callback(lock.release)
+            db = connection.open_writer(path, settings)
+            undo.callback(db.close, True)
+            _make_ready(db, settings, clock)
+            store = cls(path, settings, clock, db, lock)
+            undo.pop_all()
+        return store
+
+    def __init__(
+        self, path: Path, settings: StoreSettings, clock: Clock, db: Connection, lock: folder.FolderLock
+    ) -> None:
+        """Use `Store.open`. Takes over a writing connection that is ready, and the lock."""
+        self._path = path
+        self._settings = settings
+        self._lock = lock
+        self._closed = False
+        self._clean = False
+        self._schema_version = migrations.schema_version(db)
+        self._writer = Writer(
+            db, wal_bytes_max=settings.wal_mib_max * 2**20, busy_ms_max=int(settings.busy_s_max * 1000)
+        )
+        self._readers = Pool(
+            partial(connection.open_reader, path, settings),
+            kept=settings.readers,
+            overflow_max=settings.readers_overflow_max,
+            wait_s_max=settings.reader_wait_s_max,
+            clock=clock,
+        )
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `fn(db, ...)`, run on a reader in one transaction: it sees one state throughout.
+
+        Raises StoreBusy when all readers stay taken, Stopping when closing, or what `fn` raises.
+        """
+        return await self._readers.run(lambda db: fn(db, *args, **kwargs))
+
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The result of `fn(db, ...)`, once it is committed and on the disk: wholly, or not at all.
+
+        Raises Stopping when closing, DiskFull, StoreDamaged and their siblings, or what `fn` raises.
+        """
+        return await self._writer.run(lambda db: fn(db, *args, **kwargs))
+
+    def stats(self) -> dict[str, Any]:
+        """What the store is made of and how it fares; JSON-able. Sizes are read from the folder's entries."""
+        return {
+            "path": str(self._path),
+            "schema_version": self._schema_version,
+            "sqlite_version": apsw.sqlite_lib_version(),
+            "size_mib": folder.size_mib(self._path),
+            "wal_mib": folder.size_mib(folder.wal_path(self._path)),
+            "readers": self._readers.stats(),
+            "writer": self._writer.stats(),
+        }
+
+    async def close(self) -> bool:
+        """Finish what is in progress within `store.close_s_max`, then close everything. Twice is harmless.
+
+        The writer goes last: the last connection of a database empties its log, and only the writer may.
+        Returns False when something would not end; then the folder stays locked until the process is gone.
+        """
+        if not self._closed:
+            self._closed = True
+            wait_s = self._settings.close_s_max
+            read, written = await asyncio.gather(self._readers.close(wait_s), self._writer.drain(wait_s))
+            if written:
+                await self._writer.close()
+            self._clean = read and written
+        if self._clean:
+            self._lock.release()
+        return self._clean
+
+
+def _make_ready(db: Connection, settings: StoreSettings, clock: Clock) -> None:
+    """Make sure that the file is ours and sound, and bring it up to the newest schema."""
+    migrations.refuse_stranger(db)
+    connection.apply(db, connection.WRITER, settings)
+    deadline_s = clock.monotonic_s() + settings.check_s_max
+    checkup.check_quickly(db, lambda: clock.monotonic_s() >= deadline_s)
+    migrations.migrate(db)

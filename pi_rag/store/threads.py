@@ -1,0 +1,73 @@
+"""Blocking work on threads, for tasks that wait for it.
+
+A task that is cancelled while it waits leaves the work to finish on its thread: no transaction is cut in half
+and no connection is lost. Whoever closes waits for the work in progress, and interrupts what takes too long.
+
+It knows nothing of databases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from pi_rag.errors import Stopping
+
+T = TypeVar("T")
+
+INTERRUPT_S_MAX = 1.0
+"""How long interrupted work may take to unwind. SQLite notices an interrupt within milliseconds."""
+
+
+class Threads:
+    """A fixed number of threads for one event loop."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._working: set[asyncio.Future[Any]] = set()
+        self.closing = False
+
+    async def run(self, work: Callable[[], T], on_end: Callable[[], None] = lambda: None) -> T:
+        """The result of `work`, done on a thread. `on_end` is called in the loop when it has ended, always.
+
+        Raises Stopping once closing has begun.
+        """
+        if self.closing:
+            on_end()
+            raise Stopping("The store is closing.")
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        self._working.add(future)
+        future.add_done_callback(lambda done: self._ended(done, on_end))
+        return await asyncio.shield(future)
+
+    def _ended(self, future: asyncio.Future[Any], on_end: Callable[[], None]) -> None:
+        self._working.discard(future)
+        if not future.cancelled():
+            future.exception()  # seen, even when the task that waited for it is gone
+        on_end()
+
+    async def drain(self, wait_s_max: float, interrupt: Callable[[], None]) -> bool:
+        """Take no more work and wait for what there is, `interrupt` it when that takes too long.
+
+        Returns whether all of it has ended.
+        """
+        self.closing = True
+        if await self._idle(wait_s_max):
+            return True
+        interrupt()
+        return await self._idle(INTERRUPT_S_MAX)
+
+    async def _idle(self, wait_s_max: float) -> bool:
+        if self._working:
+            await asyncio.wait(set(self._working), timeout=wait_s_max)
+        return not self._working
+
+    async def last(self, work: Callable[[], T]) -> T:
+        """Run one more piece of work after `drain`."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def end(self) -> None:
+        """Let the threads go; those with no work end at once."""
+        self._executor.shutdown(wait=not self._working)

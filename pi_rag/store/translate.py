@@ -1,0 +1,124 @@
+"""The one place where foreign exceptions of the store become errors of `pi_rag.errors`.
+
+Foreign are apsw's classes, the operating system's errors about the data folder, and the two exceptions of
+Python that a value raises when it cannot be bound to a statement.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from pi_rag.errors import (
+    DiskFull,
+    DocumentTooLarge,
+    InternalError,
+    PiRagError,
+    RequestInvalid,
+    Stopping,
+    StoreBusy,
+    StoreDamaged,
+    StoreReadOnly,
+    StoreUnusable,
+)
+
+KINDS: dict[type[Exception], type[PiRagError]] = {
+    # A stranger holds a lock, or memory is short: the same request may succeed in a moment.
+    apsw.BusyError: StoreBusy,
+    apsw.LockedError: StoreBusy,
+    apsw.ProtocolError: StoreBusy,
+    apsw.SchemaChangeError: StoreBusy,
+    apsw.NoMemError: StoreBusy,
+    # Only closing the store interrupts a statement.
+    apsw.InterruptError: Stopping,
+    # The file or the disk.
+    apsw.CorruptError: StoreDamaged,
+    apsw.NotADBError: StoreDamaged,
+    apsw.FormatError: StoreDamaged,
+    apsw.FullError: DiskFull,
+    apsw.ReadOnlyError: StoreReadOnly,
+    apsw.PermissionsError: StoreReadOnly,
+    apsw.CantOpenError: StoreUnusable,
+    apsw.IOError: StoreUnusable,
+    apsw.AuthError: StoreUnusable,
+    apsw.NoLFSError: StoreUnusable,
+    apsw.EmptyError: StoreUnusable,
+    apsw.NotFoundError: StoreUnusable,
+    apsw.ExtensionLoadingError: StoreUnusable,
+    apsw.NoFTS5Error: StoreUnusable,
+    # A value of more than SQLite's gigabyte can only be a document's text.
+    apsw.TooBigError: DocumentTooLarge,
+    # The rest can only be raised by a mistake of ours.
+    apsw.AbortError: InternalError,
+    apsw.BindingsError: InternalError,
+    apsw.ConnectionClosedError: InternalError,
+    apsw.ConnectionNotClosedError: InternalError,
+    apsw.ConstraintError: InternalError,
+    apsw.CursorClosedError: InternalError,
+    apsw.Error: InternalError,
+    apsw.ExecTraceAbort: InternalError,
+    apsw.ExecutionCompleteError: InternalError,
+    apsw.ForkingViolationError: InternalError,
+    apsw.IncompleteExecutionError: InternalError,
+    apsw.InternalError: InternalError,
+    apsw.InvalidContextError: InternalError,
+    apsw.MismatchError: InternalError,
+    apsw.MisuseError: InternalError,
+    apsw.RangeError: InternalError,
+    apsw.SQLError: InternalError,
+    apsw.ThreadingViolationError: InternalError,
+    apsw.VFSFileClosedError: InternalError,
+    apsw.VFSNotImplementedError: InternalError,
+}
+"""Every exception class of apsw, and what a person or program should make of it."""
+
+_DAMAGE = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.SQLITE_IOERR_CORRUPTFS})
+"""After a failed fsync the kernel may have dropped what was written: a second try only looks like success."""
+
+_SAYS: dict[type[PiRagError], str] = {
+    StoreBusy: "The database is busy",
+    Stopping: "The store is closing",
+    StoreDamaged: "The database is damaged",
+    DiskFull: "The disk is full",
+    StoreReadOnly: "The database cannot be written",
+    StoreUnusable: "The database cannot be used",
+    DocumentTooLarge: "The document is larger than the database can hold",
+    InternalError: "The database refused a statement of ours",
+}
+
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Inside it, foreign exceptions leave as errors of ours; ours pass through untouched."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translation(error) from error
+    except UnicodeEncodeError as error:
+        raise RequestInvalid("A text holds half of a character (a lone surrogate).") from error
+    except OverflowError as error:
+        raise RequestInvalid("A number does not fit into 64 bits.") from error
+
+
+def translation(error: Exception) -> PiRagError:
+    """The error of ours that stands for one of apsw's."""
+    kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+    if getattr(error, "extendedresult", None) in _DAMAGE:
+        kind = StoreDamaged
+    return kind(f"{_SAYS[kind]}: {error}.")
+
+
+def of_the_system(error: OSError, path: Path) -> PiRagError:
+    """The error of ours that stands for what the operating system said about `path`."""
+    reason = error.strerror or str(error)
+    if error.errno in _READ_ONLY:
+        return StoreReadOnly(f"{path} cannot be written: {reason}.")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(f"{path} cannot be written: {reason}.")
+    return StoreUnusable(f"{path} cannot be used: {reason}.")

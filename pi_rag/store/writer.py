@@ -1,0 +1,140 @@
+"""The writer: one thread with the only connection that writes, and the only one that checkpoints.
+
+A write is one transaction. It is acknowledged when COMMIT has returned, which with `synchronous = FULL` means
+that the disk has it. It knows no tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import apsw
+
+from pi_rag.errors import Stopping, StoreDamaged
+from pi_rag.store import Connection
+from pi_rag.store.threads import Threads
+from pi_rag.store.translate import translated
+
+T = TypeVar("T")
+
+CHECKPOINT_WAIT_MS = 100
+"""How long a checkpoint waits for readers. It can always be done after a later write instead."""
+
+
+def checkpoint_mode(wal_bytes: int, wal_bytes_max: int) -> int | None:
+    """How to checkpoint after a commit: not yet, without waiting for anybody, or down to an empty log."""
+    if wal_bytes > wal_bytes_max:
+        return apsw.SQLITE_CHECKPOINT_TRUNCATE
+    # A quarter: often enough that vector scans seldom meet the log, seldom enough for a card that wears.
+    return apsw.SQLITE_CHECKPOINT_PASSIVE if wal_bytes > wal_bytes_max // 4 else None
+
+
+def transaction(db: Connection, job: Callable[[Connection], T]) -> T:
+    """Run `job` between BEGIN IMMEDIATE and COMMIT; whatever it raises, nothing of it stays."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = job(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
+class Writer:
+    """The one writing connection, for one event loop."""
+
+    def __init__(self, db: Connection, *, wal_bytes_max: int, busy_ms_max: int) -> None:
+        """Takes over `db`: from now on only this object's thread uses it."""
+        self._db = db
+        self._wal_bytes_max = wal_bytes_max
+        self._busy_ms_max = busy_ms_max
+        self._page_bytes = int(db.execute("PRAGMA page_size").get)
+        self._wal_pages = 0
+        self._threads = Threads("store-writer", 1)
+        self._abandoned = False
+        self._damage: StoreDamaged | None = None
+        self._numbers = dict.fromkeys(("writes", "failed", "checkpoints", "checkpoints_put_off"), 0)
+        # A hook of our own also turns SQLite's automatic checkpoints off.
+        db.set_wal_hook(self._after_log_write)
+
+    async def run(self, job: Callable[[Connection], T]) -> T:
+        """The result of `job`, once it is committed. Writes are done in the order they were asked for.
+
+        A task that is cancelled while it waits does not know whether its write was done. Raises Stopping when
+        closing, StoreDamaged and its siblings, or what `job` raises.
+        """
+        return await self._threads.run(lambda: self._work(job))
+
+    async def drain(self, wait_s_max: float) -> bool:
+        """Take no more writes, finish those in progress, and interrupt them when that takes too long.
+
+        Returns whether all have ended.
+        """
+        return await self._threads.drain(wait_s_max, self._abandon)
+
+    async def close(self) -> None:
+        """After `drain`: tidy, checkpoint and close the connection."""
+        await self._threads.last(self._finish)
+        self._threads.end()
+
+    def stats(self) -> dict[str, Any]:
+        """Numbers since the start."""
+        wal_mib = round(self._wal_pages * self._page_bytes / 2**20, 3)
+        damage = self._damage.message if self._damage else None
+        return {**self._numbers, "wal_used_mib": wal_mib, "damage": damage}
+
+    def _work(self, job: Callable[[Connection], T]) -> T:
+        """On the thread: one transaction, and a checkpoint when it is time."""
+        if self._abandoned:
+            raise Stopping("The store is closing.")
+        if self._damage:
+            raise self._damage
+        try:
+            with translated():
+                result = transaction(self._db, job)
+        except BaseException as error:
+            self._numbers["failed"] += 1
+            if isinstance(error, StoreDamaged):
+                self._damage = error  # writing on would make it worse
+            raise
+        self._numbers["writes"] += 1
+        self._checkpoint(checkpoint_mode(self._wal_pages * self._page_bytes, self._wal_bytes_max))
+        return result
+
+    def _after_log_write(self, _db: Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self, mode: int | None) -> None:
+        """Move the log into the database. What is committed is safe already; a failure only puts it off."""
+        if mode is None:
+            return
+        self._db.set_busy_timeout(CHECKPOINT_WAIT_MS)
+        try:
+            self._db.wal_checkpoint(mode=mode)
+            self._numbers["checkpoints"] += 1
+            if mode == apsw.SQLITE_CHECKPOINT_TRUNCATE:
+                self._wal_pages = 0
+        except apsw.Error:
+            self._numbers["checkpoints_put_off"] += 1
+        finally:
+            self._db.set_busy_timeout(self._busy_ms_max)
+
+    def _abandon(self) -> None:
+        """Stop the write in progress, and refuse those behind it. None of them was acknowledged."""
+        self._abandoned = True
+        self._db.interrupt()
+
+    def _finish(self) -> None:
+        try:
+            if not self._damage:
+                self._db.execute("PRAGMA optimize")
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error:
+            # Statistics for the planner are no reason to fail a shutdown; the next one makes them.
+            self._numbers["failed"] += 1
+        finally:
+            self._db.close(True)
