@@ -96,9 +96,12 @@ class Client:
         """{"job"}. Raises JobNotFound."""
         return self._ask("GET", f"/v1/jobs/{quote(str(job_id), safe='')}")
 
-    def status(self) -> Answer:
-        """How the service is: state, model, workers, counts, memory."""
-        return self._ask("GET", "/v1/status")
+    def status(self, *, check: bool = False) -> Answer:
+        """How the service is: state, model, workers, counts, memory.
+
+        With `check` the service also reads its whole database and puts what is wrong in `store.problems`.
+        """
+        return self._ask("GET", "/v1/status", params={"check": "true"} if check else None)
 
     def _ask(
         self, method: str, path: str, *, body: Answer | None = None, params: Mapping[str, Any] | None = None

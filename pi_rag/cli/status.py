@@ -82,7 +82,7 @@ def _memory(memory: dict[str, Any]) -> str:
     if total is None:
         return "not measured"
     processes = memory.get("processes") or []
-    return f"{float(total):.0f} MiB in {counted(len(processes), 'process').replace('processs', 'processes')}"
+    return f"{float(total):.0f} MiB in {counted(len(processes), 'process', 'processes')}"
 
 
 def _counts(counts: dict[str, Any]) -> str:
@@ -91,13 +91,14 @@ def _counts(counts: dict[str, Any]) -> str:
 
 
 def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
+    current = ingest.get("current") or []
     queued = int(counts.get("items_queued") or 0)
-    if not ingest.get("current") and not queued:
+    if not current and not queued:
         return "nothing"
-    rate = ingest.get("rate_chunks_s")
     parts = [counted(queued, "document") + " waiting"]
-    parts += [f"{float(rate):.1f} passages/s"] if rate else []
-    parts += [f"now {ingest['current']}"] if ingest.get("current") else []
+    parts += [f"{float(ingest['rate_chunks_s']):.1f} passages/s"] if ingest.get("rate_chunks_s") else []
+    parts += [f"held up by {ingest['waiting_for']}"] if ingest.get("waiting_for") else []
+    parts += [f"now {current[0]}"] if current else []
     return one_line(", ".join(parts))
 
 

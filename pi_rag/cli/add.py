@@ -1,0 +1,219 @@
+"""`pi-rag add`: hand files, folders or standard input to the service, and tell what became of each.
+
+The service reads paths itself. What it may not read, but this user may, is read here and sent along.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pi_rag.cli import printing
+from pi_rag.cli.follow import follow
+from pi_rag.cli.printing import counted, span
+from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.cli.refusals import show_refusals
+from pi_rag.cli.upload import Upload
+from pi_rag.client import Client
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings
+from pi_rag.errors import BadInput, DocumentUnreadable, PathNotFound, RequestInvalid
+
+DESCRIPTION = """\
+It takes text, Markdown, HTML, PDF, DOCX and source code; folders are taken with all that is in
+them. What has not changed since the last time is skipped. Each file that is not taken is named
+with the reason. Ctrl-C only stops the waiting: the service goes on with what it has been given.
+"""
+
+EXAMPLES = """\
+  pi-rag add ~/Documents
+  pi-rag add letter.pdf notes.md --collection letters
+  pi-rag add report.pdf --title "Boiler report 2024"
+  pi-rag add ~/Archive --no-wait
+  date | pi-rag add - --source now.txt
+"""
+
+STANDARD_INPUT = "-"
+
+RESCUABLE = frozenset({DocumentUnreadable.code, PathNotFound.code})
+"""Refusals that may only mean that the service is another user, or is kept out of /home and /tmp."""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """What to add, and how."""
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, a folder, or - for standard input")
+    parser.add_argument("--collection", metavar="C", default="default", help="put it in this collection")
+    parser.add_argument("--title", metavar="T", help="a title for one file or for standard input")
+    parser.add_argument("--source", metavar="S", help="what to call standard input, for example notes.md")
+    parser.add_argument("--no-wait", action="store_true", help="come back as soon as it is queued")
+
+
+def run(args: Namespace) -> int:
+    """Add, wait, tell. Exit 2 when a file was refused, 3 when a named path does not exist."""
+    _check(args)
+    settings = settings_of(args)
+    adding = _Adding(args, settings, client_of(settings))
+    begun_s = time.monotonic()
+    try:
+        adding.everything()
+    except KeyboardInterrupt:
+        _say_it_goes_on(adding.result)
+        raise
+    _tell(adding.result, args, time.monotonic() - begun_s)
+    return adding.result.exit_code
+
+
+def _check(args: Namespace) -> None:
+    """Flags that contradict one another. Raises RequestInvalid."""
+    standard = STANDARD_INPUT in args.paths
+    if standard != (args.source is not None):
+        raise RequestInvalid(
+            "Standard input needs a name, and only standard input takes one.",
+            hint="For example: date | pi-rag add - --source now.txt",
+        )
+    if args.paths.count(STANDARD_INPUT) > 1:
+        raise RequestInvalid("Standard input can be read only once.")
+    if args.title is not None and (len(args.paths) > 1 or Path(args.paths[0]).is_dir()):
+        raise RequestInvalid("--title is for one file or for standard input.")
+
+
+@dataclass
+class Result:
+    """What became of everything, over all jobs."""
+
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    added: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    refused: int = 0
+    """All of them, also those that a job no longer lists."""
+    refusals: list[dict[str, Any]] = field(default_factory=list)
+    refusals_here: list[dict[str, Any]] = field(default_factory=list)
+    """Those of them that never reached the service, because this side could not read them either."""
+
+    def take(self, job: dict[str, Any]) -> None:
+        """Add a finished job's counts."""
+        self.added += int(job.get("items_done") or 0)
+        self.unchanged += int(job.get("items_unchanged") or 0)
+        self.passages += int(job.get("chunks") or 0)
+        refusals = job.get("refusals") or []
+        self.refusals += refusals
+        self.refused += max(int(job.get("items_refused") or 0), len(refusals))
+
+    def refuse_here(self, refusals: list[dict[str, Any]]) -> None:
+        """Add what could not be read on this side."""
+        self.refusals += refusals
+        self.refusals_here += refusals
+        self.refused += len(refusals)
+
+    def take_back(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """Remove the refusals that are wanted, since they are about to be tried in another way."""
+        taken = [refusal for refusal in self.refusals if wanted(refusal)]
+        self.refusals = [refusal for refusal in self.refusals if not wanted(refusal)]
+        self.refused -= len(taken)
+        return taken
+
+    @property
+    def exit_code(self) -> int:
+        """That of the worst that happened: a path that is not there, a file refused, nothing."""
+        if any(refusal.get("code") == PathNotFound.code for refusal in self.refusals):
+            return PathNotFound.exit_code
+        return BadInput.exit_code if self.refused else 0
+
+
+class _Adding:
+    """One run of the command."""
+
+    def __init__(self, args: Namespace, settings: Settings, client: Client) -> None:
+        self.result = Result()
+        self._args = args
+        self._client = client
+        self._upload = Upload(settings)
+
+    def everything(self) -> None:
+        """Hand over the paths; then send what has to be read here."""
+        theirs, ours = self._sorted()
+        if theirs:
+            self._job(self._client.add_paths(theirs, collection=self._args.collection))
+        self._send(self._upload.files(ours, title=self._args.title))
+        if STANDARD_INPUT in self._args.paths:
+            data = self._upload.standard_input(self._args.source, title=self._args.title)
+            self._send([[data]])
+        if not self._args.no_wait:
+            rescued = self.result.take_back(_is_readable_here)
+            self._send(self._upload.files([str(refusal["source"]) for refusal in rescued]))
+
+    def _sorted(self) -> tuple[list[str], list[str]]:
+        """Paths for the service, and those to read here: titled ones, and names that no JSON holds."""
+        named = [path for path in self._args.paths if path != STANDARD_INPUT]
+        # One file must have one source, however its path was typed: `a/../b` is `b`.
+        paths = [os.path.normpath(Path(path).absolute()) for path in named]
+        ours = [path for path in paths if self._args.title is not None or not _is_utf8(path)]
+        return [path for path in paths if path not in ours], ours
+
+    def _send(self, batches: Iterable[list[dict[str, Any]]]) -> None:
+        for batch in batches:
+            self._job(self._client.add_documents(batch, collection=self._args.collection))
+        self.result.refuse_here(self._upload.refusals_taken())
+
+    def _job(self, answer: dict[str, Any]) -> None:
+        job = answer["job"]
+        self.result.jobs.append(job)
+        if not self._args.no_wait:
+            job = follow(self._client, job, clock=SystemClock(), pause=time.sleep, quiet=self._args.json)
+            self.result.jobs[-1] = job
+            self.result.take(job)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_readable_here(refusal: dict[str, Any]) -> bool:
+    return refusal.get("code") in RESCUABLE and os.access(str(refusal.get("source")), os.R_OK)
+
+
+def _say_it_goes_on(result: Result) -> None:
+    if not result.jobs:
+        return
+    number = result.jobs[-1].get("id")
+    print(
+        f"\nStopped waiting. The service goes on with job {number}; see it with: pi-rag jobs {number}\n"
+        "What it had not been given yet is added by the same command, run again.",
+        file=sys.stderr,
+    )
+
+
+def _tell(result: Result, args: Namespace, took_s: float) -> None:
+    if args.json:
+        _tell_program(result)
+    elif args.no_wait:
+        for job in result.jobs:
+            print(f"Queued as job {job.get('id')}. See it with: pi-rag jobs {job.get('id')}")
+        show_refusals(result.refusals, result.refused)
+    else:
+        show_refusals(result.refusals, result.refused)
+        print(
+            f"{result.added:,} added, {result.unchanged:,} unchanged, {result.refused:,} not taken, "
+            f"{counted(result.passages, 'passage')} in {span(took_s)}"
+        )
+
+
+def _tell_program(result: Result) -> None:
+    """The service's own object. Files read here make jobs of their own, which stand beside the first."""
+    answer: dict[str, Any] = {"job": result.jobs[0] if result.jobs else None}
+    if result.jobs[1:]:
+        answer["uploads"] = result.jobs[1:]
+    if result.refusals_here:
+        answer["refusals"] = result.refusals_here
+    printing.as_json(answer)

@@ -1,0 +1,204 @@
+"""What `pi-rag doctor` looks at: each check is a function that looks once and gives its verdict.
+
+Nothing here changes anything, and the database is never opened: what is known of it comes from the service.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pi_rag.cli.printing import counted, size
+from pi_rag.cli.status import ADVICE
+from pi_rag.client import Client
+from pi_rag.config import Settings
+from pi_rag.errors import PiRagError
+
+Verdict = Literal["ok", "warn", "wrong"]
+
+PYTHON_MIN = (3, 11)
+"""Raspberry Pi OS bookworm has 3.11; older ones lack what the code uses."""
+
+FREE_BYTES_WARN = 1 << 30
+"""Room for some ten thousand documents with their vectors."""
+
+FREE_BYTES_WRONG = 100 << 20
+"""Less, and the write-ahead log alone may fill the disk."""
+
+BOOT_LINE = "sudo sed -i '1 s/$/ {word}/' /boot/firmware/cmdline.txt && sudo reboot"
+"""Raspberry Pi OS keeps the kernel's command line in this file, as one line."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what was looked at, how it is, and the command that mends it."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+    mend: str = ""
+
+
+def failed(what: str, error: PiRagError) -> Check:
+    """An error of ours as a line: its hint is what mends it."""
+    return Check(what, "wrong", error.message, error.hint)
+
+
+def python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Check:
+    """Whether this Python is new enough."""
+    text = ".".join(map(str, version))
+    if version < PYTHON_MIN:
+        return Check("python", "wrong", f"{text} is older than 3.11", "sudo apt install python3.11-venv")
+    return Check("python", "ok", text)
+
+
+def data_folder(path: Path, free_bytes: Callable[[Path], int] | None = None) -> Iterator[Check]:
+    """Whether the data folder is there, whose it is, and how much room is left."""
+    try:
+        facts = path.stat()
+        free = (free_bytes or _free_bytes)(path)
+    except FileNotFoundError:
+        yield Check("data folder", "warn", f"{path} is not there yet", "pi-rag serve   (makes it)")
+        return
+    except OSError as error:
+        yield Check("data folder", "warn", f"{path}: {error.strerror}", f"sudo ls -ld {path}")
+        return
+    yield _rights(path, facts)
+    yield _room(free)
+
+
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path).free
+
+
+def _rights(path: Path, facts: os.stat_result) -> Check:
+    owner = _user(facts.st_uid)
+    if not stat.S_ISDIR(facts.st_mode):
+        return Check("data folder", "wrong", f"{path} is not a folder", "choose another one with --data")
+    if facts.st_mode & stat.S_IRWXO:
+        return Check("data folder", "warn", f"every user may look into {path}", f"chmod o-rwx {path}")
+    return Check("data folder", "ok", f"{path}, of {owner}")
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def _room(free: int) -> Check:
+    mend = "df -h   (then free some space)"
+    if free < FREE_BYTES_WRONG:
+        return Check("free space", "wrong", f"{size(free)}: too little to add anything", mend)
+    if free < FREE_BYTES_WARN:
+        return Check("free space", "warn", f"{size(free)}: room for a few more documents", mend)
+    return Check("free space", "ok", size(free))
+
+
+def socket(path: Path) -> Check:
+    """Whether the socket is there, is one, and may be used by this user."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return Check(
+            "socket", "wrong", f"{path} is not there", "pi-rag serve   (or: sudo systemctl start pi-rag)"
+        )
+    except OSError as error:
+        return Check("socket", "wrong", f"{path}: {error.strerror}", "sudo usermod -aG pi-rag-clients $USER")
+    if not stat.S_ISSOCK(mode):
+        return Check("socket", "wrong", f"{path} is not a socket", "choose another one with --socket")
+    if not os.access(path, os.W_OK):
+        return Check("socket", "wrong", f"you may not use {path}", "sudo usermod -aG pi-rag-clients $USER")
+    return Check("socket", "ok", f"{path}, mode {stat.S_IMODE(mode):o}")
+
+
+def asked(client: Client) -> tuple[Check, dict[str, Any]]:
+    """Whether the service answers and is ready; its answer, empty when there is none."""
+    try:
+        status = client.status(check=True)
+    except PiRagError as error:
+        return failed("service", error), {}
+    state = str(status.get("state"))
+    reasons = [str(reason) for reason in status.get("degraded") or []]
+    if status.get("ready") is True:
+        return Check("service", "ok", f"ready, version {status.get('version')}"), status
+    advice = next((ADVICE[reason] for reason in reasons if reason in ADVICE), "pi-rag status")
+    return Check("service", "warn", ": ".join([state, ", ".join(reasons)]).rstrip(": "), advice), status
+
+
+def model(settings: Settings, status: dict[str, Any]) -> Check:
+    """Whether the model in use is there and is what was installed. It reads the whole file."""
+    from pi_rag.models.shelf import Shelf
+
+    shelf = Shelf(settings.models_path)
+    try:
+        card = shelf.current(settings.embedder.model)
+        shelf.verify(card)
+    except PiRagError as error:
+        return failed("model", error)
+    except PermissionError:
+        # The models belong to the service's user; the service has checked the one it loaded.
+        loaded = status.get("model") or {}
+        detail = f"only the service may read it; it has loaded {loaded.get('name', 'none')}"
+        return Check("model", "ok" if loaded else "warn", detail, "" if loaded else "sudo pi-rag doctor")
+    return Check("model", "ok", f"{card.name}, {card.quantisation}, checksum right")
+
+
+def store(status: dict[str, Any]) -> Iterator[Check]:
+    """What the service says of its database: the linked libraries, the size, and whether it is whole."""
+    told = status.get("store") or {}
+    if not told:
+        return
+    names = {"sqlite_version": "SQLite", "sqlite_vec_version": "sqlite-vec", "schema_version": "schema"}
+    linked = ", ".join(f"{name} {told[key]}" for key, name in names.items() if told.get(key) is not None)
+    yield Check("database", "ok", ", ".join(filter(None, [linked, f"{told.get('size_mib', '?')} MiB"])))
+    problems = told.get("problems")
+    if problems is None:
+        yield Check(
+            "database check", "warn", "the service has not checked it", "pi-rag doctor   (once it is ready)"
+        )
+    elif problems:
+        mend = "stop the service, copy the data folder, then see docs/data.md"
+        yield Check("database check", "wrong", "; ".join(map(str, problems[:3])), mend)
+    else:
+        yield Check("database check", "ok", "whole")
+
+
+def machine(root: Path = Path("/"), page_bytes: int | None = None) -> Iterator[Check]:
+    """What the kernel offers for keeping memory in bounds. Nothing here is needed; all of it helps."""
+    yield _memory_group(root)
+    pressure = (root / "proc/pressure/memory").exists()
+    told = "the kernel tells" if pressure else "the kernel does not tell"
+    mend = "" if pressure else BOOT_LINE.format(word="psi=1")
+    yield Check("memory pressure", "ok" if pressure else "warn", f"{told} when memory is short", mend)
+    pages = (page_bytes or os.sysconf("SC_PAGE_SIZE")) // 1024
+    yield Check("memory pages", "ok", f"{pages} KiB")
+
+
+def _memory_group(root: Path) -> Check:
+    unified = root / "sys/fs/cgroup/cgroup.controllers"
+    try:
+        there = "memory" in unified.read_text(encoding="ascii").split()
+    except OSError:
+        there = (root / "sys/fs/cgroup/memory").is_dir()
+    if there:
+        return Check("memory limits", "ok", "systemd can hold the service to its limit")
+    detail = "off in the kernel: MemoryMax of the unit does nothing, the service's own limits still do"
+    return Check("memory limits", "warn", detail, BOOT_LINE.format(word="cgroup_enable=memory"))
+
+
+def summary(checks: list[Check]) -> str:
+    """'All is well.' or how much is wrong."""
+    wrong = sum(check.verdict == "wrong" for check in checks)
+    warned = sum(check.verdict == "warn" for check in checks)
+    if wrong:
+        return f"{counted(wrong, 'thing')} wrong, {warned} to look at."
+    return f"Nothing wrong, {warned} to look at." if warned else "All is well."

@@ -1,0 +1,99 @@
+"""Waiting for a job: ask, show, wait a little, ask again.
+
+A service that restarts meanwhile goes on with the job, so a short absence is waited out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pi_rag.cli.progress import Progress, progress
+from pi_rag.client import Client
+from pi_rag.clock import Clock
+from pi_rag.errors import ServiceDown, SocketForbidden, TryLater
+
+ASK_S_MIN, ASK_S_MAX = 0.1, 0.5
+"""Between two questions: quick for a single file, and no burden during an hour of adding."""
+
+AWAY_S_MAX = 30.0
+"""How long a service may be away, for a restart by systemd, before waiting for it is given up."""
+
+STILL_S_MAX = 10.0
+"""How long nothing may move before the service is asked what holds it up."""
+
+
+def follow(
+    client: Client,
+    job: dict[str, Any],
+    *,
+    clock: Clock,
+    pause: Callable[[float], None],
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """The job when it is done. Raises ServiceDown when the service stays away; the job is kept."""
+    with progress(clock, quiet=quiet) as shown:
+        waiting = _Waiting(client, shown, clock, pause)
+        ask_s = ASK_S_MIN
+        while job.get("state") != "done":
+            shown.show(job)
+            pause(ask_s)
+            ask_s = min(ASK_S_MAX, ask_s * 1.5)
+            job = waiting.asked(job)
+    return job
+
+
+class _Waiting:
+    """Asks for a job, patiently, and notices when it stands still."""
+
+    def __init__(self, client: Client, shown: Progress, clock: Clock, pause: Callable[[float], None]) -> None:
+        self._client = client
+        self._shown = shown
+        self._clock = clock
+        self._pause = pause
+        self._moved_s = clock.monotonic_s()
+        self._said: str | None = None
+
+    def asked(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job as it stands now."""
+        fresh = self._patiently(int(job["id"]))
+        now_s = self._clock.monotonic_s()
+        if _figures(fresh) != _figures(job):
+            self._moved_s, self._said = now_s, None
+        elif now_s - self._moved_s > STILL_S_MAX:
+            self._moved_s = now_s
+            self._say_what_holds_it_up()
+        return fresh
+
+    def _patiently(self, job_id: int) -> dict[str, Any]:
+        away_since_s = self._clock.monotonic_s()
+        while True:
+            try:
+                job: dict[str, Any] = self._client.job(job_id)["job"]
+                return job
+            except SocketForbidden:
+                raise
+            except TryLater as error:
+                self._pause((error.retry_after_ms or 1000) / 1000)
+            except ServiceDown as error:
+                if self._clock.monotonic_s() - away_since_s > AWAY_S_MAX:
+                    raise ServiceDown(
+                        f"The service went away while it was adding. {error.message}",
+                        hint=f"Start it again; job {job_id} is kept and goes on. See: pi-rag jobs {job_id}",
+                    ) from error
+                self._pause(ASK_S_MAX)
+
+    def _say_what_holds_it_up(self) -> None:
+        try:
+            reason = (self._client.status().get("ingest") or {}).get("waiting_for")
+        except (ServiceDown, TryLater):
+            return
+        if reason and reason != self._said:
+            self._said = reason
+            self._shown.say(f"The service cannot go on now: {reason}. See: pi-rag status")
+
+
+def _figures(job: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(
+        job.get(name) for name in ("items_total", "items_done", "items_unchanged", "items_refused", "chunks")
+    )

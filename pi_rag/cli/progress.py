@@ -1,0 +1,142 @@
+"""How far a job is: a bar on a terminal, a line now and then elsewhere, always on standard error.
+
+`Pace` is the thinking: rates and the time left from what was measured. `rich` is imported only for the bar.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from pi_rag.cli.printing import counted, plain, span
+from pi_rag.clock import Clock
+
+WINDOW_S = 30.0
+"""The rate is the mean of this long: steady beside one large document, and soon true when it changes."""
+
+LINE_S = 5.0
+"""Between two lines where there is no terminal, so that a log is not flooded."""
+
+
+class Progress(Protocol):
+    """Somewhere to show a job."""
+
+    def show(self, job: dict[str, Any]) -> None:
+        """Show how far it is."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+        ...
+
+
+class Pace:
+    """How fast a job goes, from its figures over the last WINDOW_S."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int]] = deque()
+
+    def figures(self, job: dict[str, Any], now_s: float) -> str:
+        """'34/120 documents, 512 passages, 12.3 passages/s, 1 min 5 s left'."""
+        finished, total, chunks = self.sample(job, now_s)
+        parts = [f"{finished:,}/{counted(total, 'document')}", counted(chunks, "passage")]
+        documents_s, chunks_s = self.rates()
+        parts += [f"{chunks_s:.1f} passages/s"] if chunks_s else []
+        # The total still grows while folders are being walked; a time left from it would only mislead.
+        parts += (
+            [f"{span((total - finished) / documents_s)} left"] if documents_s and finished < total else []
+        )
+        return ", ".join(parts)
+
+    def sample(self, job: dict[str, Any], now_s: float) -> tuple[int, int, int]:
+        """(finished, total, passages) of the job, remembered for the rates."""
+        finished = sum(int(job.get(name) or 0) for name in ("items_done", "items_unchanged", "items_refused"))
+        chunks = int(job.get("chunks") or 0)
+        self._samples.append((now_s, finished, chunks))
+        while self._samples[0][0] < now_s - WINDOW_S:
+            self._samples.popleft()
+        return finished, int(job.get("items_total") or 0), chunks
+
+    def rates(self) -> tuple[float, float]:
+        """(documents, passages) per second; 0 while nothing can be said."""
+        (first_s, finished_0, chunks_0), (last_s, finished, chunks) = self._samples[0], self._samples[-1]
+        if last_s <= first_s:
+            return 0.0, 0.0
+        return (finished - finished_0) / (last_s - first_s), (chunks - chunks_0) / (last_s - first_s)
+
+
+@contextlib.contextmanager
+def progress(clock: Clock, *, quiet: bool) -> Iterator[Progress]:
+    """The bar, the lines, or nothing at all when a program reads the answer."""
+    if quiet:
+        yield _Nothing()
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield _Bar(bar, clock)
+    else:
+        yield Lines(clock)
+
+
+class _Nothing:
+    def show(self, job: dict[str, Any]) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Lines:
+    """A plain line every LINE_S."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pace = Pace()
+        self._next_s = clock.monotonic_s() + LINE_S
+
+    def show(self, job: dict[str, Any]) -> None:
+        """Print the figures when it is time."""
+        now_s = self._clock.monotonic_s()
+        figures = self._pace.figures(job, now_s)
+        if now_s >= self._next_s:
+            self._next_s = now_s + LINE_S
+            self.say(figures)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(plain(text), file=sys.stderr, flush=True)
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+
+    # It is drawn when a job is asked for, several times a second; a thread of its own is not needed.
+    columns = (BarColumn(bar_width=28), TextColumn("{task.description}", markup=False))
+    return RichProgress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+
+
+class _Bar:
+    """A bar that is redrawn in place."""
+
+    def __init__(self, bar: Any, clock: Clock) -> None:
+        self._bar = bar
+        self._clock = clock
+        self._pace = Pace()
+        self._task = bar.add_task("", total=None)
+
+    def show(self, job: dict[str, Any]) -> None:
+        """Redraw it."""
+        now_s = self._clock.monotonic_s()
+        finished, total, _ = self._pace.sample(job, now_s)
+        figures = self._pace.figures(job, now_s)
+        self._bar.update(
+            self._task, completed=finished, total=total or None, description=figures, refresh=True
+        )
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(plain(text), markup=False, highlight=False)
