@@ -80,10 +80,11 @@ class ServiceSettings:
         low=1,
         high=4096,
     )
-    head_s_max: float = setting(
+    silence_s_max: float = setting(
         5.0,
         "s",
-        "Time for a client to send a request's head. A slower one is cut off, so that it holds no place.",
+        "Longest a client may be silent before its request is whole, its head included. A slower one is "
+        "cut off, so that it holds no place.",
         low=0.1,
         high=600,
     )
@@ -158,6 +159,14 @@ class EmbedderSettings:
         64,
         "texts",
         "Texts in one frame to a worker. It bounds how long one request can hold a worker.",
+        low=1,
+        high=1024,
+    )
+    request_kib_max: int = setting(
+        4,
+        "KiB",
+        "Text in one frame to a worker: about four passages. Small frames spread one document over the "
+        "workers, let a query in soon and make a worker's death cost little.",
         low=1,
         high=1024,
     )
@@ -260,6 +269,22 @@ class StoreSettings:
         "fewer, longer pauses.",
         low=1,
         high=1024,
+    )
+    check_s_max: float = setting(
+        5.0,
+        "s",
+        "Longest look at the database's structure at start. A large one is looked at in part; "
+        "`pi-rag doctor` looks at all of it.",
+        low=0,
+        high=600,
+    )
+    close_s_max: float = setting(
+        4.0,
+        "s",
+        "Longest the store waits at shutdown for reads and writes in progress. Past it they are stopped, and "
+        "a stopped write leaves nothing behind. Keep it below service.stop_s_max.",
+        low=0.1,
+        high=60,
     )
 
 
