@@ -1,0 +1,1 @@
+"""The reading table: pure thinking about text. No file, no process, no model, no clock."""

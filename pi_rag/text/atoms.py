@@ -1,0 +1,139 @@
+"""A text in the smallest pieces that a passage is built from: sentences and lines, a hundred characters or so.
+
+Each piece knows how good a place its beginning is to cut, and the headings above it. Pieces are cut where
+tokens add up (see `boundaries`), so one count for each piece is enough to know the tokens of any passage.
+It does not know how many tokens that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from pi_rag.text.boundaries import best_cut
+from pi_rag.text.definitions import code_sections
+from pi_rag.text.headings import markdown_sections
+from pi_rag.text.outline import Section
+from pi_rag.types import Kind
+
+ATOM_CHARS_MAX = 240
+"""Some 60 tokens of English: a long sentence. What is longer is cut between words."""
+
+
+class Break(IntEnum):
+    """How good a place is to cut: the higher, the better."""
+
+    SEAM = 0
+    """Inside a word: a passage has to end here, since the two sides together may have more tokens."""
+    WORD = 1
+    SENTENCE = 2
+    PARAGRAPH = 3
+    SECTION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A piece of a text, from `start` to `end`."""
+
+    start: int
+    end: int
+    breaks: Break
+    """What its start is."""
+    path: tuple[str, ...]
+    """The headings above it, outermost first."""
+
+
+_CHARS_MIN = {Break.WORD: 80, Break.SENTENCE: 40, Break.PARAGRAPH: 16}
+"""A piece ends at a break only when it is this long: it bounds how many pieces a text of full stops has."""
+
+_PROSE_BREAK = re.compile(
+    r"(?P<paragraph>\n[ \t\r]*+\n\s*+)"
+    r"|(?P<item>\n(?=[ \t>]{0,40}(?:[-*+|#>]|\d{1,9}[.)])))"
+    r"|[.!?…][\"'”’»)\]*_]{0,3}\s++|[。！？；｡]"
+    r"|(?P<line>\n)"
+)
+_CODE_BREAK = re.compile(r"(?P<paragraph>\n[ \t\r]*+\n(?:[ \t\r]*+\n)*+)|\n")
+
+
+def atoms(text: str, kind: Kind) -> list[Atom]:
+    """Pieces whose concatenation is the text, ascending; empty for an empty text.
+
+    There are at most 1000 and one for each 16 characters, and none is longer than `ATOM_CHARS_MAX`.
+    """
+    sections = _sections(text, kind)
+    pattern = _CODE_BREAK if kind == "code" else _PROSE_BREAK
+    ends = [*(section.start for section in sections[1:]), len(text)]
+    return [
+        atom
+        for section, end in zip(sections, ends, strict=True)
+        for atom in _section_atoms(text, section, end, pattern)
+    ]
+
+
+def resplit(
+    text: str, pieces: Sequence[Atom], counts: Sequence[int], tokens_max: int
+) -> list[tuple[Atom, int | None]]:
+    """All pieces in order with their counts, those of more than `tokens_max` in halves without a count.
+
+    Call it until every count is known and none is too long. A single character that has more tokens is said
+    to have `tokens_max`: it cannot be cut.
+    """
+    known: list[tuple[Atom, int | None]] = []
+    for piece, count in zip(pieces, counts, strict=True):
+        if count <= tokens_max:
+            known.append((piece, count))
+        elif piece.end - piece.start == 1:
+            known.append((piece, tokens_max))
+        else:
+            known.extend((half, None) for half in split_atom(text, piece))
+    return known
+
+
+def split_atom(text: str, atom: Atom) -> list[Atom]:
+    """Two halves, cut at the best place in the middle; the atom itself when it is one character."""
+    length = atom.end - atom.start
+    if length < 2:
+        return [atom]
+    low = atom.start + max(1, length // 3)
+    at, seam = best_cut(text, low, max(low, atom.start + length * 2 // 3))
+    breaks = Break.SEAM if seam else Break.WORD
+    return [Atom(atom.start, at, atom.breaks, atom.path), Atom(at, atom.end, breaks, atom.path)]
+
+
+def _sections(text: str, kind: Kind) -> list[Section]:
+    if kind == "text":
+        return [Section(0, ())]
+    return code_sections(text) if kind == "code" else markdown_sections(text)
+
+
+def _section_atoms(text: str, section: Section, end: int, pattern: re.Pattern[str]) -> Iterator[Atom]:
+    start, breaks = section.start, Break.SECTION
+    for at, next_breaks in _breaks(text, section.start, end, pattern):
+        if at - start >= _CHARS_MIN[next_breaks] and at < end:
+            yield from _within_length(text, start, at, breaks, section.path)
+            start, breaks = at, next_breaks
+    if start < end:
+        yield from _within_length(text, start, end, breaks, section.path)
+
+
+def _breaks(text: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[tuple[int, Break]]:
+    """Every place where a piece may end, and how good it is."""
+    for found in pattern.finditer(text, start, end):
+        group = found.lastgroup
+        if group == "paragraph":
+            yield text.rfind("\n", start, found.end()) + 1, Break.PARAGRAPH
+        elif group == "line":
+            yield found.end(), Break.WORD
+        else:
+            yield found.end(), Break.SENTENCE
+
+
+def _within_length(text: str, start: int, end: int, breaks: Break, path: tuple[str, ...]) -> Iterator[Atom]:
+    """One piece, or several when it is too long."""
+    while end - start > ATOM_CHARS_MAX:
+        at, seam = best_cut(text, start + ATOM_CHARS_MAX // 2, start + ATOM_CHARS_MAX)
+        yield Atom(start, at, breaks, path)
+        start, breaks = at, Break.SEAM if seam else Break.WORD
+    yield Atom(start, end, breaks, path)

@@ -1,0 +1,19 @@
+"""What every later step may rely on: a text that can be encoded and stored.
+
+It changes single characters and never how many there are, so that offsets found before it hold after it.
+It does not know where a text came from.
+"""
+
+from __future__ import annotations
+
+import re
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""SQLite ends a text at NUL in some of its functions; a lone surrogate cannot be written as UTF-8 at all."""
+
+
+def clean(text: str) -> str:
+    """The text with each NUL and lone surrogate replaced by U+FFFD; as long as before."""
+    return _UNSTORABLE.sub(REPLACEMENT, text)

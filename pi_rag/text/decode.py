@@ -1,0 +1,133 @@
+"""From bytes to text, without being told the encoding.
+
+What says its encoding by a mark is believed. Then UTF-8, whole or with a few broken places, since nearly all
+text is UTF-8 and text in another encoding is almost never valid UTF-8 by chance. Then UTF-16 without a mark,
+which shows by its zero bytes. Only then is the encoding guessed from a sample.
+It does not know what kind of document the bytes are.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+
+from pi_rag.errors import DocumentBinary
+
+SAMPLE_BYTES = 64 * 1024
+"""Guessing looks at this much: it tries some forty encodings, so all of a large file would take a minute."""
+
+CONTROL_SHARE_MAX = 0.03
+"""Text has a few control characters at most. Random bytes have one in ten, machine code more."""
+
+ZERO_SHARE_MAX = 0.3
+"""Records that end in a zero byte are text with dirt in it; a third of zeros is a table of numbers."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    """The text of a file, without its byte order mark. What cannot be read becomes U+FFFD.
+
+    `declared` is what the document itself names as its encoding; it is tried when the bytes are not UTF-8.
+    Raises DocumentBinary when it is no text.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    wide = _wide_encoding(data)
+    if wide:
+        return data.decode(wide, "replace")
+    if not looks_like_text(data[:SAMPLE_BYTES]):
+        raise DocumentBinary("It is not text.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":  # cut off within its last character, else flawless
+            return data.decode("utf-8", "replace")
+    for attempt in (_decode_declared(data, declared), _decode_surrogates(data)):
+        if attempt is not None:
+            return attempt
+    return data.decode(_likeliest(data[:SAMPLE_BYTES]), "replace")
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Whether the beginning of a file could be text in some encoding. An empty one could."""
+    if not head or any(head.startswith(mark) for mark, _ in _MARKS) or _wide_encoding(head):
+        return True
+    if head.count(0) > ZERO_SHARE_MAX * len(head):
+        return False
+    return len(_CONTROL.findall(head)) <= CONTROL_SHARE_MAX * len(head)
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """UTF-16 without a mark: nearly every second byte of Western text is zero, and no other is."""
+    sample = data[: SAMPLE_BYTES & ~1]
+    if len(sample) < 8 or b"\0" not in sample:
+        return None
+    half = len(sample) // 2
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    if odd > 0.6 * half and even < 0.02 * half:
+        return "utf-16-le"
+    if even > 0.6 * half and odd < 0.02 * half:
+        return "utf-16-be"
+    return None
+
+
+def _decode_declared(data: bytes, declared: str | None) -> str | None:
+    try:
+        return data.decode(declared, "strict") if declared else None
+    except (LookupError, ValueError):
+        return None
+
+
+def _decode_surrogates(data: bytes) -> str | None:
+    """UTF-8 made from UTF-16 by halves (CESU-8), as some databases and Java programs write it."""
+    try:
+        halves = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _likeliest(sample: bytes) -> str:
+    """UTF-8 when sound characters beyond ASCII outnumber broken places, as they never do in Latin-1."""
+    text = sample.decode("utf-8", "replace")
+    broken = text.count("\N{REPLACEMENT CHARACTER}")
+    sound = sum(1 for char in text if char > "\x7f") - broken
+    return "utf-8" if broken <= sound else _guess(sample)
+
+
+def _guess(sample: bytes) -> str:
+    from charset_normalizer import from_bytes  # loads much; nearly no file needs it
+
+    best = from_bytes(sample).best()
+    if best is None:
+        return "utf-8"
+    return "cp1252" if _is_latin(str(best)) and _fits(sample, "cp1252") else best.encoding
+
+
+def _is_latin(text: str) -> bool:
+    """Whether its letters beyond ASCII are Latin ones.
+
+    The code pages of Latin languages cannot be told apart by a few accents; the Western one is by far the
+    most common, so it is taken for all of them.
+    """
+    letters = {char for char in text if char > "\x7f" and char.isalpha()}
+    return all(unicodedata.name(char, "").startswith(("LATIN", "FEMININE", "MASCULINE")) for char in letters)
+
+
+def _fits(sample: bytes, encoding: str) -> bool:
+    try:
+        sample.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""What kind of document a name and the first bytes tell of. Content is believed before the name.
+
+It reads nothing itself, and does not know how the kinds are read.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from pi_rag.errors import DocumentBinary
+from pi_rag.text.decode import looks_like_text
+from pi_rag.types import Kind
+
+HEAD_BYTES = 4096
+"""As much of a file as the kind is told from."""
+
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Word files before 2007, and DOCX files behind a password."""
+
+_MARKDOWN = frozenset(".md .markdown .mdown .mkd .mkdn .mdx .mdwn .qmd .rmd".split())
+_HTML = frozenset(".html .htm .xhtml .shtml".split())
+_DOCX = frozenset(".docx .docm .dotx".split())
+_CODE = frozenset(
+    """
+    .py .pyi .pyx .pxd .ipynb .js .mjs .cjs .jsx .ts .tsx .mts .cts .vue .svelte .java .kt .kts .scala .groovy
+    .gradle .clj .cljs .c .h .cc .cpp .cxx .hpp .hh .hxx .ino .m .mm .cs .fs .vb .go .rs .zig .nim .d .swift
+    .dart .rb .rake .php .pl .pm .lua .tcl .r .jl .hs .lhs .ml .mli .elm .erl .hrl .ex .exs .lisp .el .scm .rkt
+    .sh .bash .zsh .fish .ksh .ps1 .bat .cmd .awk .sed .sql .graphql .gql .proto .thrift .css .scss .sass .less
+    .json .jsonc .json5 .jsonl .ndjson .yaml .yml .toml .ini .cfg .conf .xml .xsd .xsl .plist .tf .hcl .nix
+    .cmake .mk .make .dockerfile .s .asm .v .sv .vhd .vhdl .f .f90 .f95 .for .pas .ada .adb .ads .cob .vim
+    .service .socket .timer .desktop .dts .dtsi .ld .gd .glsl .hlsl .wgsl .sol .cu .patch .diff
+    """.split()
+)
+_CODE_NAMES = frozenset(
+    "makefile gnumakefile dockerfile containerfile vagrantfile jenkinsfile rakefile gemfile procfile "
+    "cmakelists.txt meson.build build.bazel .bashrc .profile .gitignore .editorconfig".split()
+)
+_MEDIA = frozenset(
+    """
+    .png .jpg .jpeg .jpe .gif .bmp .tif .tiff .webp .heic .heif .avif .ico .icns .svg .svgz .psd .xcf .raw .cr2
+    .nef .arw .dng .eps .ai .mp3 .m4a .aac .flac .ogg .oga .opus .wav .wma .mid .midi .aiff .mp4 .m4v .mkv .webm
+    .mov .avi .wmv .flv .mpg .mpeg .3gp .vob .m2ts .zip .gz .tgz .bz2 .tbz .xz .txz .zst .lz4 .lzma .7z .rar .tar
+    .jar .war .apk .deb .rpm .whl .egg .iso .img .dmg .vmdk .qcow2 .exe .dll .so .dylib .a .o .obj .lib .ko .bin
+    .elf .hex .uf2 .class .pyc .pyo .pyd .wasm .node .db .sqlite .sqlite3 .mdb .parquet .feather .arrow .npy .npz
+    .h5 .hdf5 .pkl .pickle .pt .pth .onnx .gguf .safetensors .tflite .ttf .otf .woff .woff2 .eot .blend .stl .fbx
+    .swf .pcap .dat.old .swp .lockb .msi .cab .pak .bak.gz .xls .xlsx .ppt .pptx .doc .odt .ods .odp .epub .mobi
+    .rtf .msg .pst .key .pages .numbers
+    """.split()
+)
+_FOREIGN_MAGIC = (
+    OLE_MAGIC,
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"{\\rtf",
+    b"%!PS",
+    b"\x7fELF",
+    b"\x89PNG",
+    b"GIF8",
+    b"\xff\xd8\xff",
+    b"SQLite format 3\0",
+    b"GGUF",
+    b"\x1f\x8b",
+    b"BZh9",
+    b"\xfd7zXZ",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"OggS",
+    b"ID3",
+    b"RIFF",
+)
+_HTML_BEGINNING = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+html|html)\b", re.I | re.S)
+
+
+def kind_of(name: str, head: bytes) -> Kind:
+    """The kind of a document called `name` that begins with `head`. Raises DocumentBinary."""
+    suffix = _suffix(name)
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    if suffix in _DOCX and head.startswith((b"PK\x03\x04", OLE_MAGIC)):
+        return "docx"
+    if head.startswith(_FOREIGN_MAGIC) or not looks_like_text(head):
+        raise DocumentBinary(_why_not(suffix))
+    return _kind_of_text(PurePath(name).name.lower(), suffix, head)
+
+
+def is_media(name: str) -> bool:
+    """Whether the name alone says that there is nothing to read: a picture, a film, an archive, a program."""
+    return _suffix(name) in _MEDIA
+
+
+def _kind_of_text(name: str, suffix: str, head: bytes) -> Kind:
+    if suffix in _MARKDOWN:
+        return "markdown"
+    if suffix in _HTML or (suffix not in _CODE and _HTML_BEGINNING.match(head)):
+        return "html"
+    if suffix in _CODE or name in _CODE_NAMES or head.startswith(b"#!"):
+        return "code"
+    return "text"
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
+
+
+def _why_not(suffix: str) -> str:
+    if suffix == ".pdf" or suffix in _DOCX:
+        return f"It is named {suffix}, but it is none inside."
+    if suffix in _MEDIA:
+        return f"A {suffix} file is not read."
+    return "It is not text, nor a format that is read."
