@@ -36,7 +36,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
         self.pid = process.pid
         self.sock = sock
-        self._process = process
+        self.process = process
 
     @classmethod
     def spawn(
@@ -74,12 +74,12 @@ class Child:
     @property
     def alive(self) -> bool:
         """False once it has ended; it is reaped then."""
-        return self._process.poll() is None
+        return self.process.poll() is None
 
     @property
     def returncode(self) -> int | None:
         """None while it runs, negative when a signal ended it."""
-        return self._process.poll()
+        return self.process.poll()
 
     async def wait(self, timeout_s: float) -> int | None:
         """Its return code, or None when it still runs after `timeout_s`."""
@@ -92,8 +92,8 @@ class Child:
         """SIGKILL, close the socket, reap. A killed process ends as soon as the kernel gets to it."""
         self.sock.close()
         if self.alive:
-            self._process.kill()
-        self._process.wait()
+            self.process.kill()
+        self.process.wait()
 
     async def end(self, grace_s: float) -> int:
         """Close the socket, which asks it to end; SIGKILL after `grace_s`. Returns its return code."""
@@ -102,7 +102,7 @@ class Child:
             await self.wait(grace_s)
         finally:
             self.kill()
-        return self._process.returncode
+        return self.process.returncode
 
 
 def attach(argv: Sequence[str]) -> tuple[socket.socket, list[str]]:

@@ -1,0 +1,168 @@
+"""The pool's ends of the sockets: to the nursery, and to each worker. It does not know calls or lanes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from pi_rag.embedder import wire
+from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
+from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
+from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
+from pi_rag.processes.frames import FrameError, read_frame, write_frame
+
+NURSERY = "pi_rag.embedder.nursery"
+
+
+class LinkLost(Exception):
+    """A worker cannot be used any more: it died, or what it sent is no frame."""
+
+
+class WorkerLink:
+    """A worker that has greeted."""
+
+    def __init__(
+        self,
+        pid: int,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        frame_bytes_max: int,
+    ) -> None:
+        """Raises ProcessLookupError when it has died since."""
+        # A descriptor instead of a number: by the time we kill, the number may be somebody else's.
+        self._pidfd = os.pidfd_open(pid)
+        self.pid = pid
+        self._reader = reader
+        self._writer = writer
+        self._bytes_max = frame_bytes_max
+        self.speaking = self._listen()
+        """The next frame it sends, or the error that ended it. An idle worker has no reason to be done."""
+
+    async def ask(self, payload: bytes) -> bytes:
+        """The answer to a frame. Raises LinkLost. The caller bounds the time, and closes when it is over."""
+        try:
+            await write_frame(self._writer, payload, self._bytes_max)
+            answer = await asyncio.shield(self.speaking)
+        except FrameError as error:
+            raise LinkLost(str(error)) from error
+        self.speaking = self._listen()
+        return answer
+
+    async def close(self) -> None:
+        """Kill it and let go of everything. It holds nothing that would need an orderly end."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        os.close(self._pidfd)
+        self.speaking.cancel()
+        await asyncio.wait({self.speaking})
+        if not self.speaking.cancelled():
+            self.speaking.exception()
+        await _closed(self._writer)
+
+    def _listen(self) -> asyncio.Task[bytes]:
+        return asyncio.create_task(read_frame(self._reader, self._bytes_max))
+
+
+class NurseryLink:
+    """A nursery that has booted."""
+
+    def __init__(
+        self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, order: Order
+    ) -> None:
+        self.pid = child.pid
+        self._child = child
+        self._reader = reader
+        self._writer = writer
+        self._order = order
+
+    @classmethod
+    async def boot(cls, order: Order, dimensions: int, boot_s_max: float) -> NurseryLink:
+        """Spawn a nursery and wait until its model is loaded.
+
+        Raises ModelMissing, ModelCorrupt, ModelUnsupported; EmbedderUnavailable when it died or was slow.
+        """
+        try:
+            child = Child.spawn(NURSERY, [order.to_argument()], environ=ONE_THREAD_ENVIRON)
+        except OSError as error:
+            raise EmbedderUnavailable(f"The embedder cannot be started: {error.strerror}.") from error
+        reader, writer = await asyncio.open_unix_connection(sock=child.sock)
+        nursery = cls(child, reader, writer, order)
+        try:
+            async with asyncio.timeout(boot_s_max):
+                await nursery._booted(dimensions)
+        except TimeoutError:
+            await nursery.end(0)
+            raise EmbedderUnavailable(f"The model did not load within {boot_s_max:g} s.") from None
+        except BaseException:
+            await nursery.end(0)
+            raise
+        return nursery
+
+    async def fork(self, hello_s_max: float) -> WorkerLink:
+        """A new worker that has greeted. Raises LinkLost, TimeoutError when it stays silent, OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._child.sock, [FORK], [theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                raise LinkLost(f"The nursery cannot be asked: {error}.") from error
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            async with asyncio.timeout(hello_s_max):
+                pid = wire.parsed_hello(await read_frame(reader, self._order.frame_bytes_max))
+            return WorkerLink(pid, reader, writer, self._order.frame_bytes_max)
+        except (FrameError, VectorInvalid, ProcessLookupError) as error:
+            await _closed(writer)
+            raise LinkLost("A worker ended before it was ready.") from error
+        except BaseException:
+            await _closed(writer)
+            raise
+
+    async def listen(self, on_ended: Callable[[int, int], None]) -> None:
+        """Until the nursery is gone; `on_ended(pid, code)` for every worker that ended before it."""
+        with contextlib.suppress(FrameError, ValueError, KeyError):
+            while True:
+                message = await self._message()
+                on_ended(message["ended"], message["code"])
+
+    def kill(self) -> None:
+        """End it at once. `listen` then returns, and `end` reaps it."""
+        self._child.process.kill()
+
+    async def end(self, grace_s: float) -> None:
+        """Ask it to end, kill it after `grace_s`, reap it. Its workers end with it."""
+        await _closed(self._writer)
+        await self._child.end(grace_s)
+
+    async def _booted(self, dimensions: int) -> None:
+        try:
+            message = await self._message()
+        except (FrameError, ValueError) as error:
+            code = await self._child.wait(1)
+            raise EmbedderUnavailable(f"The embedder died while it started (code {code}).") from error
+        if "failed" in message:
+            raise from_wire(message["failed"])
+        found = message["booted"]["dimensions"]
+        if found != dimensions:
+            raise ModelUnsupported(
+                f"{self._order.path} makes vectors of {found} numbers; {dimensions} were expected."
+            )
+
+    async def _message(self) -> dict[str, Any]:
+        message = json.loads(await read_frame(self._reader, CONTROL_BYTES_MAX))
+        if not isinstance(message, dict):
+            raise ValueError("A message of the nursery is not an object.")
+        return message
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()

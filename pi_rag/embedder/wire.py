@@ -1,0 +1,122 @@
+"""What goes between the pool and a worker: requests and answers as bytes, and their strict reading.
+
+A request is JSON: {"id", "do", "texts"}. An answer is a header, then float32 rows, token counts or an
+error. The pool trusts no answer: its id, kind, shape and every vector are checked here, and what does not
+fit is VectorInvalid. It does not know sockets.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pi_rag.embedder import vectors
+from pi_rag.errors import PiRagError, VectorInvalid, from_wire
+
+if TYPE_CHECKING:
+    from pi_rag.types import Vectors
+
+Task = Literal["embed", "count"]
+
+_HEADER = struct.Struct("<cQ")
+_VECTORS, _COUNTS, _ERROR = b"v", b"c", b"e"
+_FLOAT = np.dtype("<f4")
+_COUNT = np.dtype("<u4")
+
+REQUEST_OVERHEAD_BYTES = 64
+"""More than a request takes around its texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One frame of work."""
+
+    id: int
+    task: Task
+    texts: list[str]
+
+
+def encoded_text(text: str) -> bytes:
+    """A text as JSON in UTF-8. A lone surrogate has no UTF-8 form and becomes `?`."""
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def request(request_id: int, task: Task, encoded_texts: Sequence[bytes]) -> bytes:
+    """The payload of a request; its texts come from `encoded_text`."""
+    head = f'{{"id":{request_id},"do":"{task}","texts":['.encode()
+    return head + b",".join(encoded_texts) + b"]}"
+
+
+def parsed_request(payload: bytes) -> Request:
+    """The worker's reading of it. The pool is trusted: a payload it cannot have sent raises ValueError."""
+    found = json.loads(payload)
+    return Request(int(found["id"]), found["do"], list(found["texts"]))
+
+
+def vectors_answer(request_id: int, rows: Vectors) -> bytes:
+    """The answer to `embed`."""
+    return _HEADER.pack(_VECTORS, request_id) + rows.astype(_FLOAT, copy=False).tobytes()
+
+
+def counts_answer(request_id: int, counts: Sequence[int]) -> bytes:
+    """The answer to `count`."""
+    return _HEADER.pack(_COUNTS, request_id) + np.array(counts, dtype=_COUNT).tobytes()
+
+
+def error_answer(request_id: int, error: PiRagError) -> bytes:
+    """The answer when a request could not be met."""
+    return _HEADER.pack(_ERROR, request_id) + json.dumps(error.to_wire()).encode()
+
+
+def parsed_vectors(payload: bytes, request_id: int, count: int, dimensions: int) -> Vectors:
+    """`count` checked unit rows. Raises VectorInvalid, or the error that the worker answered."""
+    body = _body(payload, _VECTORS, request_id, count * dimensions * _FLOAT.itemsize)
+    rows = np.frombuffer(body, dtype=_FLOAT).reshape(count, dimensions).astype(np.float32, copy=False)
+    vectors.check(rows, count, dimensions)
+    return rows
+
+
+def parsed_counts(payload: bytes, request_id: int, count: int) -> list[int]:
+    """`count` token counts. Raises VectorInvalid, or the error that the worker answered."""
+    body = _body(payload, _COUNTS, request_id, count * _COUNT.itemsize)
+    return [int(each) for each in np.frombuffer(body, dtype=_COUNT)]
+
+
+def hello(pid: int) -> bytes:
+    """A worker's first frame: it is ready."""
+    return json.dumps({"pid": pid}).encode()
+
+
+def parsed_hello(payload: bytes) -> int:
+    """The pid of a worker that is ready. Raises VectorInvalid."""
+    try:
+        return int(json.loads(payload)["pid"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise VectorInvalid("A worker began with something else than hello.") from error
+
+
+def _body(payload: bytes, kind: bytes, request_id: int, bytes_due: int) -> bytes:
+    if len(payload) < _HEADER.size:
+        raise VectorInvalid(f"An answer of {len(payload)} bytes is too short to be one.")
+    found_kind, found_id = _HEADER.unpack_from(payload)
+    body = payload[_HEADER.size :]
+    if found_id != request_id:
+        raise VectorInvalid(f"An answer to request {found_id} came for request {request_id}.")
+    if found_kind == _ERROR:
+        raise _error(body)
+    if found_kind != kind or len(body) != bytes_due:
+        raise VectorInvalid(f"An answer of kind {found_kind!r} with {len(body)} bytes; {bytes_due} were due.")
+    return body
+
+
+def _error(body: bytes) -> PiRagError:
+    try:
+        found: Any = json.loads(body)
+    except ValueError:
+        found = None
+    return from_wire(found) if isinstance(found, dict) else VectorInvalid("An error came back unreadable.")

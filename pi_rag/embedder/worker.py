@@ -1,0 +1,35 @@
+"""A worker's whole life: greet, then read a frame, compute, answer, until the socket ends.
+
+It runs in a process that the nursery forked, with one thread and one socket. It opens no file, no network
+and no database. When anything goes wrong that has no name it simply dies: the pool asks another worker and
+has a new one forked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+from pi_rag.embedder import wire
+from pi_rag.embedder.engine import Engine
+from pi_rag.errors import PiRagError
+from pi_rag.processes.frames import FrameError, recv_frame, send_frame
+
+
+def work(sock: socket.socket, engine: Engine, frame_bytes_max: int) -> None:
+    """Answer frames until the peer ends. A broken frame ends the work: whoever sent it is beyond help."""
+    with contextlib.suppress(FrameError):
+        send_frame(sock, wire.hello(os.getpid()), frame_bytes_max)
+        while (payload := recv_frame(sock, frame_bytes_max)) is not None:
+            send_frame(sock, answer(engine, wire.parsed_request(payload)), frame_bytes_max)
+
+
+def answer(engine: Engine, request: wire.Request) -> bytes:
+    """The payload that answers a request; an error that has a name is an answer too."""
+    try:
+        if request.task == "count":
+            return wire.counts_answer(request.id, engine.count_tokens(request.texts))
+        return wire.vectors_answer(request.id, engine.embed(request.texts))
+    except PiRagError as error:
+        return wire.error_answer(request.id, error)
