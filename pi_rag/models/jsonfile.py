@@ -15,12 +15,12 @@ JSON_BYTES_MAX = 64 * 1024 * 1024
 
 def read_json(path: Path) -> Any:
     """What the file holds. Raises ModelUnsupported when there is none, ModelCorrupt when it is no JSON."""
+    if not path.is_file():
+        raise ModelUnsupported(f"The model's folder has no file {path.name}: {path}.")
     try:
         if path.stat().st_size > JSON_BYTES_MAX:
             raise ModelCorrupt(f"{path} is larger than any file of its kind.")
         return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ModelUnsupported(f"The model's folder has no {path.name}: {path} does not exist.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelCorrupt(f"{path} cannot be read: {error}.") from error
 

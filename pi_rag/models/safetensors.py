@@ -29,7 +29,7 @@ class SafeTensors:
     """A safetensors file, mapped and not read: a tensor costs RAM only while it is in use."""
 
     def __init__(self, path: Path) -> None:
-        """Read and check the header. Raises ModelCorrupt when it does not describe the file it heads."""
+        """Read the header. Raises ModelUnsupported when there is no file, ModelCorrupt for a damaged one."""
         self.path = path
         self._data, header = _opened(path)
         self._entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
@@ -66,6 +66,8 @@ class SafeTensors:
 
 
 def _opened(path: Path) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
+    if not path.is_file():
+        raise ModelUnsupported(f"The model's folder has no file {path.name}: {path}.")
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

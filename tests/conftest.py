@@ -1,0 +1,24 @@
+"""What every test may share: a real model, made once.
+
+It is obtained as a person would obtain it, and kept between runs in `.cache/models` of the checkout, or where
+TEST_MODELS points.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pi_rag.models import sources
+from pi_rag.models.shelf import Shelf
+from pi_rag.types import ModelCard
+
+
+@pytest.fixture(scope="session")
+def minilm() -> ModelCard:
+    """all-MiniLM-L6-v2 in Q8_0. Tests that use it are marked `model`."""
+    kept = os.environ.get("TEST_MODELS")
+    models_path = Path(kept) if kept else Path(__file__).parents[1] / ".cache" / "models"
+    return sources.pull("all-MiniLM-L6-v2", Shelf(models_path))
