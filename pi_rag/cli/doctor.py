@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 from pi_rag.cli import checks, printing
 from pi_rag.cli.checks import Check
@@ -58,9 +59,12 @@ def _all(args: Namespace) -> Iterator[Check]:
         return
     yield Check("settings", "ok", "valid")
     yield from checks.data_folder(settings.data_path)
-    yield checks.socket(settings.socket_path)
-    service, status = checks.asked(client_of(settings))
-    yield service
+    socket = checks.socket(settings.socket_path)
+    yield socket
+    status: dict[str, Any] = {}
+    if socket.verdict == "ok":
+        service, status = checks.asked(client_of(settings))
+        yield service
     yield checks.model(settings, status)
     yield from checks.store(status)
     yield from checks.machine()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 from pi_rag import __version__
 from pi_rag.cli import printing
-from pi_rag.errors import InternalError, PiRagError, RequestInvalid
+from pi_rag.cli.parsing import CommandParser, Parser, add_common
+from pi_rag.errors import InternalError, PiRagError
 
 COMMANDS = {
     "serve": "Run the service in this terminal",
@@ -102,11 +103,11 @@ def _command(name: str) -> Any:
     return importlib.import_module(f"pi_rag.cli.{name}")
 
 
-def parser() -> ArgumentParser:
+def parser() -> Parser:
     """The parser of the whole command line. Each command fills its own part when it is asked for."""
-    top = _Parser(prog="pi-rag", description=DESCRIPTION, epilog="examples:\n" + EXAMPLES)
+    top = Parser(prog="pi-rag", description=DESCRIPTION, epilog="examples:\n" + EXAMPLES)
     top.add_argument("--version", action="version", version=f"pi-rag {__version__}")
-    _add_common(top, at_top=True)
+    add_common(top, at_top=True)
     # With `prog` said, argparse need not lay out a usage line to find it, nor import what that takes.
     commands = top.add_subparsers(
         dest="command",
@@ -114,53 +115,20 @@ def parser() -> ArgumentParser:
         required=True,
         title="commands",
         prog="pi-rag",
-        parser_class=_CommandParser,
+        parser_class=CommandParser,
     )
     for name, summary in COMMANDS.items():
-        commands.add_parser(name, help=summary)
+        commands.add_parser(name, help=summary, fill=partial(_fill, name))
     return top
 
 
-def _add_common(to: ArgumentParser, *, at_top: bool) -> None:
-    """The flags of every command. They may stand before its name or after it."""
-    group = to.add_argument_group("common flags")
-    # Without a default of its own, a command's flag does not wipe out the one before its name.
-    default: Any = None if at_top else SUPPRESS
-    group.add_argument("--config", metavar="FILE", default=default, help="settings file (PI_RAG_CONFIG)")
-    group.add_argument("--data", metavar="DIR", default=default, help="data folder (PI_RAG_DATA)")
-    group.add_argument(
-        "--socket", metavar="PATH", default=default, help="the service's socket (PI_RAG_SOCKET)"
-    )
-    group.add_argument(
-        "--json", action="store_true", default=False if at_top else SUPPRESS, help="print JSON for programs"
-    )
-
-
-class _Parser(ArgumentParser):
-    """A parser that speaks as the rest of the program does: an error of ours instead of its usage."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise RequestInvalid with where to read how it is done."""
-        raise RequestInvalid(f"{message[:1].upper()}{message[1:]}.", hint=f"Run: {self.prog} --help")
-
-
-class _CommandParser(_Parser):
-    """The parser of one command, empty until somebody parses with it."""
-
-    def parse_known_args(  # type: ignore[override]  # the base is overloaded on the namespace's type
-        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
-    ) -> tuple[Namespace, list[str]]:
-        """Fill the parser from its command's module, then parse."""
-        name = self.prog.split()[-1]
-        command = _command(name)
-        self.description = f"{COMMANDS[name]}.\n\n{command.DESCRIPTION}"
-        self.epilog = "examples:\n" + command.EXAMPLES
-        command.configure(self)
-        _add_common(self, at_top=False)
-        return super().parse_known_args(args, namespace)
+def _fill(name: str, to: Parser) -> None:
+    """Give a command's parser what its module says."""
+    command = _command(name)
+    to.description = f"{COMMANDS[name]}.\n\n{command.DESCRIPTION}"
+    to.epilog = "examples:\n" + command.EXAMPLES
+    command.configure(to)
+    add_common(to)
 
 
 if __name__ == "__main__":

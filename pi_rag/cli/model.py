@@ -1,0 +1,185 @@
+"""`pi-rag model`: the models on this machine. It works on files; the service need not run."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pi_rag.cli import printing
+from pi_rag.cli.parsing import Parser, add_common
+from pi_rag.cli.printing import one_line
+from pi_rag.cli.reach import settings_of
+
+if TYPE_CHECKING:
+    from pi_rag.models.shelf import Shelf
+    from pi_rag.types import ModelCard
+
+DESCRIPTION = """\
+A model turns texts into vectors. One is in use; the service loads it when it starts. Each is kept
+with its checksum, which is looked at whenever it is loaded.
+"""
+
+EXAMPLES = """\
+  pi-rag model list
+  pi-rag model pull
+  pi-rag model pull all-MiniLM-L6-v2
+  pi-rag model pull hf:owner/repository/file.gguf
+  pi-rag model import ~/Downloads/my-embedder.gguf --name my-embedder
+  pi-rag model use all-MiniLM-L6-v2
+  pi-rag model verify
+"""
+
+ACTIONS = {
+    "list": "show the installed models and those that can be fetched",
+    "pull": "fetch a model over the network",
+    "import": "take a GGUF file, or a folder with a BERT model",
+    "use": "choose the model that the service loads",
+    "verify": "read the files again and compare their checksums",
+}
+
+RESTART = (
+    "Restart the service to load it: stop pi-rag serve and start it again, or sudo systemctl restart pi-rag"
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """An action each, with its own flags."""
+    actions = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, title="actions", prog=parser.prog, parser_class=Parser
+    )
+    made = {name: actions.add_parser(name, help=text, description=text) for name, text in ACTIONS.items()}
+    made["pull"].add_argument(
+        "name", metavar="NAME", nargs="?", default="", help="which; the default model if none"
+    )
+    made["import"].add_argument("path", metavar="PATH", type=Path, help="a GGUF file, or a folder")
+    made["import"].add_argument(
+        "--name", metavar="NAME", help="what to call it; the file's name if not given"
+    )
+    made["import"].add_argument("--query-prefix", metavar="TEXT", help="what the model wants before a query")
+    for name in ("pull", "import"):
+        made[name].add_argument("--force", action="store_true", help="replace one of the same name")
+    made["use"].add_argument("name", metavar="NAME", help="an installed model")
+    made["verify"].add_argument("name", metavar="NAME", nargs="?", help="one model; all if not given")
+    for each in made.values():
+        add_common(each)
+
+
+def run(args: Namespace) -> int:
+    """Do one action. Raises ModelError, NotFound, BadInput, Busy or DiskFull."""
+    from pi_rag.models.shelf import Shelf
+
+    shelf = Shelf(settings_of(args).models_path)
+    actions = {"list": _list, "pull": _pull, "import": _import, "use": _use, "verify": _verify}
+    actions[args.action](shelf, args)
+    return 0
+
+
+def _list(shelf: Shelf, args: Namespace) -> None:
+    from pi_rag.models.catalogue import KNOWN
+
+    cards, in_use = shelf.cards(), shelf.name_in_use()
+    installed = {card.name for card in cards}
+    known = [model for model in KNOWN if model.name not in installed]
+    if args.json:
+        models = [asdict(card) | {"in_use": card.name == in_use} for card in cards]
+        can = [
+            {"name": model.name, "summary": model.summary, "download_mib": model.download_mib}
+            for model in known
+        ]
+        printing.as_json({"models": models, "known": can})
+        return
+    if not cards:
+        print("No model is installed. Get the default one with: pi-rag model pull")
+    printing.table([_row(card, in_use=card.name == in_use) for card in cards])
+    if known:
+        print("\nCan be fetched:")
+        printing.table(
+            [(f"  {model.name}", f"{model.summary} ({model.download_mib} MiB)") for model in known]
+        )
+
+
+def _row(card: ModelCard, *, in_use: bool) -> tuple[str, ...]:
+    facts = f"{card.dimensions} dimensions, {card.pooling}, {card.tokens_max} tokens"
+    mark = "in use" if in_use else ""
+    return one_line(card.name), mark, one_line(card.quantisation), facts, one_line(card.source)
+
+
+def _pull(shelf: Shelf, args: Namespace) -> None:
+    from pi_rag.models.sources import pull
+
+    with _Shown() as shown:
+        card = pull(args.name, shelf, shown, force=args.force)
+    _tell(card, shelf, args)
+
+
+def _import(shelf: Shelf, args: Namespace) -> None:
+    from pi_rag.models.sources import import_path
+
+    with _Shown() as shown:
+        card = import_path(
+            args.path, shelf, args.name, shown, query_prefix=args.query_prefix, force=args.force
+        )
+    _tell(card, shelf, args)
+
+
+def _tell(card: ModelCard, shelf: Shelf, args: Namespace) -> None:
+    in_use = shelf.name_in_use() == card.name
+    if args.json:
+        printing.as_json({"model": asdict(card) | {"in_use": in_use}})
+        return
+    print(
+        f"{card.name} is installed: {card.dimensions} dimensions, {card.quantisation}, "
+        f"licence {card.licence or 'unknown'}."
+    )
+    print(RESTART if in_use else f"Another model is in use. To change: pi-rag model use {card.name}")
+
+
+def _use(shelf: Shelf, args: Namespace) -> None:
+    card = shelf.use(args.name)
+    if args.json:
+        printing.as_json({"model": asdict(card) | {"in_use": True}})
+        return
+    print(f"{card.name} is in use now. {RESTART}")
+    print("Vectors of two models cannot be compared: an index made with another one needs its own --data.")
+
+
+def _verify(shelf: Shelf, args: Namespace) -> None:
+    cards = [shelf.card(args.name)] if args.name else shelf.cards()
+    for card in cards:
+        shelf.verify(card)
+        if not args.json:
+            print(f"{card.name}: checksum right")
+    if args.json:
+        printing.as_json({"verified": [card.name for card in cards]})
+    elif not cards:
+        print("No model is installed. Get the default one with: pi-rag model pull")
+
+
+class _Shown:
+    """What is being done, on standard error: one line redrawn on a terminal, a line a step elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last = ""
+
+    def __enter__(self) -> _Shown:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live and self._last:
+            print(file=sys.stderr)
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        share = f" {100 * done // total:3d} %" if total and self._live else ""
+        line = one_line(what) + share
+        if line == self._last:
+            return
+        # A new step begins a new line; the same step is drawn over what was there.
+        begin = "\r" if self._live else ""
+        if self._live and self._last and not self._last.startswith(one_line(what)):
+            begin = "\n"
+        self._last = line
+        print(f"{begin}{line}", end="" if self._live else "\n", file=sys.stderr, flush=True)

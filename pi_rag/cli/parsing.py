@@ -1,0 +1,52 @@
+"""How every command line is parsed: the common flags, errors of ours, and commands that are filled late."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from pi_rag.errors import RequestInvalid
+
+
+class Parser(ArgumentParser):
+    """A parser that speaks as the rest of the program does: an error of ours instead of its usage."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise RequestInvalid with where to read how it is done."""
+        raise RequestInvalid(f"{message[:1].upper()}{message[1:]}.", hint=f"Run: {self.prog} --help")
+
+
+class CommandParser(Parser):
+    """The parser of one command, empty until somebody parses with it: then `fill` is called with it, once."""
+
+    def __init__(self, *, fill: Callable[[Parser], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._fill: Callable[[Parser], None] | None = fill
+
+    def parse_known_args(  # type: ignore[override]  # the base is overloaded on the namespace's type
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """Fill the parser, then parse."""
+        fill, self._fill = self._fill, None
+        if fill is not None:
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+
+def add_common(to: ArgumentParser, *, at_top: bool = False) -> None:
+    """The flags of every command. They may stand before its name or after it."""
+    group = to.add_argument_group("common flags")
+    # Without a default of its own, a command's flag does not wipe out the one before its name.
+    default: Any = None if at_top else SUPPRESS
+    group.add_argument("--config", metavar="FILE", default=default, help="settings file (PI_RAG_CONFIG)")
+    group.add_argument("--data", metavar="DIR", default=default, help="data folder (PI_RAG_DATA)")
+    group.add_argument(
+        "--socket", metavar="PATH", default=default, help="the service's socket (PI_RAG_SOCKET)"
+    )
+    group.add_argument(
+        "--json", action="store_true", default=False if at_top else SUPPRESS, help="print JSON for programs"
+    )
