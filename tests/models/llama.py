@@ -14,8 +14,6 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-TOKENS_MAX = 512
-
 
 def _ignore(_level: int, _text: bytes, _user: ctypes.c_void_p) -> None:
     """llama.cpp reports every tensor it loads; a test has no use for it."""
@@ -63,14 +61,14 @@ class Llama:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Llama]:
-    """The GGUF at `path`, loaded, with one thread; freed afterwards."""
+def opened(path: Path, tokens_max: int = 512) -> Iterator[Llama]:
+    """The GGUF at `path`, loaded, with one thread and a window of `tokens_max`; freed afterwards."""
     llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
     assert model, f"llama.cpp cannot load {path}"
     parameters = llama_cpp.llama_context_default_params()
-    parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = TOKENS_MAX
+    parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = tokens_max
     parameters.n_threads = parameters.n_threads_batch = 1
     parameters.embeddings = True
     context = llama_cpp.llama_init_from_model(model, parameters)
