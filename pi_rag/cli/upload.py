@@ -86,7 +86,7 @@ class Upload:
         from pi_rag.ingest.walk import walk
         from pi_rag.types import Refusal
 
-        for found in walk(folder, self._files_max):
+        for found in walk(Path(folder), self._files_max):
             if isinstance(found, Refusal):
                 self._refuse(found.source, found.code, found.message, found.hint)
             else:

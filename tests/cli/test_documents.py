@@ -1,0 +1,155 @@
+"""`pi-rag get`, `list`, `remove` and `jobs`: looking at what is remembered, and forgetting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.standin import Asked, Reply, StandIn
+
+DOCUMENT: dict[str, Any] = {
+    "id": 7,
+    "collection": "letters",
+    "source": "/home/pi/a.md",
+    "title": "A letter",
+    "kind": "markdown",
+    "content_hash": "00",
+    "metadata": {"year": 2024},
+    "char_count": 12345,
+    "chunk_count": 9,
+    "created_at": 1_700_000_000.0,
+    "updated_at": 1_700_086_400.0,
+}
+JOB: dict[str, Any] = {
+    "id": 3,
+    "state": "running",
+    "collection": "letters",
+    "created_at": 1_700_000_000.0,
+    "finished_at": None,
+    "items_total": 10,
+    "items_done": 4,
+    "items_unchanged": 2,
+    "items_refused": 3,
+    "chunks": 40,
+    "current": "/a/now.pdf",
+    "refusals": [{"source": "/a/x", "code": "document_binary", "message": "No text.", "hint": "Leave it."}],
+}
+
+
+def test_get_shows_what_a_document_is(service: StandIn, run: Run) -> None:
+    """Facts without the text."""
+    service.on("GET", "/v1/documents/7", DOCUMENT | {"text": "the text"})
+    out = run("get", "7").out
+    assert "A letter" in out
+    assert "12,345 characters, 9 passages" in out
+    assert '{"year": 2024}' in out
+    assert "the text" not in out
+
+
+def test_get_can_give_nothing_but_the_text(service: StandIn, run: Run) -> None:
+    """For another program, or for seeing what was read from a PDF."""
+    service.on("GET", "/v1/documents/7", DOCUMENT | {"text": "the\ntext \x1b]0;evil\x07"})
+    assert run("get", "7", "--text").out == "the\ntext �]0;evil�\n"
+
+
+def test_get_of_a_missing_document_is_exit_code_three(service: StandIn, run: Run) -> None:
+    """The service's own error."""
+    service.refuse("GET", "/v1/documents/8", 404, "document_not_found")
+    assert run("get", "8").code == 3
+
+
+def test_list_shows_a_page_and_how_to_go_on(service: StandIn, run: Run) -> None:
+    """A row each; the last line leads to the next page."""
+    service.on("GET", "/v1/documents", {"documents": [DOCUMENT], "next": 7})
+    ran = run("list", "--collection", "letters", "--limit", "1", "--after", "6")
+    assert service.asked[0].params == {"collection": "letters", "limit": "1", "after": "6"}
+    assert ran.out.splitlines()[0].split() == ["ID", "COLLECTION", "STORED", "PASSAGES", "TITLE", "SOURCE"]
+    assert ran.out.splitlines()[1].startswith("7   letters")
+    assert ran.out.splitlines()[2] == "There are more: pi-rag list --after 7"
+
+
+def test_an_empty_list_says_how_to_begin(service: StandIn, run: Run) -> None:
+    """Nothing here is no error."""
+    service.on("GET", "/v1/documents", {"documents": [], "next": None})
+    ran = run("list")
+    assert ran.code == 0
+    assert "pi-rag add" in ran.out
+
+
+def test_remove_by_number(service: StandIn, run: Run) -> None:
+    """And says how much is gone."""
+    service.on("DELETE", "/v1/documents/7", {"removed": 1})
+    assert run("remove", "7").out == "Removed 1 document.\n"
+
+
+def test_remove_by_source_as_it_was_listed_or_as_it_is_typed(
+    service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A source that is a file's path may be typed from the folder one is in."""
+
+    def answer(asked: Asked) -> Reply:
+        return 200, {"removed": 2 if asked.params["source"] == str(tmp_path / "a.md") else 0}
+
+    service.on("DELETE", "/v1/documents", answer)
+    monkeypatch.chdir(tmp_path)
+    assert run("remove", "--source", str(tmp_path / "a.md")).out == "Removed 2 documents.\n"
+    assert run("remove", "--source", "a.md", "--collection", "c", "--json").json == {"removed": 2}
+    assert service.asked[-1].params["collection"] == "c"
+
+
+def test_removing_a_source_that_is_not_there_is_exit_code_three(service: StandIn, run: Run) -> None:
+    """Nothing removed is not a success."""
+    service.on("DELETE", "/v1/documents", {"removed": 0})
+    ran = run("remove", "--source", "/none")
+    assert ran.code == 3
+    assert "'/none'" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("7", "--source", "x"), ("7", "--collection", "c")])
+def test_remove_wants_to_know_exactly_what(run: Run, arguments: tuple[str, ...]) -> None:
+    """Neither nothing nor two things at once; nothing is asked of the service."""
+    assert run("remove", *arguments).code == 2
+
+
+def test_jobs_are_listed_with_what_became_of_them(service: StandIn, run: Run) -> None:
+    """A row each, newest first as the service gives them."""
+    service.on("GET", "/v1/jobs", {"jobs": [JOB]})
+    ran = run("jobs", "--limit", "5")
+    assert service.asked[0].params == {"limit": "5"}
+    assert "4 added, 2 unchanged, 3 not taken, 1 waiting" in ran.out
+
+
+def test_no_jobs_say_how_to_begin(service: StandIn, run: Run) -> None:
+    """Nothing here is no error."""
+    service.on("GET", "/v1/jobs", {"jobs": []})
+    assert "pi-rag add" in run("jobs").out
+
+
+def test_one_job_shows_what_was_not_taken_and_why(service: StandIn, run: Run) -> None:
+    """Also how many more there are than the service lists."""
+    service.on("GET", "/v1/jobs/3", {"job": JOB})
+    out = run("jobs", "3").out
+    assert "/a/now.pdf" in out
+    assert "not taken: /a/x: No text. (Leave it.)" in out
+    assert "not taken: 2 more files" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address", "answer"),
+    [
+        (("get", "7"), ("GET", "/v1/documents/7"), DOCUMENT | {"text": "t", "new": 1}),
+        (("list",), ("GET", "/v1/documents"), {"documents": [DOCUMENT], "next": None, "new": 1}),
+        (("remove", "7"), ("DELETE", "/v1/documents/7"), {"removed": 1, "new": 1}),
+        (("jobs",), ("GET", "/v1/jobs"), {"jobs": [JOB], "new": 1}),
+        (("jobs", "3"), ("GET", "/v1/jobs/3"), {"job": JOB, "new": 1}),
+    ],
+)
+def test_json_is_the_answer_unchanged(
+    service: StandIn, run: Run, arguments: tuple[str, ...], address: tuple[str, str], answer: dict[str, Any]
+) -> None:
+    """Also the fields that this program does not know."""
+    service.on(*address, answer)
+    assert run(*arguments, "--json").json == answer

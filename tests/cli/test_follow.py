@@ -1,0 +1,110 @@
+"""Waiting for a job, with a clock that only the test moves."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from pi_rag import errors
+from pi_rag.cli.follow import ASK_S_MAX, AWAY_S_MAX, follow
+from pi_rag.client import Client
+
+Said = dict[str, Any] | errors.PiRagError
+
+
+class Clock:
+    """Time passes only by pausing."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.pauses: list[float] = []
+
+    def monotonic_s(self) -> float:
+        """Now."""
+        return self.now_s
+
+    def wall_s(self) -> float:
+        """Nobody should ask."""
+        raise AssertionError
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        self.pauses.append(seconds)
+        self.now_s += seconds
+
+
+class Service:
+    """Answers about one job in order; the last one again and again."""
+
+    def __init__(self, *said: Said, waiting_for: str | None = None) -> None:
+        self._said = list(said)
+        self._waiting_for = waiting_for
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        """What comes next."""
+        said = self._said.pop(0) if len(self._said) > 1 else self._said[0]
+        if isinstance(said, errors.PiRagError):
+            raise said
+        return {"job": said}
+
+    def status(self) -> dict[str, Any]:
+        """What holds it up."""
+        return {"ingest": {"waiting_for": self._waiting_for}}
+
+
+def job(state: str, done: int = 0) -> dict[str, Any]:
+    """A job of ten documents."""
+    return {"id": 1, "state": state, "items_total": 10, "items_done": done, "chunks": done}
+
+
+def followed(service: Service, clock: Clock) -> dict[str, Any]:
+    """The job when it is done."""
+    return follow(cast(Client, service), job("queued"), clock=clock, pause=clock.pause)
+
+
+def test_questions_come_less_often_when_it_takes_longer() -> None:
+    """A tenth of a second at first, never more than half a second."""
+    clock = Clock()
+    assert followed(Service(*[job("running")] * 8, job("done", 10)), clock) == job("done", 10)
+    assert clock.pauses[0] == 0.1
+    assert clock.pauses == sorted(clock.pauses)
+    assert clock.pauses[-1] == ASK_S_MAX
+
+
+def test_a_job_that_is_done_at_once_is_not_asked_for() -> None:
+    """Nothing to wait for."""
+    clock = Clock()
+    follow(cast(Client, Service(errors.InternalError("asked"))), job("done"), clock=clock, pause=clock.pause)
+    assert clock.pauses == []
+
+
+def test_a_restart_of_the_service_is_waited_out() -> None:
+    """A short absence, a stopping and a busy service are no reason to give up: the job goes on."""
+    away = [errors.ServiceDown("Away."), errors.Stopping("Stopping."), errors.Busy("Busy.")]
+    assert followed(Service(*away, job("done", 10)), Clock()) == job("done", 10)
+
+
+def test_a_service_that_stays_away_is_given_up_and_the_job_named() -> None:
+    """The error says that the job is kept, and how to see it later."""
+    clock = Clock()
+    with pytest.raises(errors.ServiceDown, match="went away") as raised:
+        followed(Service(errors.ServiceDown("Nothing answers.")), clock)
+    assert "pi-rag jobs 1" in raised.value.hint
+    assert AWAY_S_MAX <= clock.now_s - 100 <= AWAY_S_MAX + 2
+
+
+def test_missing_rights_do_not_come_by_waiting() -> None:
+    """They are told at once."""
+    clock = Clock()
+    with pytest.raises(errors.SocketForbidden):
+        followed(Service(errors.SocketForbidden("No.")), clock)
+    assert len(clock.pauses) == 1
+
+
+def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """After a while without movement the service is asked why; it is said once, not again and again."""
+    service = Service(*[job("running")] * 100, job("done", 10), waiting_for="disk_full")
+    followed(service, Clock())
+    said = [line for line in capsys.readouterr().err.splitlines() if "disk_full" in line]
+    assert said == ["The service cannot go on now: disk_full. See: pi-rag status"]

@@ -1,0 +1,136 @@
+"""`pi-rag search`: what is asked, and how the hits are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pi_rag.cli.search import condition
+from tests.cli.conftest import Run
+from tests.cli.test_printing import Terminal
+from tests.standin import StandIn
+
+HIT: dict[str, Any] = {
+    "document_id": 7,
+    "chunk_id": 70,
+    "collection": "default",
+    "source": "/home/pi/house.pdf",
+    "title": "House",
+    "heading": "Heating > Boiler",
+    "page": 3,
+    "start": 100,
+    "end": 180,
+    "text": "The boiler was serviced\nin May. \x1b[2JIt is fine.",
+    "score": 0.98765,
+    "scores": {"vector": 0.81, "text": 4.2, "vector_rank": 1.0},
+    "metadata": {},
+    "age_s": 5.0,
+}
+ANSWER: dict[str, Any] = {"hits": [HIT], "degraded": [], "took_ms": {"total": 12.4, "embed": 8.0}}
+
+
+def test_the_question_is_sent_with_its_flags(service: StandIn, run: Run) -> None:
+    """Words without quotes make one query; filters become the interface's own shape."""
+    service.on("POST", "/v1/search", ANSWER)
+    run("search", "power", "cut", "-k", "3", "--mode", "text", "--collection", "c", "--filter", "year=2024")
+    run("search", "x", "--filter", "tag=a", "--filter", "tag=b", "--filter", "ok=true", "--explain")
+    first, second = service.bodies("/v1/search")
+    assert first == {
+        "query": "power cut",
+        "k": 3,
+        "mode": "text",
+        "collection": "c",
+        "filter": {"year": 2024},
+        "explain": False,
+    }
+    assert second["filter"] == {"tag": {"in": ["a", "b"]}, "ok": True}
+    assert second["explain"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("year=2024", ("year", 2024)),
+        ('year="2024"', ("year", "2024")),
+        ("name=a=b", ("name", "a=b")),
+        ("name=", ("name", "")),
+        ("name=0x1", ("name", "0x1")),
+    ],
+)
+def test_a_condition_keeps_numbers_and_texts_apart(text: str, expected: tuple[str, Any]) -> None:
+    """A value that reads as JSON is that; anything else is a text."""
+    assert condition(text) == expected
+
+
+def test_a_hit_is_cited(service: StandIn, run: Run) -> None:
+    """Number, title, page, heading, score, passage, and where exactly it stands."""
+    service.on("POST", "/v1/search", ANSWER)
+    ran = run("search", "boiler")
+    assert ran.code == 0
+    assert ran.out == (
+        " 1. House  p. 3  Heating > Boiler  0.988\n"
+        "    The boiler was serviced in May. \N{REPLACEMENT CHARACTER}[2JIt is fine.\n"
+        "    /home/pi/house.pdf:100-180  (document 7)\n"
+        "\n"
+        "1 passage in 12 ms (embed 8.0)\n"
+    )
+
+
+def test_a_document_without_title_goes_by_its_source(service: StandIn, run: Run) -> None:
+    """There is always something to name it by."""
+    bare = HIT | {"title": "", "page": None, "heading": ""}
+    service.on("POST", "/v1/search", ANSWER | {"hits": [bare]})
+    assert run("search", "x").out.startswith(" 1. /home/pi/house.pdf  0.988\n")
+
+
+def test_explain_shows_the_scores(service: StandIn, run: Run) -> None:
+    """Each hit with the figures behind its rank, and what the service says of the whole."""
+    service.on("POST", "/v1/search", ANSWER | {"explain": {"candidates": 12}})
+    out = run("search", "boiler", "--explain").out
+    assert "    text 4.2  vector 0.81  vector_rank 1\n" in out
+    assert '"candidates": 12' in out
+
+
+def test_a_degraded_answer_says_so_first(service: StandIn, run: Run) -> None:
+    """Before the hits, in a plain line."""
+    service.on("POST", "/v1/search", ANSWER | {"degraded": ["embedder_unavailable"]})
+    first = run("search", "x").out.splitlines()[0]
+    assert first == "This answer is made from less than everything: embedder_unavailable."
+
+
+def test_no_hits_come_with_what_to_try(service: StandIn, run: Run) -> None:
+    """The advice fits the flags that were given. Nothing found is no error."""
+    service.on("POST", "/v1/search", {"hits": [], "degraded": [], "took_ms": {}})
+    plain = run("search", "x")
+    narrow = run("search", "x", "--mode", "text", "--collection", "c")
+    assert plain.code == 0
+    assert "Nothing found." in plain.out
+    assert "--mode" not in plain.out
+    assert "without --collection and --filter" in narrow.out
+    assert "--mode hybrid" in narrow.out
+
+
+def test_the_words_stand_out_on_a_terminal(
+    service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bold where a person looks, never in a pipe."""
+    service.on("POST", "/v1/search", ANSWER)
+    assert "\x1b" not in run("search", "boiler").out
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    run("search", "BOILER")
+    assert "The \x1b[1mboiler\x1b[0m was" in terminal.getvalue()
+    assert "\x1b[2J" not in terminal.getvalue()
+
+
+def test_json_is_the_answer_unchanged(service: StandIn, run: Run) -> None:
+    """The same object that the interface gives."""
+    service.on("POST", "/v1/search", ANSWER)
+    assert run("search", "boiler", "--json").json == ANSWER
+
+
+def test_the_service_decides_what_a_query_may_be(service: StandIn, run: Run) -> None:
+    """An empty query is its error, with its hint and exit code."""
+    service.refuse("POST", "/v1/search", 400, "query_empty")
+    assert run("search", "").code == 2

@@ -1,0 +1,41 @@
+"""The few lines of a passage that are shown."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_rag.cli.snippet import LINES_MAX, WIDTH, snippet, words
+
+LONG = "filler " * 200 + "the boiler was serviced " + "filler " * 200
+
+
+def test_a_short_passage_is_shown_whole() -> None:
+    """Nothing is cut that fits."""
+    assert snippet("The boiler\n was   serviced.", ["boiler"]) == ["The boiler was serviced."]
+
+
+def test_a_long_passage_is_shown_around_the_words() -> None:
+    """The reader sees why it was found, and that there is more on both sides."""
+    shown = " ".join(snippet(LONG, ["boiler"]))
+    assert "the boiler was serviced" in shown
+    assert shown.startswith("… ")
+    assert shown.endswith("…")
+
+
+def test_a_long_passage_without_the_words_is_shown_from_its_start() -> None:
+    """Found by meaning alone: its beginning is the best guess."""
+    assert snippet("Start. " + LONG, ["heating"])[0].startswith("Start.")
+
+
+@given(st.text(max_size=3000), st.lists(st.text(max_size=10), max_size=3))
+def test_a_snippet_is_never_more_than_a_few_lines(text: str, wanted: list[str]) -> None:
+    """Whatever the passage: bounded lines of bounded width, from the passage's own words."""
+    shown = snippet(text, wanted)
+    assert len(shown) <= LINES_MAX
+    assert all(len(line) <= WIDTH for line in shown)
+
+
+def test_the_words_of_a_query_are_those_worth_marking() -> None:
+    """Each once, without quotes and single letters."""
+    assert words('Boiler "E-104" a boiler OR don\'t') == ["boiler", "e-104", "or", "don't"]

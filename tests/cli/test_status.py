@@ -1,0 +1,71 @@
+"""`pi-rag status`: one screen, from whatever the service tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.cli.conftest import Run
+from tests.standin import StandIn
+
+STATUS: dict[str, Any] = {
+    "version": "0.1.0",
+    "ready": True,
+    "state": "ready",
+    "degraded": [],
+    "uptime_s": 7500.0,
+    "model": {"name": "bge-small-en-v1.5", "quantisation": "Q8_0", "dimensions": 384, "pooling": "cls"},
+    "embedder": {
+        "state": "ready",
+        "reason": None,
+        "workers": [{"pid": 2, "state": "idle"}, {"pid": 3, "state": "busy"}, {"pid": 4, "state": "idle"}],
+        "restarts": 1,
+        "queued": {"query": 0, "ingest": 3},
+    },
+    "counts": {"documents": 1200, "chunks": 9000, "collections": 1, "jobs_open": 1, "items_queued": 5},
+    "ingest": {"current": ["/a/b.pdf"], "rate_chunks_s": 12.34, "waiting_for": None},
+    "memory": {"pss_mib_total": 287.4, "processes": [{"pid": 1}, {"pid": 2}]},
+}
+
+
+def test_one_screen_says_how_everything_is(service: StandIn, run: Run) -> None:
+    """State, model, workers, memory, counts and what is being added."""
+    service.on("GET", "/v1/status", STATUS)
+    ran = run("status")
+    assert ran.code == 0
+    lines = dict(line.split(None, 1) for line in ran.out.splitlines())
+    assert lines["state"] == "ready, pi-rag 0.1.0, up 2 h 5 min"
+    assert lines["model"] == "bge-small-en-v1.5 (Q8_0, 384 dimensions, cls)"
+    assert lines["workers"] == "1 busy, 2 idle; 3 ingest waiting; 1 restart"
+    assert lines["memory"] == "287 MiB in 2 processes"
+    assert lines["stored"] == "1,200 documents, 9,000 passages, 1 collection"
+    assert lines["adding"] == "5 documents waiting, 12.3 passages/s, now /a/b.pdf"
+    assert lines["socket"] == str(service.socket_path)
+
+
+def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> None:
+    """Every reason of a degraded service has a line and a next step, also one that we do not know yet."""
+    degraded = {"degraded": ["model_mismatch", "of_a_newer_service"], "state": "degraded", "model": None}
+    ingest = {"ingest": {"current": [], "waiting_for": "disk_full"}}
+    service.on("GET", "/v1/status", STATUS | degraded | ingest)
+    out = run("status").out
+    assert "model    none; get one with: pi-rag model pull" in out
+    assert "held up by disk_full" in out
+    assert "degraded: model_mismatch\n  The index was made with another model." in out
+    assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
+
+
+def test_an_answer_with_less_than_everything_is_still_shown(service: StandIn, run: Run) -> None:
+    """A service that just starts may not know much."""
+    service.on("GET", "/v1/status", {"state": "starting"})
+    ran = run("status")
+    assert ran.code == 0
+    assert ran.out.startswith("state    starting")
+    assert "memory   not measured" in ran.out
+    assert "adding   nothing" in ran.out
+
+
+def test_json_is_the_answer_unchanged(service: StandIn, run: Run) -> None:
+    """Also the fields that this program does not know."""
+    answer = STATUS | {"of_a_newer_service": [1, "ä"]}
+    service.on("GET", "/v1/status", answer)
+    assert run("status", "--json").json == answer
