@@ -43,7 +43,14 @@ _VECTOR_PAIRS = (
 
 def check(db: Connection) -> list[str]:
     """Every problem found, in plain sentences; empty when the database is whole. Reads all of it."""
-    return [*_structure(db), *_references(db), *_counted(db)]
+    problems: list[str] = []
+    for look in (_structure, _references, _counted):
+        try:
+            problems += look(db)
+        except apsw.CorruptError as error:
+            # One look may be impossible and the next still tell more.
+            problems.append(str(error))
+    return problems
 
 
 def check_quickly(db: Connection, out_of_time: Callable[[], bool]) -> None:

@@ -11,15 +11,27 @@ from typing import Any
 
 from pi_rag.errors import RequestInvalid
 
+DEPTH_MAX = 64
+"""Deeper objects than this are no description of a document, and SQLite has a bound of its own."""
+
 
 def to_json(metadata: Mapping[str, Any]) -> str:
-    """The text that is stored. Raises RequestInvalid for what JSON cannot say, such as NaN."""
+    """The text that is stored. Raises RequestInvalid for what JSON cannot say, and for bottomless nesting."""
+    _refuse_deep(metadata, DEPTH_MAX)
     try:
         return json.dumps(dict(metadata), allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise RequestInvalid(f"The metadata cannot be kept as JSON: {error}.") from error
 
 
 def read_at(row: Sequence[Any], place: int) -> list[Any]:
     """A row with the stored text at `place` turned back into the object that `to_json` was given."""
     return [*row[:place], json.loads(row[place]), *row[place + 1 :]]
+
+
+def _refuse_deep(value: Any, levels_left: int) -> None:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    if inner and levels_left == 0:
+        raise RequestInvalid(f"The metadata is nested more than {DEPTH_MAX} deep.")
+    for each in inner:
+        _refuse_deep(each, levels_left - 1)

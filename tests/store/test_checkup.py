@@ -1,0 +1,77 @@
+"""Each kind of damage is found and said, and nothing is mended behind anybody's back."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import apsw
+import pytest
+
+from pi_rag.errors import StoreDamaged
+from pi_rag.store import Connection, checkup, vectors
+from pi_rag.store.rows import value
+from tests.store.making import put
+
+
+def _undefended(db: Connection) -> None:
+    """Let this connection do harm."""
+    db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
+
+
+def test_a_whole_database_has_no_problem(db: Connection) -> None:
+    """Empty or full."""
+    assert checkup.check(db) == []
+    put(db, "a", ["tea", "milk"])
+    assert checkup.check(db) == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        ("DELETE FROM chunks_vec WHERE chunk_id = 1", "1 passages without a vector"),
+        ("DELETE FROM chunks_fts WHERE rowid = 1", "1 passages without words"),
+        ("INSERT INTO chunks_fts (rowid, body) VALUES (99, 'x')", "1 words without a passage"),
+        ("DELETE FROM chunks WHERE id = 1", "1 vectors without a passage"),
+        ("DELETE FROM chunks WHERE id = 1", "1 documents with a wrong count of passages"),
+        ("DELETE FROM document_texts", "1 documents without their text"),
+        ("DELETE FROM documents", "2 passages without a document"),
+        ("DELETE FROM documents", "1 texts without a document"),
+        ("DELETE FROM documents", "chunks row 1 refers to a row of documents that is not there"),
+        ("DROP TABLE chunks_vec", "there are passages, but no vector table"),
+        ("UPDATE chunks_fts_data SET block = x'00' WHERE id > 10", "corruption found"),
+    ],
+)
+def test_every_harm_is_found(db: Connection, harm: str, problem: str) -> None:
+    """In a plain sentence that says how many."""
+    put(db, "a", ["tea", "milk"])
+    _undefended(db)
+    db.execute(harm)
+    assert any(problem in found for found in checkup.check(db)), checkup.check(db)
+
+
+def test_a_checkup_changes_nothing(db: Connection) -> None:
+    """Whoever repairs must decide to."""
+    put(db, "a", ["tea", "milk"])
+    vectors.remove(db, [1])
+    before = value(db, "SELECT total_changes()")
+    assert checkup.check(db) == checkup.check(db) == ["1 passages without a vector"]
+    assert value(db, "SELECT total_changes()") == before
+
+
+def test_damage_stops_the_start(db: Connection) -> None:
+    """With the first problem in the message."""
+    put(db, "a", ["tea"])
+    _undefended(db)
+    db.execute("UPDATE chunks_fts_data SET block = x'00' WHERE id > 10")
+    with pytest.raises(StoreDamaged, match="corruption found"):
+        checkup.check_quickly(db, lambda: False)
+
+
+def test_a_look_that_runs_out_of_time_is_no_damage(db: Connection) -> None:
+    """Wherever the time runs out; and the connection is not left with the stop-watch."""
+    put(db, "a", [f"passage {number} of many" for number in range(2000)])
+    for looks in (0, 1, 2, 5, 10):
+        left = iter([False] * looks)
+        checkup.check_quickly(db, partial(next, left, True))
+    assert checkup.check(db) == []

@@ -1,0 +1,191 @@
+"""A write is wholly there or not there, and the log stays small."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pi_rag.errors import DiskFull, InternalError, Stopping, StoreDamaged
+from pi_rag.store import Connection
+from pi_rag.store.rows import value
+from pi_rag.store.writer import Writer, checkpoint_mode
+from tests.store.test_pool import ENDLESS
+
+MIB = 2**20
+
+
+def _connection(path: Path) -> Connection:
+    db = Connection(str(path))
+    assert value(db, "PRAGMA journal_mode = WAL") == "wal"
+    db.execute("CREATE TABLE t (x)")
+    return db
+
+
+@pytest.fixture
+async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
+    """A writer of a table `t`."""
+    made = Writer(_connection(tmp_path / "w.db"), wal_bytes_max=MIB, busy_ms_max=1000)
+    yield made
+    assert await made.drain(10)
+    await made.close()
+
+
+def _insert(db: Connection, x: object = 1) -> int:
+    db.execute("INSERT INTO t VALUES (?)", (x,))
+    return int(value(db, "SELECT count(*) FROM t"))
+
+
+def _count(db: Connection) -> int:
+    return int(value(db, "SELECT count(*) FROM t"))
+
+
+def _names(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("wal_mib", "mode"),
+    [(0, None), (16, None), (17, apsw.SQLITE_CHECKPOINT_PASSIVE), (65, apsw.SQLITE_CHECKPOINT_TRUNCATE)],
+)
+def test_how_to_checkpoint_follows_from_the_size_of_the_log(wal_mib: int, mode: int | None) -> None:
+    """Seldom enough for a card that wears, and never beyond the setting."""
+    assert checkpoint_mode(wal_mib * MIB, 64 * MIB) == mode
+
+
+async def test_writes_are_done_in_their_order_on_one_thread(writer: Writer) -> None:
+    """Whoever asks first is first."""
+    seen: list[tuple[int, str]] = []
+
+    def note(db: Connection, number: int) -> None:
+        seen.append((number, threading.current_thread().name))
+
+    await asyncio.gather(*(writer.run(partial(note, number=number)) for number in range(20)))
+    assert seen == [(number, "store-writer_0") for number in range(20)]
+    assert writer.stats()["writes"] == 20
+
+
+async def test_a_write_that_fails_leaves_nothing_and_hurts_no_other(writer: Writer) -> None:
+    """Whether the database refuses or the function does."""
+
+    def raises(db: Connection) -> None:
+        _insert(db)
+        raise KeyError("ours")
+
+    def is_refused(db: Connection) -> None:
+        _insert(db)
+        db.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(KeyError):
+        await writer.run(raises)
+    with pytest.raises(InternalError, match="no such table"):
+        await writer.run(is_refused)
+    assert await writer.run(_count) == 0
+    assert await writer.run(_insert) == 1
+    assert writer.stats()["failed"] == 2
+
+
+async def test_a_cancelled_task_leaves_a_whole_write_or_none(writer: Writer) -> None:
+    """Never a transaction that is open."""
+    inside, go = threading.Event(), threading.Event()
+
+    def slow(db: Connection) -> None:
+        _insert(db)
+        inside.set()
+        assert go.wait(10)
+        _insert(db)
+
+    task = asyncio.create_task(writer.run(slow))
+    assert await asyncio.to_thread(inside.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go.set()
+    assert await writer.run(lambda db: value(db, "SELECT count(*) FROM t")) == 2
+
+
+async def test_a_full_disk_is_said_and_writing_goes_on_when_there_is_space(writer: Writer) -> None:
+    """What was acknowledged before is safe."""
+    await writer.run(_insert)
+    await writer.run(lambda db: value(db, "PRAGMA max_page_count = 10"))
+    with pytest.raises(DiskFull):
+        await writer.run(lambda db: _insert(db, bytes(MIB)))
+    await writer.run(lambda db: value(db, "PRAGMA max_page_count = 100000"))
+    assert await writer.run(lambda db: _insert(db, bytes(MIB))) == 2
+
+
+async def test_after_damage_nothing_is_written_any_more(writer: Writer) -> None:
+    """Writing on would make it worse."""
+
+    def meets_damage(db: Connection) -> None:
+        raise apsw.exception_for(apsw.SQLITE_CORRUPT)
+
+    with pytest.raises(StoreDamaged):
+        await writer.run(meets_damage)
+    with pytest.raises(StoreDamaged):
+        await writer.run(_insert)
+    assert "damaged" in writer.stats()["damage"]
+
+
+async def test_the_log_never_grows_far_beyond_its_bound(writer: Writer, tmp_path: Path) -> None:
+    """Forty mebibytes are written; the log is emptied on the way, and by the writer alone."""
+    for _ in range(160):
+        await writer.run(lambda db: _insert(db, bytes(MIB // 4)))
+    assert (tmp_path / "w.db-wal").stat().st_size < 2 * MIB
+    assert writer.stats()["checkpoints"] > 10
+
+
+async def test_a_reader_that_stays_puts_a_checkpoint_off_and_fails_no_write(
+    writer: Writer, tmp_path: Path
+) -> None:
+    """The write is acknowledged all the same; when the reader is gone the log is emptied."""
+    await writer.run(_insert)
+    reader = Connection(str(tmp_path / "w.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    reader.execute("BEGIN")
+    _count(reader)
+    await writer.run(lambda db: _insert(db, bytes(2 * MIB)))
+    assert writer.stats()["checkpoints_put_off"] == 1
+    assert _count(reader) == 1
+    reader.close()
+    assert await writer.run(_insert) == 3
+    assert (tmp_path / "w.db-wal").stat().st_size == 0
+    assert await writer.run(lambda db: value(db, "PRAGMA busy_timeout")) == 1000
+
+
+async def test_closing_finishes_what_was_asked_for_and_refuses_the_rest(tmp_path: Path) -> None:
+    """Writes that wait behind one another are all done; the file is left without a log."""
+    writer = Writer(_connection(tmp_path / "w.db"), wal_bytes_max=MIB, busy_ms_max=1000)
+    tasks = [asyncio.create_task(writer.run(_insert)) for _ in range(10)]
+    await asyncio.sleep(0)
+    assert await writer.drain(10)
+    assert await asyncio.gather(*tasks) == list(range(1, 11))
+    with pytest.raises(Stopping):
+        await writer.run(_insert)
+    await writer.close()
+    assert _names(tmp_path) == ["w.db"]
+
+
+async def test_a_write_without_end_is_undone_when_closing_and_those_behind_it_refused(tmp_path: Path) -> None:
+    """None of them was acknowledged, none of them is there."""
+    writer = Writer(_connection(tmp_path / "w.db"), wal_bytes_max=MIB, busy_ms_max=1000)
+    inside = threading.Event()
+
+    def endless(db: Connection) -> None:
+        _insert(db)
+        inside.set()
+        value(db, ENDLESS)
+
+    tasks = [asyncio.create_task(writer.run(job)) for job in (_insert, endless, _insert)]
+    assert await asyncio.to_thread(inside.wait, 10)
+    assert await writer.drain(0.05)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [int, Stopping, Stopping]
+    await writer.close()
+    again = Connection(str(tmp_path / "w.db"))
+    assert _count(again) == 1
+    again.close()
