@@ -1,4 +1,4 @@
-"""A text in the smallest pieces that a passage is built from: sentences and lines, a hundred characters or so.
+"""A text in the smallest pieces that a passage is built from: sentences and lines of some hundred characters.
 
 Each piece knows how good a place its beginning is to cut, and the headings above it. Pieces are cut where
 tokens add up (see `boundaries`), so one count for each piece is enough to know the tokens of any passage.
@@ -51,7 +51,9 @@ _CHARS_MIN = {Break.WORD: 80, Break.SENTENCE: 40, Break.PARAGRAPH: 16}
 _PROSE_BREAK = re.compile(
     r"(?P<paragraph>\n[ \t\r]*+\n\s*+)"
     r"|(?P<item>\n(?=[ \t>]{0,40}(?:[-*+|#>]|\d{1,9}[.)])))"
-    r"|[.!?…][\"'”’»)\]*_]{0,3}\s++|[。！？；｡]"
+    # Not after an initial or a short title: "J. S. Bach", "Mr. Bennet", "e.g. this".
+    r"|(?:(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)\.|[!?…])"
+    r"[\"'”’»)\]*_]{0,3}\s++|[。！？；｡]"
     r"|(?P<line>\n)"
 )
 _CODE_BREAK = re.compile(r"(?P<paragraph>\n[ \t\r]*+\n(?:[ \t\r]*+\n)*+)|\n")

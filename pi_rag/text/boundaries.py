@@ -59,7 +59,7 @@ def _clings(before: str, after: str) -> bool:
     """Whether the two belong to one character as a reader sees it: an accent, an emoji's skin, a flag."""
     if before < "\x80" and after < "\x80":
         return before == "\r" and after == "\n"
-    if after == _JOINER or before == _JOINER or unicodedata.category(after).startswith("M"):
+    if _JOINER in (before, after) or unicodedata.category(after).startswith("M"):
         return True
     if "\N{EMOJI MODIFIER FITZPATRICK TYPE-1-2}" <= after <= "\N{EMOJI MODIFIER FITZPATRICK TYPE-6}":
         return True

@@ -5,8 +5,8 @@ The rules, in the order in which they decide:
 1. A passage never has more than `tokens_max` tokens, and never joins two pieces at a seam.
 2. It does not reach over a heading, except that a section of less than a third of `tokens_max` goes together
    with what follows under the same parent. Its heading is then what their headings have in common.
-3. A longer section is cut into passages of about equal length, so that no short rest is left, each time at the
-   best break near that length: paragraph before sentence before word.
+3. A longer section is cut into passages of about equal length, so that no short rest is left, each time at
+   the best break near that length: paragraph before sentence before word.
 4. A passage that begins within a section repeats the end of the one before it, whole pieces of at most
    `overlap_tokens`, from the beginning of a sentence where there is one.
 
@@ -34,7 +34,7 @@ SMALL_SHARE = 3
 """A section of less than one part in so many of a passage does not stand alone."""
 
 
-def pack(
+def pack(  # noqa: PLR0917 - what is cut, where it may be, how long, on which page: one sentence
     text: str,
     pieces: Sequence[Atom],
     counts: Sequence[int],
@@ -51,8 +51,8 @@ def pack(
         raise ValueError("A piece is longer than a passage may be: resplit it first.")
     plan = _Plan(pieces, counts, tokens_max, overlap_tokens)
     chunks: list[Chunk] = []
-    for begin, fresh, end in plan.passages():
-        span = _trimmed(text, pieces[begin].start, pieces[end - 1].end)
+    for overlap, fresh, end in plan.passages():
+        begin, span = overlap, _trimmed(text, pieces[overlap].start, pieces[end - 1].end)
         if span and chunks and span[0] <= chunks[-1].start:  # all that was before the overlap is white space
             begin, span = fresh, _trimmed(text, pieces[fresh].start, pieces[end - 1].end)
         if span:

@@ -17,16 +17,17 @@ DEPTH_MAX = 6
 
 _LINE = re.compile(r"^([ \t]{0,200}+)(?=\S)", re.MULTILINE)
 _MODIFIERS = (
-    r"(?:(?:export|default|public|private|protected|internal|fileprivate|static|final|abstract|async|unsafe|"
-    r"pub(?:\([\w: ]{1,40}\))?|inline|virtual|override|open|data|sealed|const|constexpr|partial|declare|local|"
-    r"suspend|extern(?:[ ]\"\w{1,9}\")?)[ \t]+){0,6}"
+    r"(?:(?:export|default|public|private|protected|internal|fileprivate|static|final|abstract|async|"
+    r"unsafe|pub(?:\([\w: ]{1,40}\))?|inline|virtual|override|open|data|sealed|const|"
+    r"constexpr|partial|declare|local|suspend|extern(?:[ ]\"\w{1,9}\")?)[ \t]+){0,6}"
 )
 _BEHIND_NAME = (
     r"(?=[ \t]{0,20}(?:[(\[{:<=;]|\r?$|->|(?:extends|implements|where|for|do|is|as|with|of[ ]object)\b))"
 )
 _CONTAINER = re.compile(
     _MODIFIERS
-    + r"(?P<word>class|struct|interface|trait|impl|module|defmodule|namespace|enum|object|extension|protocol|mod)"
+    + r"(?P<word>class|struct|interface|trait|impl|module|defmodule|namespace|enum|object|extension|protocol|"
+    + r"mod)"
     + r"(?:<[^\n<>]{0,80}>)?[ \t]+(?P<name>[A-Za-z_$][\w$.:]{0,100}(?:[ ]for[ ][\w:]{1,100})?)"
     + r"(?:<[^\n<>]{0,80}>)?" + _BEHIND_NAME,
     re.MULTILINE,
@@ -47,12 +48,33 @@ _BRACED = re.compile(
 )
 _TABLE = re.compile(
     r"create[ ](?:or[ ]replace[ ])?(?:unique[ ]|temp[ ]|temporary[ ]|virtual[ ]|materialized[ ])?"
-    r"(?P<word>table|view|function|procedure|trigger|index)[ ](?:if[ ]not[ ]exists[ ])?(?P<name>[\w.\"`]{1,100})",
+    r"(?P<word>table|view|function|procedure|trigger|index)[ ](?:if[ ]not[ ]exists[ ])?"
+    r"(?P<name>[\w.\"`]{1,100})",
     re.IGNORECASE,
 )
-_NO_NAME = frozenset("if for while switch catch else elif foreach when match return do try with using".split())
+_NO_NAME = frozenset(
+    {
+        "if",
+        "for",
+        "while",
+        "switch",
+        "catch",
+        "else",
+        "elif",
+        "foreach",
+        "when",
+        "match",
+        "return",
+        "do",
+        "try",
+        "with",
+        "using",
+    }
+)
 _LEADING = re.compile(r"@|#|//|/\*|\*|--|;;|%%|\[\[?\w")
-_NEUTRAL = re.compile(r"[#{]|//|/\*|\*|--|(?:public|private|protected|signals|slots)[\w ]{0,20}:\r?$", re.MULTILINE)
+_NEUTRAL = re.compile(
+    r"[#{]|//|/\*|\*|--|(?:public|private|protected|signals|slots)[\w ]{0,20}:\r?$", re.MULTILINE
+)
 _CLOSING = re.compile(r"[})\]]|end\b|\"\"\"|'''")
 
 
@@ -68,7 +90,7 @@ class _Open:
 def code_sections(text: str) -> list[Section]:
     """Sections of source code by its definitions; they cover it from 0.
 
-    A function within a function is a part of it. Comments and decorators right above a definition are its own.
+    A function within a function is a part of it. Comments and decorators right above one are its own.
     """
     return sections_of(text, list(_headings(text)))
 
@@ -112,7 +134,7 @@ def _definition(text: str, at: int) -> tuple[str, bool] | None:
     """Label of the definition that begins at `at`, and whether it may hold others."""
     found = _CONTAINER.match(text, at)
     if found:
-        return label(f"{found['word']} {found['name']}"), True
+        return label(f"{found['word']} {found['name'].rstrip(':')}"), True
     found = _FUNCTION.match(text, at) or _TABLE.match(text, at)
     if found:
         return label(f"{found['word']} {found['name']}"), False

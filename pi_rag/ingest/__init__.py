@@ -1,0 +1,1 @@
+"""The desk where documents come in: walk, read, cut, embed, store."""

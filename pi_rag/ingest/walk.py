@@ -1,0 +1,179 @@
+"""Which files are below a path, in an order that stays the same, and why the others are not taken.
+
+It looks at names and kinds of files only and opens none. It never follows a link within a folder, so it
+cannot leave the folder it was given, nor go in circles. It does not know what is done with what it finds.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pi_rag.errors import (
+    DocumentBinary,
+    DocumentLinkLoop,
+    DocumentRefused,
+    DocumentUnreadable,
+    DocumentUnsupported,
+    DocumentVanished,
+    PathNotFound,
+    PiRagError,
+)
+from pi_rag.text.kinds import is_media
+from pi_rag.types import Refusal
+
+JUNK_FOLDERS = frozenset(
+    {"node_modules", "__pycache__", "venv", "site-packages", "bower_components", "lost+found", "target"}
+)
+"""Made by programs and made again when needed. Folders with a dot, like .git and .venv, are hidden anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file that may be worth reading."""
+
+    path: Path
+
+
+def walk(root: Path, files_max: int) -> Iterator[Found | Refusal]:
+    """The file that `root` is, or the files below it: folders and files by name, each folder where it stands.
+
+    A link named as root is followed. Hidden and junk folders and hidden files are left out without a word.
+    After `files_max` files one refusal says that the rest is left out. Raises PathNotFound, DocumentLinkLoop,
+    DocumentUnreadable, DocumentUnsupported for the root itself, at once.
+    """
+    try:
+        real = os.path.realpath(root, strict=True)
+        mode = os.lstat(real).st_mode
+    except (OSError, ValueError) as error:
+        raise _of_root(root, error) from error
+    if stat.S_ISDIR(mode):
+        return _below(real, files_max)
+    if stat.S_ISREG(mode):
+        return iter([_file(real, Path(real).name)])
+    raise DocumentUnsupported(f"{shown(str(root))} is a device, a pipe or a socket, not a file.")
+
+
+def shown(path: str) -> str:
+    """A path that can be printed and stored: what is not UTF-8 in it is replaced."""
+    return path.encode("utf-8", "replace").decode("utf-8")
+
+
+def _below(root: str, files_max: int) -> Iterator[Found | Refusal]:
+    """Depth first without recursion: a folder may be nested deeper than the interpreter's stack."""
+    folders = [iter(_entries(root, files_max))]
+    found = 0
+    while folders:
+        entry = next(folders[-1], None)
+        if entry is None:
+            folders.pop()
+        elif isinstance(entry, Refusal):
+            yield entry
+        elif _is_folder(entry):
+            folders.append(iter(_entries(entry.path, files_max - found)))
+        else:
+            each = _classified(entry)
+            found += isinstance(each, Found)
+            if found > files_max:
+                yield _too_many(root, files_max)
+                return
+            yield each
+
+
+def _entries(folder: str, room: int) -> list[os.DirEntry[str] | Refusal]:
+    """What is in a folder, by name; of a folder too full to be taken only as much as shows that it is."""
+    try:
+        with os.scandir(folder) as listing:
+            wanted = (entry for entry in listing if _wanted(entry))
+            return [*heapq.nsmallest(room + 1, wanted, key=lambda entry: entry.name)]
+    except OSError as error:
+        return [_refusal(folder, _of_folder(error))]
+
+
+def _wanted(entry: os.DirEntry[str]) -> bool:
+    return not (entry.name.startswith(".") or (entry.name in JUNK_FOLDERS and _is_folder(entry)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _classified(entry: os.DirEntry[str]) -> Found | Refusal:
+    try:
+        if entry.is_symlink():
+            return _refusal(entry.path, _of_link(entry))
+        if entry.is_file(follow_symlinks=False):
+            return _file(entry.path, entry.name)
+        error: PiRagError = DocumentUnsupported("It is a device, a pipe or a socket, not a file.")
+        if not os.path.lexists(entry.path):
+            error = DocumentVanished("It was gone when it was its turn.")
+    except OSError as failure:
+        error = _of_folder(failure)
+    return _refusal(entry.path, error)
+
+
+def _file(path: str, name: str) -> Found | Refusal:
+    """A regular file: taken, unless its name alone says that it cannot be."""
+    if shown(path) != path:
+        return _refusal(
+            path,
+            DocumentUnreadable(
+                "Its name is not UTF-8, so it could not be named in an answer.",
+                hint="Rename it, for example: convmv -r -f latin1 -t utf8 --notest FOLDER",
+            ),
+        )
+    if is_media(name):
+        suffix = Path(name).suffix.lower()
+        return _refusal(path, DocumentBinary(f"A {suffix} file is not read."))
+    return Found(Path(path))
+
+
+def _of_link(entry: os.DirEntry[str]) -> PiRagError:
+    """Why a link in a folder is not taken."""
+    try:
+        entry.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return DocumentLinkLoop("It is a link that leads back to itself, or through too many others.")
+        return DocumentUnsupported("It is a link that leads nowhere.")
+    return DocumentUnsupported(
+        "It is a link, and links within a folder are not followed.",
+        hint="Add what it leads to by its own path.",
+    )
+
+
+def _of_root(root: Path, error: OSError | ValueError) -> PiRagError:
+    number = getattr(error, "errno", None)
+    path = shown(str(root))
+    if number == errno.ELOOP:
+        return DocumentLinkLoop(f"{path} is a link that leads back to itself, or through too many others.")
+    if number in (errno.EACCES, errno.EPERM, errno.EIO):
+        return DocumentUnreadable(f"{path} cannot be looked at: {os.strerror(number)}.")
+    return PathNotFound(f"There is no file or folder {path}.")
+
+
+def _of_folder(error: OSError) -> PiRagError:
+    """What the operating system says about a folder that was there a moment ago."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return DocumentVanished("It was gone when it was its turn.")
+    return DocumentUnreadable(f"It cannot be looked into: {os.strerror(error.errno or 0)}.")
+
+
+def _too_many(root: str, files_max: int) -> Refusal:
+    error = DocumentRefused(
+        f"There are more than {files_max} files below it; the rest is left out.",
+        hint="Add its folders one by one, or raise ingest.walk_files_max.",
+    )
+    return _refusal(root, error)
+
+
+def _refusal(path: str, error: PiRagError) -> Refusal:
+    return Refusal(shown(path), error.code, error.message, error.hint)
