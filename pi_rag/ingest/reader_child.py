@@ -7,12 +7,10 @@ the names of our own errors. It never runs OCR, writes no file and reaches no ne
 
 from __future__ import annotations
 
-import json
 import re
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import kreuzberg
@@ -25,6 +23,7 @@ from pi_rag.errors import (
     DocumentTooLarge,
     PiRagError,
 )
+from pi_rag.ingest.reader_wire import Terms, answer, request_parts
 from pi_rag.ingest.structure import as_markdown
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
@@ -62,27 +61,16 @@ _PICTURE = re.compile(r"!\[([^\[\]\n]{0,1000})\]\([^()\n]{0,4000}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{1,1000})\]\([^()\s]{0,4000}\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the parent allows: it sends these once, as the child's argument."""
-
-    memory_mib_max: int
-    cpu_s_max: int
-    chars_max: int
-    request_bytes_max: int
-    answer_bytes_max: int
-
-
 def main(argv: Sequence[str]) -> None:
     """Answer documents until the parent closes the socket."""
     sock, (given,) = attach(argv)
-    terms = Terms(**json.loads(given))
+    terms = Terms.from_argument(given)
     apply(Limits(memory_mib_max=terms.memory_mib_max, file_mib_max=0, files_open_max=FILES_OPEN_MAX))
     yield_to_oom(OOM_SCORE_ADJ)
     with sock:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)
-            send_frame(sock, answer(frame, terms.chars_max), terms.answer_bytes_max)
+            send_frame(sock, answer(said_of(frame, terms.chars_max)), terms.answer_bytes_max)
 
 
 def allow_cpu(more_s: int) -> None:
@@ -95,26 +83,13 @@ def allow_cpu(more_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + more_s + 1, hard))
 
 
-def answer(frame: bytes, chars_max: int) -> bytes:
-    """One document's frame to its answer: a reading or the error that says why there is none, as JSON."""
-    head, _, data = frame.partition(b"\n")
-    asked = json.loads(head)
+def said_of(frame: bytes, chars_max: int) -> Reading | PiRagError:
+    """One request to its reading, or to the error that says why there is none."""
+    name, kind, data = request_parts(frame)
     try:
-        said = {"reading": as_wire(read(asked["name"], asked["kind"], data, chars_max))}
+        return read(name, kind, data, chars_max)
     except PiRagError as error:
-        said = {"error": error.to_wire()}
-    return json.dumps(said, ensure_ascii=False, default=str).encode("utf-8", "replace")
-
-
-def as_wire(reading: Reading) -> dict[str, Any]:
-    """A reading as JSON can hold it."""
-    return {
-        "text": reading.text,
-        "title": reading.title,
-        "kind": reading.kind,
-        "pages": reading.pages,
-        "metadata": dict(reading.metadata),
-    }
+        return error
 
 
 def read(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
@@ -137,7 +112,7 @@ def _read_pdf(name: str, data: bytes) -> Reading:
     pages = result.pages or []
     text, starts = as_markdown(result.document["nodes"] if result.document else [])
     if not any(page["content"].strip() for page in pages):
-        raise DocumentNeedsOcr(f"It has {max(len(pages), 1)} pages and no text on them.")
+        raise DocumentNeedsOcr("There is no text on its pages: it is a scan, or all pictures.")
     return Reading(text, _title("pdf", name, text, result), "pdf", starts, _metadata(result.metadata))
 
 

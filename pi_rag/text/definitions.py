@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pi_rag.text.outline import Heading, Section, label, sections_of
+from pi_rag.text.outline import Heading, Section, end_of_line, label, sections_of
 
 DEPTH_MAX = 6
 """Definitions nested deeper than this are part of the one above: no one reads a longer path."""
@@ -100,7 +100,7 @@ def _headings(text: str) -> Iterator[Heading]:
     leading: int | None = None
     expected = -1
     for line in _LINE.finditer(text):
-        at, end = line.end(), _line_end(text, line.end())
+        at, end = line.end(), end_of_line(text, line.end())
         if line.start() != expected:  # a blank line parts a comment from what is below it
             leading = None
         expected = end + 1
@@ -142,8 +142,3 @@ def _definition(text: str, at: int) -> tuple[str, bool] | None:
     if found and found["name"] not in _NO_NAME:
         return label(f"{found['name']}()"), False
     return None
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end

@@ -1,7 +1,7 @@
 """The headings of Markdown: `# so`, and lines underlined with `===` or `---`.
 
-It skips fenced code and front matter, where `# so` is a comment. It is no Markdown parser: an underlined
-heading must be a paragraph of one line, and headings within lists and quotes are text.
+It skips fenced code, comments and front matter, where `# so` means something else. It is no Markdown parser:
+an underlined heading must be a paragraph of one line, and headings within lists and quotes are text.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pi_rag.text.outline import Heading, Section, label, sections_of
+from pi_rag.text.outline import Heading, Section, end_of_line, label, sections_of
 
 FRONT_MATTER_CHARS_MAX = 50_000
 """A front matter that is not closed by then is none."""
 
 _CANDIDATE = re.compile(
-    r"^ {0,3}(?:(?P<fence>`{3,}+|~{3,}+)|(?P<atx>\#{1,6}+)(?=[ \t]|$)|(?P<under>={2,}+|-{3,}+)[ \t\r]*+$)",
+    r"^ {0,3}(?:(?P<comment><!--)|(?P<fence>`{3,}+|~{3,}+)|(?P<atx>\#{1,6}+)(?=[ \t]|$)"
+    r"|(?P<under>={2,}+|-{3,}+)[ \t\r]*+$)",
     re.MULTILINE,
 )
 _FRONT_MATTER_BEGIN = re.compile(r"---[ \t]*\r?\n(?=[\"'\w-]+[ \t]*:)")
@@ -55,10 +56,14 @@ def front_matter_end(text: str) -> int:
 def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
     """(start, offset behind it, level from 1, title) of each heading."""
     begin = front_matter_end(text)
-    fence = ""
+    fence, unseen = "", 0
     for found in _CANDIDATE.finditer(text, begin):
-        line_end = _line_end(text, found.end())
-        if found["fence"]:
+        if found.start() < unseen:
+            continue
+        line_end = end_of_line(text, found.end())
+        if found["comment"]:
+            unseen = 0 if fence else text.find("-->", found.end())
+        elif found["fence"]:
             fence = _fence_after(fence, found["fence"], text[found.end() : line_end])
         elif fence:
             continue
@@ -98,8 +103,3 @@ def _title(raw: str) -> str:
     title = _LINK.sub(r"\1", _ANCHOR.sub("", title))
     title = _ESCAPE.sub(r"\1", title.replace("**", "").replace("`", ""))
     return label(title.strip("*\N{ZERO WIDTH SPACE} "))
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end

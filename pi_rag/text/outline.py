@@ -66,6 +66,12 @@ def label(name: str) -> str:
     return " ".join(name[: 4 * LABEL_CHARS_MAX].split())[:LABEL_CHARS_MAX]
 
 
+def end_of_line(text: str, at: int) -> int:
+    """Offset of the line break behind `at`, or of the end of the text."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
 def _without_blank_beginning(text: str, sections: list[Section]) -> list[Section]:
     """White space above the first heading belongs to it."""
     if len(sections) > 1 and not _VISIBLE.search(text, 0, sections[1].start):

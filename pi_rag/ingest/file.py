@@ -1,0 +1,89 @@
+"""The bytes of one file on disk, taken safely.
+
+It opens nothing that is not a regular file, waits for nothing, follows nothing that was put in the way, and
+holds no more than it was allowed. It does not know what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from pi_rag.errors import (
+    DocumentLinkLoop,
+    DocumentTooLarge,
+    DocumentUnreadable,
+    DocumentUnsupported,
+    PathNotFound,
+    PiRagError,
+)
+
+MIB = 1024 * 1024
+
+READ_BYTES = MIB
+"""A file is read in pieces of this, so that one that grows under our hands is noticed."""
+
+
+def read_file(path: Path, mib_max: int) -> bytes:
+    """The bytes of a regular file of at most `mib_max` MiB.
+
+    A link that was named is followed; one that is put in its place meanwhile is not. Raises PathNotFound,
+    DocumentTooLarge, DocumentUnsupported, DocumentUnreadable, DocumentLinkLoop.
+    """
+    try:
+        fd = _open(os.path.realpath(path, strict=True))
+        try:
+            return _read(fd, mib_max * MIB)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise _of_path(error) from error
+
+
+def _open(path: str) -> int:
+    """Open without following and without waiting; to open a device at all may do something, so look first."""
+    _check_regular(os.lstat(path))
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_regular(os.fstat(fd))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, a pipe or a socket"
+        raise DocumentUnsupported(f"It is {what}, not a file.")
+
+
+def _read(fd: int, bytes_max: int) -> bytes:
+    if os.fstat(fd).st_size > bytes_max:
+        raise _too_large(bytes_max)
+    parts: list[bytes] = []
+    total = 0
+    while part := os.read(fd, READ_BYTES):
+        parts.append(part)
+        total += len(part)
+        if total > bytes_max:
+            raise _too_large(bytes_max)
+    return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> DocumentTooLarge:
+    return DocumentTooLarge(f"It is larger than {bytes_max // MIB} MiB.")
+
+
+def _of_path(error: OSError | ValueError) -> PiRagError:
+    """What the operating system says about a path, in our words."""
+    number = getattr(error, "errno", None)
+    if number == errno.ELOOP:
+        return DocumentLinkLoop("It is a link that leads back to itself, or through too many others.")
+    if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
+        return PathNotFound("There is no such file or folder.")
+    if number == errno.ENXIO:
+        return DocumentUnsupported("It is a device, a pipe or a socket, not a file.")
+    return DocumentUnreadable(f"It cannot be read: {os.strerror(number)}.")

@@ -1,0 +1,107 @@
+"""What the service and its reading child say to each other: one document a frame, one answer a frame.
+
+A request is a line of JSON and then the bytes of the document as they are. An answer is JSON: a reading, or
+the error that says why there is none. It does not know how the frames travel.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+from pi_rag.config import IngestSettings
+from pi_rag.errors import DocumentRefused, InternalError, PiRagError, from_wire
+from pi_rag.types import Kind, Reading
+
+MIB = 1024 * 1024
+
+NAME_CHARS_MAX = 4096
+
+HEADER_BYTES_MAX = 64 * 1024
+"""A character of the name is at most twelve bytes of ASCII JSON."""
+
+WIRE_BYTES_PER_CHAR_MAX = 6
+"""A control character is six bytes of JSON; all else is at most four."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the child is allowed. It gets them once, as its argument."""
+
+    memory_mib_max: int
+    cpu_s_max: int
+    """Processor time for one document."""
+    chars_max: int
+    request_bytes_max: int
+    answer_bytes_max: int
+
+    @classmethod
+    def of(cls, settings: IngestSettings) -> Terms:
+        """The terms that follow from the settings."""
+        return cls(
+            memory_mib_max=settings.reader_memory_mib_max,
+            # The wall clock ends a child first, unless nobody is left to look at it.
+            cpu_s_max=math.ceil(settings.read_s_max) + 1,
+            chars_max=settings.document_chars_max,
+            request_bytes_max=settings.document_mib_max * MIB + HEADER_BYTES_MAX,
+            answer_bytes_max=settings.document_chars_max * WIRE_BYTES_PER_CHAR_MAX + MIB,
+        )
+
+    def as_argument(self) -> str:
+        """As one argument of a command line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_argument(cls, argument: str) -> Terms:
+        """What `as_argument` made."""
+        return cls(**json.loads(argument))
+
+
+def request(name: str, kind: Kind, data: bytes) -> bytes:
+    """The frame that asks for a document to be read."""
+    head = json.dumps({"name": name[-NAME_CHARS_MAX:], "kind": kind}).encode("ascii")
+    return head + b"\n" + data
+
+
+def request_parts(frame: bytes) -> tuple[str, Kind, bytes]:
+    """Name, kind and bytes of a request."""
+    head, _, data = frame.partition(b"\n")
+    asked = json.loads(head)
+    return asked["name"], asked["kind"], data
+
+
+def answer(said: Reading | PiRagError) -> bytes:
+    """The frame that answers with a reading, or with why there is none."""
+    if isinstance(said, PiRagError):
+        return _json({"error": said.to_wire()})
+    return _json(
+        {
+            "text": said.text,
+            "title": said.title,
+            "pages": said.pages,
+            "metadata": dict(said.metadata),
+        }
+    )
+
+
+def reading(frame: bytes, kind: Kind) -> Reading:
+    """What an answer says, as a reading or raised. Raises DocumentRefused kinds, InternalError.
+
+    The child may be in the hands of the file it read, so nothing but the shape we know is taken from it.
+    """
+    try:
+        said = json.loads(frame)
+        if "error" in said:
+            error = from_wire(said["error"])
+        else:
+            pages = tuple((int(offset), int(number)) for offset, number in said["pages"])
+            metadata = {str(key): str(value) for key, value in said["metadata"].items()}
+            return Reading(str(said["text"]), str(said["title"]), kind, pages, metadata)
+    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        raise InternalError("The reading child sent an answer of the wrong shape.") from failure
+    raise error if isinstance(error, DocumentRefused) else InternalError(error.message)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
