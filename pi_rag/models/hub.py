@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
-from huggingface_hub import close_session, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import close_session, constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -34,6 +34,10 @@ from pi_rag.errors import DiskFull, ModelSourceFailed
 
 # The library changed its HTTP client between versions; the errors of either have this base.
 _NetworkError = cast(type[Exception], HfHubHTTPError.__bases__[0])
+
+constants.DOWNLOAD_CHUNK_SIZE = 256 * 1024
+"""The library writes in pieces of 10 MiB, and loses a begun piece when the line breaks: too much for bad
+lines."""
 
 ANSWER_S_MAX = 15.0
 """Longest the hub may take to say what a file is. Without a network it is known at once."""
