@@ -1,1 +1,1 @@
-"""Measurements. Each is `python -m benchmarks.NAME`: its two numbers and a table; `--json FILE`; `--quick`."""
+"""Measurements. Each is `python -m benchmarks.NAME`: two numbers and a table; `--json FILE`; `--quick`."""

@@ -2,8 +2,9 @@
 
     python -m benchmarks.quality [--set scifact] [--root FOLDER] [--quick] [--json FILE]
 
-The corpus is written as Markdown files, added by the command line, and asked over the socket, so that reading,
-cutting, embedding, storing and fusing are all in the figure. A document's rank is that of its best passage.
+The corpus is written as Markdown files, added by the command line, and asked over the socket, so that
+reading, cutting, embedding, storing and fusing are all in the figure. A document ranks where its best
+passage does.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def measure(data: RetrievalSet, name: str, *, quick: bool) -> Figures:
             counts = service.client.status()["counts"]
             rows = [_row(service, data, mode) for mode in MODES]
     return Figures(
-        headline={f"{row['mode']}_ndcg10": row["ndcg10"] for row in rows[:2]},
+        headline={f"{row['mode']}_ndcg10": float(row["ndcg10"]) for row in rows[:2]},
         rows=rows,
         notes={
             "set": name + (" (quick: a part of it, not comparable)" if quick else ""),

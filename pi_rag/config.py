@@ -634,8 +634,8 @@ def _check_relations(settings: Settings) -> None:
     if needed > embedder.tokens_max:
         raise SettingsInvalid(
             f"A passage of ingest.chunk_tokens_max ({ingest.chunk_tokens_max}) with "
-            f"ingest.heading_tokens_max ({ingest.heading_tokens_max}) needs {needed} tokens, more than embedder.tokens_max "
-            f"({embedder.tokens_max}).",
+            f"ingest.heading_tokens_max ({ingest.heading_tokens_max}) needs "
+            f"{needed} tokens, more than embedder.tokens_max ({embedder.tokens_max}).",
             hint="Lower ingest.chunk_tokens_max, or raise embedder.tokens_max and pay for it in RAM.",
         )
     if len(os.fsencode(settings.socket_path)) > SOCKET_PATH_BYTES_MAX:

@@ -34,4 +34,9 @@ def configure(level: str) -> None:
 
 def logger(room: str) -> Any:
     """A logger whose lines carry the name of the room that speaks."""
-    return structlog.get_logger().bind(room=room)
+    return structlog.get_logger(room=room)
+
+
+# Until somebody says otherwise: the library's own default would print the values of local variables, and with
+# them the texts of documents.
+configure("info")

@@ -1,0 +1,130 @@
+"""From a text to passages with vectors: token counts and vectors come from the pool, the cutting is pure.
+
+It bounds how many requests of the ingest lane are under way at once, so that a book cannot fill the lane that
+a short note also stands in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
+
+from pi_rag.config import Settings
+from pi_rag.text.chunk import Atom, atoms, pack, resplit
+from pi_rag.types import Chunk, Embedder, Reading
+
+COUNT_TEXTS = 256
+"""Pieces whose tokens are counted in one request. Counting is a thousandth of embedding, so many fit."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Cutter:
+    """Cuts and embeds for all documents in hand, within one bound on requests under way."""
+
+    def __init__(self, embedder: Embedder, settings: Settings) -> None:
+        self._embedder = embedder
+        self._settings = settings.ingest
+        self._deadline_s = settings.embedder.ingest_s_max
+        # Two requests for each worker keep it busy while the next one is on its way.
+        self._under_way = asyncio.Semaphore(2 * settings.embedder.workers)
+        self._breadth = 2 * settings.embedder.workers
+
+    async def cut(self, reading: Reading) -> list[Chunk]:
+        """Passages within `ingest.chunk_tokens_max`. Raises TryLater kinds."""
+        limit = self._settings.chunk_tokens_max
+        pieces = await asyncio.to_thread(atoms, reading.text, reading.kind)
+        counts = await self._count([reading.text[piece.start : piece.end] for piece in pieces])
+        while any(count > limit for count in counts):
+            pieces, counts = await self._recount(reading.text, pieces, counts)
+        return await asyncio.to_thread(
+            pack, reading.text, pieces, counts, limit, self._settings.chunk_overlap_tokens, reading.pages
+        )
+
+    async def embed(self, title: str, chunks: Sequence[Chunk]) -> bytes:
+        """One vector a passage, float32, row after row. Raises TryLater kinds, VectorInvalid."""
+        heads = await self._heads(title, chunks)
+        texts = [
+            f"{head}\n{chunk.text}" if head else chunk.text for head, chunk in zip(heads, chunks, strict=True)
+        ]
+        parts = await self._spread(self._vectors, list(_slices(texts, self._settings.embed_texts)))
+        return b"".join(parts)
+
+    async def _recount(
+        self, text: str, pieces: Sequence[Atom], counts: Sequence[int]
+    ) -> tuple[list[Atom], list[int]]:
+        """Cut what is too long into smaller pieces and count only those again."""
+        split = resplit(text, pieces, counts, self._settings.chunk_tokens_max)
+        fresh = [piece for piece, count in split if count is None]
+        counted = iter(await self._count([text[piece.start : piece.end] for piece in fresh]))
+        return [piece for piece, _ in split], [
+            next(counted) if count is None else count for _, count in split
+        ]
+
+    async def _heads(self, title: str, chunks: Sequence[Chunk]) -> list[str]:
+        """Title and headings of each passage, cut to `ingest.heading_tokens_max`."""
+        wanted = {chunk.heading: _head(title, chunk.heading) for chunk in chunks}
+        words = {head: head.split() for head in wanted.values()}
+        flat = [word for each in words.values() for word in each]
+        counts = iter(await self._count(flat))
+        fitted = {
+            head: _fitted(each, [next(counts) for _ in each], self._settings.heading_tokens_max)
+            for head, each in words.items()
+        }
+        return [fitted[wanted[chunk.heading]] for chunk in chunks]
+
+    async def _count(self, texts: Sequence[str]) -> list[int]:
+        parts = await self._spread(self._counts, list(_slices(texts, COUNT_TEXTS)))
+        return [count for part in parts for count in part]
+
+    async def _counts(self, texts: Sequence[str]) -> list[int]:
+        async with self._under_way:
+            return await self._embedder.count_tokens(texts, lane="ingest", deadline_s=self._deadline_s)
+
+    async def _vectors(self, texts: Sequence[str]) -> bytes:
+        async with self._under_way:
+            vectors = await self._embedder.embed(texts, lane="ingest", deadline_s=self._deadline_s)
+        return vectors.tobytes()
+
+    async def _spread(self, ask: Callable[[T], Awaitable[R]], slices: Sequence[T]) -> list[R]:
+        """Ask for all slices, several at a time, answers in order. The first failure ends them all."""
+        answers: dict[int, R] = {}
+        waiting = iter(enumerate(slices))
+
+        async def hand() -> None:
+            for number, part in waiting:
+                answers[number] = await ask(part)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._breadth, len(slices))):
+                    group.create_task(hand())
+        except BaseExceptionGroup as failed:
+            # The others were cancelled because of the first; it alone says why.
+            raise failed.exceptions[0] from None
+        return [answers[number] for number in range(len(slices))]
+
+
+def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _head(title: str, heading: str) -> str:
+    """The title is left out where the headings begin with it, as they do in most Markdown."""
+    if not heading or heading.split(" > ", 1)[0] == title:
+        return heading or title
+    return f"{title} > {heading}" if title else heading
+
+
+def _fitted(words: Sequence[str], counts: Sequence[int], tokens_max: int) -> str:
+    """The leading words that fit. Tokens add up, since every cut is at a space."""
+    kept, used = 0, 0
+    for count in counts:
+        used += count
+        if used > tokens_max:
+            break
+        kept += 1
+    return " ".join(words[:kept])

@@ -1,0 +1,146 @@
+"""The story of one document: read, compare, cut, embed, store. One document is one transaction.
+
+It knows both workshops and the reader, and nothing of queues or HTTP: `runner.py` decides which document is
+next, and what happens when its story cannot be told to the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pi_rag.clock import Clock
+from pi_rag.config import Settings
+from pi_rag.errors import DocumentEmpty, DocumentTooLarge
+from pi_rag.ingest.cutting import Cutter
+from pi_rag.ingest.reading import Reader, read_file
+from pi_rag.ingest.walk import Found, walk
+from pi_rag.store import Connection, documents, jobs
+from pi_rag.store.store import Store
+from pi_rag.text.clean import clean
+from pi_rag.text.kinds import kind_of
+from pi_rag.types import Chunk, Embedder, Item, NewDocument, NewItem, Reading, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a told story added."""
+
+    chunks: int = 0
+
+
+class Story:
+    """Tells the stories of documents. It keeps no state between two of them."""
+
+    def __init__(
+        self, store: Store, embedder: Embedder, reader: Reader, settings: Settings, clock: Clock
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._settings = settings.ingest
+        self._cutter = Cutter(embedder, settings)
+        self._clock = clock
+
+    async def tell(self, item: Item) -> Outcome:
+        """From the queue to the store. Raises DocumentRefused, NotFound; TryLater and StoreError kinds."""
+        if item.kind == "path" and await asyncio.to_thread(_is_folder, item.source):
+            return await self._unfold(item)
+        data = await self._bytes_of(item)
+        digest = _digest(item, data)
+        if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
+            await self._store.write(jobs.finish, item.id, "unchanged", 0, None, self._clock.wall_s())
+            return Outcome()
+        reading = await self._read(item, data)
+        chunks = await self._cutter.cut(reading)
+        vectors = await self._cutter.embed(reading.title, chunks)
+        await self._store.write(_commit, item, reading, digest, chunks, vectors, self._clock.wall_s())
+        return Outcome(chunks=len(chunks))
+
+    async def _unfold(self, item: Item) -> Outcome:
+        """A folder becomes its files, each a place in the queue of its own."""
+        found, refusals = await asyncio.to_thread(_listed, item.source, self._settings.walk_files_max)
+        await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s())
+        return Outcome()
+
+    async def _bytes_of(self, item: Item) -> bytes:
+        if item.kind == "path":
+            return await asyncio.to_thread(read_file, Path(item.source), self._settings.document_mib_max)
+        if len(item.payload) > self._settings.document_mib_max * 1024 * 1024:
+            raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
+        return item.payload
+
+    async def _read(self, item: Item, data: bytes) -> Reading:
+        reading = _as_given(item, data) or await self._reader.read(item.source, data)
+        text = clean(reading.text)
+        if not text.strip():
+            raise DocumentEmpty("There is no text in it.")
+        if len(text) > self._settings.document_chars_max:
+            raise DocumentTooLarge(
+                f"It has {len(text)} characters; at most {self._settings.document_chars_max} are taken."
+            )
+        title = item.title or clean(reading.title)
+        return Reading(text, title, reading.kind, reading.pages, {**reading.metadata, **item.metadata})
+
+
+def _as_given(item: Item, data: bytes) -> Reading | None:
+    """A text that was sent as text needs no reader, whatever its source is called; HTML alone does."""
+    if item.kind != "text":
+        return None
+    kind = kind_of(item.source, data[:4096])
+    if kind == "html":
+        return None
+    title = item.title or Path(item.source).name
+    return Reading(data.decode(), title, kind if kind in {"markdown", "code"} else "text")
+
+
+def _is_folder(source: str) -> bool:
+    """Whether a path is a folder; what cannot be looked at is left to the reader, which says why."""
+    try:
+        return stat.S_ISDIR(Path(source).stat().st_mode)
+    except OSError:
+        return False
+
+
+def _listed(source: str, files_max: int) -> tuple[list[NewItem], list[Refusal]]:
+    found: list[NewItem] = []
+    refusals: list[Refusal] = []
+    for each in walk(Path(source), files_max):
+        if isinstance(each, Found):
+            found.append(NewItem(kind="path", source=str(each.path)))
+        else:
+            refusals.append(each)
+    return found, refusals
+
+
+def _digest(item: Item, data: bytes) -> str:
+    """sha256 of what the document was made from: a changed title or metadata is a change too."""
+    given = json.dumps([item.title, dict(item.metadata)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(given.encode("utf-8", "replace") + b"\0" + data).hexdigest()
+
+
+def _commit(
+    db: Connection,
+    item: Item,
+    reading: Reading,
+    digest: str,
+    chunks: Sequence[Chunk],
+    vectors: bytes,
+    now: float,
+) -> None:
+    """The document and the end of its place in the queue, in one transaction."""
+    document = NewDocument(
+        collection=item.collection,
+        source=item.source,
+        title=reading.title,
+        kind=reading.kind,
+        text=reading.text,
+        content_hash=digest,
+        metadata=reading.metadata,
+    )
+    documents.put(db, document, chunks, vectors, now)
+    jobs.finish(db, item.id, "done", len(chunks), None, now)

@@ -1,0 +1,75 @@
+"""From the inner values to the JSON shapes of `schemas.py`, errors included."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+from starlette.responses import JSONResponse
+
+from pi_rag.errors import PiRagError
+from pi_rag.query import Answer, Hit
+from pi_rag.service.schemas import (
+    DocumentAnswer,
+    DocumentWithText,
+    HitAnswer,
+    JobAnswer,
+    RefusalAnswer,
+    SearchAnswer,
+)
+from pi_rag.types import DocumentRow, JobRow
+
+
+def error_response(error: PiRagError, *, close: bool = False) -> JSONResponse:
+    """The one shape of an error. `close` ends the connection, since an unread body may follow on it."""
+    headers = {"connection": "close"} if close else {}
+    if error.retry_after_ms is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after_ms / 1000))
+    return JSONResponse({"error": error.to_wire()}, status_code=error.http_status, headers=headers)
+
+
+def search_answer(answer: Answer, *, now_s: float, explain: bool) -> SearchAnswer:
+    """A search's answer. `now_s` is wall time; an age is never below zero, even when the clock has jumped."""
+    return SearchAnswer(
+        hits=[_hit(hit, now_s) for hit in answer.hits],
+        degraded=list(answer.degraded),
+        took_ms=dict(answer.took_ms),
+        explain=dict(answer.explain) if explain else None,
+    )
+
+
+def _hit(hit: Hit, now_s: float) -> HitAnswer:
+    passage, fused = hit.passage, hit.fused
+    ranks = {f"{name}_rank": float(rank) for name, rank in fused.ranks.items()}
+    return HitAnswer(
+        document_id=passage.document_id,
+        chunk_id=passage.chunk_id,
+        collection=passage.collection,
+        source=passage.source,
+        title=passage.title,
+        heading=passage.heading,
+        page=passage.page,
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        score=round(fused.score, 6),
+        scores={name: round(score, 6) for name, score in fused.scores.items()} | ranks,
+        age_s=round(max(0.0, now_s - passage.updated_at), 1),
+        metadata=dict(passage.metadata),
+    )
+
+
+def job_answer(job: JobRow) -> JobAnswer:
+    """A job as guests see it."""
+    fields = {name: value for name, value in asdict(job).items() if name != "refusals"}
+    return JobAnswer(**fields, refusals=[RefusalAnswer(**asdict(each)) for each in job.refusals])
+
+
+def document_answer(row: DocumentRow) -> DocumentAnswer:
+    """A document without its text."""
+    return DocumentAnswer(**{name: value for name, value in asdict(row).items() if name != "text"})
+
+
+def document_with_text(row: DocumentRow) -> DocumentWithText:
+    """A document with its text."""
+    return DocumentWithText(**asdict(row))

@@ -1,0 +1,100 @@
+"""The rooms of the running service in one hand, and the truth about how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import asdict
+from typing import Any, Literal
+
+from pi_rag import __version__
+from pi_rag.clock import Clock
+from pi_rag.config import Settings
+from pi_rag.host.memory import pss_mib
+from pi_rag.ingest.runner import Runner
+from pi_rag.query import QueryDesk
+from pi_rag.service.meaning import Meaning
+from pi_rag.service.schemas import Readiness
+from pi_rag.store import checkup, documents
+from pi_rag.store.store import Store
+from pi_rag.types import Degraded
+
+State = Literal["starting", "ready", "degraded", "stopping"]
+
+
+class House:
+    """What routes and the supervisor share. It is built once, in `run.py`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        meaning: Meaning,
+        query: QueryDesk,
+        runner: Runner,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.meaning = meaning
+        self.query = query
+        self.runner = runner
+        self.proven = False
+        """A real embedding, a nearest-neighbour search and a word search have worked."""
+        self.stopping = False
+        self._clock = clock
+        self._begun_s = clock.monotonic_s()
+
+    @property
+    def state(self) -> State:
+        """One word for how the service is."""
+        if self.stopping:
+            return "stopping"
+        if self.degraded():
+            return "degraded"
+        return "ready" if self.proven else "starting"
+
+    def degraded(self) -> list[Degraded]:
+        """What is missing now. While the first workers still start, nothing is."""
+        starting = not self.proven and self.meaning.status()["state"] == "starting"
+        return [] if starting else self.meaning.degraded()
+
+    def readiness(self) -> Readiness:
+        """Whether an answer would be made from everything."""
+        return Readiness(ready=self.state == "ready", state=self.state, degraded=self.degraded())
+
+    async def status(self, *, check: bool = False) -> dict[str, Any]:
+        """Everything `pi-rag status` shows. `check` also reads the whole database for damage and orphans."""
+        embedder = self.meaning.status()
+        card = self.meaning.card
+        return {
+            "version": __version__,
+            "ready": self.state == "ready",
+            "state": self.state,
+            "degraded": self.degraded(),
+            "uptime_s": round(self._clock.monotonic_s() - self._begun_s, 1),
+            "data": str(self.settings.data_path),
+            "model": asdict(card) if card else None,
+            "embedder": embedder,
+            "store": self.store.stats()
+            | ({"problems": await self.store.read(checkup.check)} if check else {}),
+            "counts": asdict(await self.store.read(documents.counts)),
+            "ingest": self.runner.status(),
+            "memory": await asyncio.to_thread(_memory, _processes(embedder, self.runner.reader_pid)),
+        }
+
+
+def _processes(embedder: dict[str, Any], reader_pid: int | None) -> list[tuple[int, str]]:
+    found = [(os.getpid(), "supervisor"), (embedder["nursery_pid"], "nursery"), (reader_pid, "reader")]
+    found += [(worker["pid"], "worker") for worker in embedder["workers"]]
+    return [(pid, role) for pid, role in found if pid]
+
+
+def _memory(processes: list[tuple[int, str]]) -> dict[str, Any]:
+    """Proportional set size of every process of the service, in MiB."""
+    sizes = [(pid, role, pss_mib(pid)) for pid, role in processes]
+    return {
+        "pss_mib_total": round(sum(size or 0 for _, _, size in sizes), 1),
+        "processes": [{"pid": pid, "role": role, "pss_mib": size} for pid, role, size in sizes],
+    }

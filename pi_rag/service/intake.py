@@ -1,0 +1,48 @@
+"""From a request's documents and paths to the items of a job. Pure checking; nothing is read from disk."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from pathlib import Path
+
+from pi_rag.errors import RequestInvalid
+from pi_rag.service.schemas import DocumentGiven, DocumentsRequest
+from pi_rag.types import NewItem
+
+
+def items(request: DocumentsRequest) -> Sequence[NewItem]:
+    """The items of a job, in the order given. Raises RequestInvalid."""
+    if bool(request.documents) == bool(request.paths):
+        raise RequestInvalid("Send either `documents` or `paths`, and at least one of them.")
+    return [_from_path(path) for path in request.paths] + [_from_document(each) for each in request.documents]
+
+
+def _from_path(path: str) -> NewItem:
+    if not Path(path).is_absolute() or "\0" in path:
+        raise RequestInvalid(
+            f"{path!r} is not an absolute path.",
+            hint="The service does not know the folder you are in: send the whole path.",
+        )
+    return NewItem(kind="path", source=path)
+
+
+def _from_document(given: DocumentGiven) -> NewItem:
+    if (given.text is None) == (given.content_base64 is None):
+        raise RequestInvalid(f"{given.source!r} must have either `text` or `content_base64`.")
+    payload = _decoded(given) if given.text is None else given.text.encode()
+    return NewItem(
+        kind="bytes" if given.text is None else "text",
+        source=given.source,
+        title=given.title,
+        payload=payload,
+        metadata=given.metadata,
+    )
+
+
+def _decoded(given: DocumentGiven) -> bytes:
+    try:
+        return base64.b64decode(given.content_base64 or "", validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestInvalid(f"`content_base64` of {given.source!r} is not base64.") from None

@@ -1,0 +1,127 @@
+"""The model in use, or the reason why there is none.
+
+It finds the model's card, holds it against the fingerprint of the index, and keeps the pool. When there is no
+usable model it stands in with an embedder that raises the reason, so that no desk has to ask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from pi_rag.clock import Clock
+from pi_rag.config import Settings
+from pi_rag.embedder.pool import Pool
+from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, NotFound, PiRagError
+from pi_rag.models.shelf import Shelf
+from pi_rag.store import identity
+from pi_rag.store.store import Store
+from pi_rag.text.chunk import CHUNKER_VERSION
+from pi_rag.types import Degraded, Embedder, Fingerprint, Lane, ModelCard
+
+if TYPE_CHECKING:
+    from pi_rag.types import Vectors
+
+
+class NoMeaning:
+    """Stands where an embedder would: every request is answered with the reason."""
+
+    def __init__(self, reason: PiRagError) -> None:
+        self.reason = reason
+
+    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+        """Raises the reason."""
+        self._refuse()
+
+    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+        """Raises the reason."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise type(self.reason)(self.reason.message, hint=self.reason.hint)
+
+
+class StartedEmbedder(Embedder, Protocol):
+    """An embedder with processes behind it: the pool."""
+
+    async def start(self) -> None:
+        """Until the first worker is ready. Raises ModelError or EmbedderUnavailable, and goes on trying."""
+        ...
+
+    async def stop(self) -> None:
+        """Leave no process behind."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """How it is, as /v1/status shows it."""
+        ...
+
+
+class Meaning:
+    """The model in use, with its pool; or the reason why there is none."""
+
+    def __init__(
+        self, card: ModelCard | None, pool: StartedEmbedder | None, reason: PiRagError | None
+    ) -> None:
+        assert (pool is None) != (reason is None)
+        self.card = card
+        self.reason = reason
+        """Why documents cannot be taken at all; None where there is a pool, be it one to wait for."""
+        self._pool = pool
+        self.embedder: Embedder = pool or NoMeaning(reason or EmbedderUnavailable("There is no model."))
+
+    @property
+    def query_prefix(self) -> str:
+        """What this model wants before a query."""
+        return self.card.query_prefix if self.card else ""
+
+    async def start(self) -> None:
+        """Start the pool. A model that cannot boot is not an error here: the pool goes on trying."""
+        if self._pool is not None:
+            with contextlib.suppress(ModelError, EmbedderUnavailable):
+                await self._pool.start()
+
+    async def stop(self) -> None:
+        """Stop the pool, if there is one."""
+        if self._pool is not None:
+            await self._pool.stop()
+
+    def degraded(self) -> list[Degraded]:
+        """What is missing, in the closed vocabulary."""
+        if isinstance(self.reason, ModelMismatch):
+            return ["model_mismatch"]
+        return [] if self.status()["state"] == "ready" else ["embedder_unavailable"]
+
+    def status(self) -> dict[str, Any]:
+        """The pool's state, or the reason there is none."""
+        if self._pool is not None:
+            return self._pool.status()
+        reason = f"{self.reason.message} {self.reason.hint}" if self.reason else None
+        nothing: dict[str, Any] = {"workers": [], "nursery_pid": None, "restarts": 0}
+        return {"state": "unavailable", "reason": reason, "queued": {"query": 0, "ingest": 0}, **nothing}
+
+
+async def find(settings: Settings, store: Store, clock: Clock) -> Meaning:
+    """The model that the settings name, once it is known to fit the index. Its pool is not yet started."""
+    try:
+        card = Shelf(settings.models_path).current(settings.embedder.model)
+    except (ModelError, NotFound) as error:
+        return Meaning(None, None, error)
+    try:
+        await store.write(identity.claim_fingerprint, fingerprint(card))
+    except ModelMismatch as error:
+        return Meaning(card, None, error)
+    return Meaning(card, Pool(card, settings.embedder, clock), None)
+
+
+def fingerprint(card: ModelCard) -> Fingerprint:
+    """What makes vectors of this model comparable."""
+    return Fingerprint(
+        model_name=card.name,
+        model_sha256=card.sha256,
+        pooling=card.pooling,
+        query_prefix=card.query_prefix,
+        dimensions=card.dimensions,
+        chunker_version=CHUNKER_VERSION,
+    )

@@ -1,0 +1,127 @@
+"""The addresses of the HTTP interface: each hands its request to a desk and shapes the answer.
+
+Nothing is decided here. The contract is in docs/api.md and at /openapi.json.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from pi_rag.errors import BadInput, DocumentNotFound, NotFound, PiRagError, TryLater
+from pi_rag.query import Question
+from pi_rag.service import answers, intake
+from pi_rag.service.house import House
+from pi_rag.service.schemas import (
+    DocumentList,
+    DocumentsRequest,
+    DocumentWithText,
+    ErrorAnswer,
+    Health,
+    JobEnvelope,
+    JobList,
+    Readiness,
+    Removed,
+    SearchAnswer,
+    SearchRequest,
+)
+from pi_rag.store import documents, jobs
+from pi_rag.types import Scope
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    kind.http_status: {"model": ErrorAnswer, "description": (kind.__doc__ or "").strip()}
+    for kind in (BadInput, NotFound, TryLater, PiRagError)
+}
+
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+RowId = Annotated[int, Query(ge=0, le=2**63 - 1)]
+
+
+def router(house: House) -> APIRouter:
+    """All routes over one house."""
+    api = APIRouter(responses=ERRORS)
+    _search_routes(api, house)
+    _document_routes(api, house)
+    _job_routes(api, house)
+    _health_routes(api, house)
+    return api
+
+
+def _search_routes(api: APIRouter, house: House) -> None:
+    @api.post("/v1/search", summary="Find passages")
+    async def search(request: SearchRequest) -> SearchAnswer:
+        """The best passages for a question, each with its source."""
+        scope = Scope(request.collection, request.filter)
+        question = Question(request.query, request.k, request.mode, scope)
+        answer = await house.query.search(question)
+        return answers.search_answer(answer, now_s=time.time(), explain=request.explain)
+
+
+def _document_routes(api: APIRouter, house: House) -> None:
+    @api.post("/v1/documents", summary="Store documents", response_model=JobEnvelope)
+    async def add(request: DocumentsRequest) -> JSONResponse:
+        """Queue documents durably. With `wait` the answer comes when all are stored or refused."""
+        job_id = await house.runner.enqueue(request.collection, intake.items(request))
+        job = await (house.runner.finished(job_id) if request.wait else house.runner.job(job_id))
+        envelope = JobEnvelope(job=answers.job_answer(job))
+        return JSONResponse(envelope.model_dump(), status_code=200 if job.state == "done" else 202)
+
+    @api.get("/v1/documents", summary="List documents")
+    async def listing(collection: str | None = None, limit: PageSize = 100, after: RowId = 0) -> DocumentList:
+        """Documents by id, a page at a time."""
+        rows = await house.store.read(documents.listing, collection, limit, after)
+        return DocumentList(
+            documents=[answers.document_answer(row) for row in rows],
+            next=rows[-1].id if len(rows) == limit else None,
+        )
+
+    @api.get("/v1/documents/{document_id}", summary="One document with its text")
+    async def get(document_id: int) -> DocumentWithText:
+        """A document as it was read."""
+        return answers.document_with_text(await house.store.read(documents.get, document_id))
+
+    @api.delete("/v1/documents/{document_id}", summary="Forget a document")
+    async def remove(document_id: int) -> Removed:
+        """Remove a document with its passages, words and vectors."""
+        if not await house.store.write(documents.remove, document_id):
+            raise DocumentNotFound(f"There is no document {document_id}.")
+        return Removed(removed=1)
+
+    @api.delete("/v1/documents", summary="Forget a document by its source")
+    async def remove_source(source: str, collection: str | None = None) -> Removed:
+        """Remove what has this source, in one collection or in all."""
+        return Removed(removed=await house.store.write(documents.remove_source, source, collection))
+
+
+def _job_routes(api: APIRouter, house: House) -> None:
+    @api.get("/v1/jobs", summary="List jobs")
+    async def listing(limit: PageSize = 20) -> JobList:
+        """Jobs, newest first."""
+        rows = await house.store.read(jobs.listing, limit)
+        return JobList(jobs=[answers.job_answer(row) for row in rows])
+
+    @api.get("/v1/jobs/{job_id}", summary="One job")
+    async def get(job_id: int) -> JobEnvelope:
+        """A job with its counts and what was not taken."""
+        return JobEnvelope(job=answers.job_answer(await house.runner.job(job_id)))
+
+
+def _health_routes(api: APIRouter, house: House) -> None:
+    @api.get("/v1/status", summary="How the service is")
+    async def status(check: bool = False) -> dict[str, Any]:
+        """State, model, workers, counts and memory. `check` reads the whole database for damage too."""
+        return await house.status(check=check)
+
+    @api.get("/healthz", summary="Does it live")
+    async def health() -> Health:
+        """Answered by the same loop that answers everything else."""
+        return Health(status="ok")
+
+    @api.get("/readyz", summary="Is it usable", response_model=Readiness)
+    async def ready() -> JSONResponse:
+        """200 once a real embedding, a nearest-neighbour search and a word search have worked."""
+        state = house.readiness()
+        return JSONResponse(state.model_dump(), status_code=200 if state.ready else 503)

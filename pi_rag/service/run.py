@@ -1,0 +1,152 @@
+"""The supervisor: build the house in order, keep it until a signal, tear it down in reverse.
+
+Order: settings, log, database, socket, model, desks, web server, proof, READY. Whatever fails on the way is
+a typed error and nothing is left behind. A model that cannot be used is not a failure: the service then
+answers from words alone and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+
+from pi_rag import log
+from pi_rag.clock import Clock, SystemClock
+from pi_rag.config import Settings
+from pi_rag.errors import PiRagError, SettingsInvalid
+from pi_rag.host.systemd import notify
+from pi_rag.ingest.runner import Runner
+from pi_rag.query import QueryDesk
+from pi_rag.service import meaning as meanings
+from pi_rag.service import selftest
+from pi_rag.service.app import application
+from pi_rag.service.gate import Gate
+from pi_rag.service.house import House
+from pi_rag.service.listener import listening
+from pi_rag.service.web import web
+from pi_rag.store.store import Store
+
+PROOF_S_BETWEEN = 1.0
+"""How often an unproven service tries again to prove itself. Each try costs one embedding."""
+
+_log = log.logger("service")
+
+
+def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+    """Run the service until SIGTERM or SIGINT. `reload` reads the settings again for SIGHUP.
+
+    Returns the exit code. Raises PiRagError when the service cannot start.
+    """
+    log.configure(settings.service.log_level)
+    return asyncio.run(_serve(settings, reload))
+
+
+async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+    signals = _Signals(asyncio.get_running_loop())
+    async with _house(settings, SystemClock()) as house:
+        with listening(settings.socket_path, settings.service.socket_mode) as sock:
+            gate = Gate(application(house), settings.service)
+            async with web(gate, settings.service, sock):
+                await _until_stopped(house, gate, signals, reload)
+    _log.info("stopped")
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
+    """The rooms, from the ground up; left in reverse."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = Store.open(settings.database_path, settings.store, clock)
+        stack.push_async_callback(store.close)
+        meaning = await meanings.find(settings, store, clock)
+        stack.push_async_callback(meaning.stop)
+        runner = Runner(store, meaning.embedder, meaning.reason, settings, clock)
+        stack.push_async_callback(runner.stop)
+        query = QueryDesk(
+            store,
+            meaning.embedder,
+            query_prefix=meaning.query_prefix,
+            settings=settings.query,
+            embedder_settings=settings.embedder,
+            clock=clock,
+        )
+        yield House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
+
+
+class _Signals:
+    """Handlers only set a flag; `_until_stopped` acts on it at its own pace."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.woken = asyncio.Event()
+        self.stop = False
+        self.reload = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask, "stop")
+        loop.add_signal_handler(signal.SIGHUP, self._ask, "reload")
+
+    def _ask(self, what: str) -> None:
+        setattr(self, what, True)
+        self.woken.set()
+
+
+async def _until_stopped(house: House, gate: Gate, signals: _Signals, reload: Callable[[], Settings]) -> None:
+    """Start what works by itself, then wait for signals and act on them."""
+    proof = asyncio.create_task(_prove(house), name="proof")
+    try:
+        while not signals.stop:
+            await signals.woken.wait()
+            signals.woken.clear()
+            if signals.reload:
+                signals.reload = False
+                _apply(house, gate, reload)
+    finally:
+        house.stopping = True
+        notify("STOPPING=1", "finishing what was acknowledged")
+        _log.info("stopping", state=house.state)
+        proof.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await proof
+        await house.runner.drain(house.settings.service.stop_s_max / 2)
+
+
+async def _prove(house: House) -> None:
+    """Start the model and the queue, and say READY when all of it has worked once.
+
+    A model that fails in a way that no restart would mend must not keep the service from answering with
+    words: systemd is then told READY with a status that says degraded (docs/decisions/0001).
+    """
+    await selftest.prove_words(house.store)
+    await house.meaning.start()
+    await house.runner.start()
+    told = ""
+    while not house.proven:
+        try:
+            await selftest.prove_meaning(house.store, house.meaning, house.settings.embedder.query_s_max)
+            house.proven = True
+            told = _tell("ready", told)
+        except PiRagError as error:
+            told = _tell(f"degraded, answering from words alone: {error.message}", told)
+            await asyncio.sleep(PROOF_S_BETWEEN)
+
+
+def _tell(status: str, told: str) -> str:
+    """Say a new status once, to systemd and to the log."""
+    if status != told:
+        notify("READY=1", status)
+        _log.info("status", status=status)
+    return status
+
+
+def _apply(house: House, gate: Gate, reload: Callable[[], Settings]) -> None:
+    """Take over what can change without a restart: log level, bounds of requests, search settings."""
+    try:
+        fresh = reload()
+    except SettingsInvalid as error:
+        _log.error("settings_kept", reason=error.message)
+        return
+    log.configure(fresh.service.log_level)
+    gate.settings = fresh.service
+    house.query.settings = fresh.query
+    _log.info("settings_reloaded")

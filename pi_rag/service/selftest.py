@@ -1,0 +1,24 @@
+"""The proof that the service is usable: one real embedding, one nearest-neighbour search, one word search.
+
+Importing a library proves nothing: a wheel for the wrong processor imports well and fails at the first query.
+"""
+
+from __future__ import annotations
+
+from pi_rag.service.meaning import Meaning
+from pi_rag.store import search
+from pi_rag.store.store import Store
+from pi_rag.types import Scope
+
+SENTENCE = "The lamp in the kitchen is on."
+
+
+async def prove_words(store: Store) -> None:
+    """A word search through FTS5. Raises StoreError and its kinds."""
+    await store.read(search.by_words, SENTENCE, 1, Scope(), 1.0, 1.0)
+
+
+async def prove_meaning(store: Store, meaning: Meaning, deadline_s: float) -> None:
+    """A real vector, searched for in sqlite-vec. Raises TryLater, ModelError and StoreError kinds."""
+    vectors = await meaning.embedder.embed([SENTENCE], lane="query", deadline_s=deadline_s)
+    await store.read(search.by_vector, vectors[0].tobytes(), 1, Scope())

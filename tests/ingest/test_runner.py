@@ -1,0 +1,153 @@
+"""Working off the queue: what happens when a document, or the service, cannot go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings, from_values
+from pi_rag.embedder.fake import FakeEmbedder
+from pi_rag.errors import EmbedderUnavailable, ModelMismatch, Stopping
+from pi_rag.ingest.runner import Runner
+from pi_rag.store import checkup, documents, identity
+from pi_rag.store.store import Store
+from pi_rag.types import Fingerprint, NewItem
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return from_values({"service.data": str(tmp_path / "data"), "embedder.workers": 2})
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    store = Store.open(settings.database_path, settings.store, SystemClock())
+    await store.write(identity.claim_fingerprint, Fingerprint("fake", "0" * 64, "mean", "", 384, 1))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def embedder() -> FakeEmbedder:
+    fake = FakeEmbedder()
+    await fake.start()
+    return fake
+
+
+@contextlib.asynccontextmanager
+async def running(store: Store, embedder: FakeEmbedder, settings: Settings) -> AsyncIterator[Runner]:
+    runner = Runner(store, embedder, None, settings, SystemClock())
+    await runner.start()
+    try:
+        yield runner
+    finally:
+        await runner.drain(5.0)
+        await runner.stop()
+
+
+def notes(count: int) -> list[NewItem]:
+    return [NewItem("text", f"note-{number}", payload=f"note {number}".encode()) for number in range(count)]
+
+
+async def until(condition) -> None:  # type: ignore[no-untyped-def]  # any callable that says yes or no
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_everything_queued_is_stored_once(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Fifty documents over several hands: each is there, and the database is sound."""
+    async with running(store, embedder, settings) as runner:
+        job = await runner.finished(await runner.enqueue("default", notes(50)))
+
+    rows = await store.read(documents.listing, None, 1000, 0)
+    assert (job.items_done, job.chunks, len(rows)) == (50, 50, 50)
+    assert await store.read(checkup.check) == []
+
+
+async def test_without_an_embedder_documents_wait_and_go_on(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """A missing embedder refuses nobody: the job waits, says for what, and is finished when it is back."""
+    embedder.broken = EmbedderUnavailable("none")
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", notes(3))
+        await until(lambda: runner.status()["waiting_for"] == "embedder_unavailable")
+        waiting = await runner.job(job_id)
+        embedder.broken = None
+        job = await runner.finished(job_id)
+        waits_for = runner.status()["waiting_for"]
+
+    assert (waiting.items_done, waiting.items_refused) == (0, 0)
+    assert (job.items_done, job.items_refused) == (3, 0)
+    assert waits_for is None
+
+
+async def test_a_model_that_does_not_fit_takes_no_documents(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """They would wait for ever, so they are refused at the door with the reason."""
+    reason = ModelMismatch("The index was made with another model.")
+    runner = Runner(store, embedder, reason, settings, SystemClock())
+
+    with pytest.raises(ModelMismatch, match="another model"):
+        await runner.enqueue("default", notes(1))
+
+
+async def test_a_fault_of_ours_costs_one_document(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Whatever a document makes go wrong inside, it is refused with a reason and the others are taken."""
+    broken = NewItem("text", "broken", payload=b"\xff\xfe not what the door lets in")
+    async with running(store, embedder, settings) as runner:
+        job = await runner.finished(await runner.enqueue("default", [broken, *notes(2)]))
+
+    assert (job.items_done, job.items_refused) == (2, 1)
+    assert [(each.source, each.code) for each in job.refusals] == [("broken", "internal_error")]
+
+
+async def test_stopping_keeps_what_waits_and_tells_who_waits(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Who waits for a job at a stop is told that it goes on; the next run finishes it."""
+    embedder.broken = EmbedderUnavailable("none")
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", notes(5))
+        waiter = asyncio.create_task(runner.finished(job_id))
+        await until(lambda: runner.status()["waiting_for"] is not None)
+        await runner.drain(0.01)
+        with pytest.raises(Stopping, match="goes on"):
+            await asyncio.wait_for(waiter, 5)
+        with pytest.raises(Stopping):
+            await runner.enqueue("default", notes(1))
+        await runner.stop()
+
+    embedder.broken = None
+    async with running(store, embedder, settings) as successor:
+        job = await asyncio.wait_for(successor.finished(job_id), 10)
+
+    assert (job.items_done, job.items_refused) == (5, 0)
+
+
+async def test_a_folder_is_unfolded_and_what_it_holds_is_counted(
+    store: Store, embedder: FakeEmbedder, settings: Settings, tmp_path: Path
+) -> None:
+    """The job's total grows to the files found, and ends with every one of them accounted for."""
+    folder = tmp_path / "notes"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.txt", "deep/b.md", "deep/c.py"):
+        (folder / name).write_text(f"text of {name}")
+    (folder / "deep" / "d.zip").write_bytes(b"PK\x03\x04")
+    async with running(store, embedder, settings) as runner:
+        first = await runner.finished(await runner.enqueue("default", [NewItem("path", str(folder))]))
+        again = await runner.finished(await runner.enqueue("default", [NewItem("path", str(folder))]))
+
+    assert (first.items_total, first.items_done, first.items_refused) == (4, 3, 1)
+    assert (again.items_unchanged, again.items_done) == (3, 0)

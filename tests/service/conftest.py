@@ -1,0 +1,69 @@
+"""A house with a real database and real reading, and the fake embedder in place of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings, from_values
+from pi_rag.embedder.fake import FakeEmbedder
+from pi_rag.ingest.runner import Runner
+from pi_rag.query import QueryDesk
+from pi_rag.service.app import application
+from pi_rag.service.gate import Gate
+from pi_rag.service.house import House
+from pi_rag.service.meaning import Meaning
+from pi_rag.store import identity
+from pi_rag.store.store import Store
+from pi_rag.types import Fingerprint
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return from_values({"service.data": str(tmp_path / "data"), "service.socket": str(tmp_path / "s")})
+
+
+@pytest.fixture
+def embedder() -> FakeEmbedder:
+    return FakeEmbedder()
+
+
+@pytest.fixture
+async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[House]:
+    """Everything but processes and sockets; its queue is being worked off."""
+    clock = SystemClock()
+    store = Store.open(settings.database_path, settings.store, clock)
+    print_of_fake = Fingerprint("fake", "0" * 64, "mean", "", embedder.dimensions, 1)
+    await store.write(identity.claim_fingerprint, print_of_fake)
+    meaning = Meaning(None, embedder, None)
+    runner = Runner(store, embedder, meaning.reason, settings, clock)
+    query = QueryDesk(
+        store,
+        embedder,
+        query_prefix="",
+        settings=settings.query,
+        embedder_settings=settings.embedder,
+        clock=clock,
+    )
+    await meaning.start()
+    await runner.start()
+    house = House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
+    house.proven = True
+    yield house
+    await runner.drain(5.0)
+    await runner.stop()
+    await store.close()
+
+
+@pytest.fixture
+async def guest(house: House, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the house, through the gate, without a socket."""
+    transport = httpx.ASGITransport(
+        app=Gate(application(house), settings.service), raise_app_exceptions=False
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield client

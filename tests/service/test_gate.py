@@ -1,0 +1,128 @@
+"""The gate that every request passes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from pi_rag.config import ServiceSettings
+from pi_rag.service.gate import Gate
+
+
+class Echo:
+    """An application that reads its body and answers with its length, once it is let."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.let = asyncio.Event()
+        self.let.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.entered += 1
+        size = 0
+        while True:
+            message = await receive()
+            size += len(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        await self.let.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(size).encode()})
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
+
+
+async def test_a_full_house_answers_busy_at_once_and_still_tells_how_it_is() -> None:
+    """The request past the bound is refused with a time to come back; the status stays open."""
+    echo = Echo()
+    echo.let.clear()
+    gate = Gate(echo, ServiceSettings(requests_max=2))
+    async with client(gate) as guest, asyncio.TaskGroup() as group:
+        inside = [group.create_task(guest.get("/v1/documents")) for _ in range(2)]
+        while echo.entered < 2:
+            await asyncio.sleep(0)
+
+        refused = await guest.post("/v1/search")
+        status = group.create_task(guest.get("/v1/status"))
+        while echo.entered < 3:
+            await asyncio.sleep(0)
+        echo.let.set()
+
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "busy"
+    assert refused.json()["error"]["retry_after_ms"] > 0
+    assert refused.headers["retry-after"] == "1"
+    assert [(await each).status_code for each in (*inside, status)] == [200, 200, 200]
+
+
+async def test_a_place_is_given_back_after_each_request() -> None:
+    """The bound is on requests at once, not on requests ever."""
+    gate = Gate(Echo(), ServiceSettings(requests_max=1))
+    async with client(gate) as guest:
+        codes = [(await guest.get("/v1/jobs")).status_code for _ in range(5)]
+
+    assert codes == [200] * 5
+
+
+async def _pieces(count: int, size: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b"x" * size
+
+
+async def test_a_body_too_large_is_stopped_declared_or_not() -> None:
+    """A length that is announced is refused unread; one that is not is counted while it arrives."""
+    echo = Echo()
+    gate = Gate(echo, ServiceSettings(request_mib_max=1))
+    mib = 1024 * 1024
+    async with client(gate) as guest:
+        whole = await guest.post("/v1/documents", content=b"x" * mib)
+        declared = await guest.post("/v1/documents", content=b"x" * (mib + 1))
+        streamed = await guest.post("/v1/documents", content=_pieces(5, mib // 4))
+
+    assert (whole.status_code, whole.json()) == (200, mib)
+    assert declared.status_code == streamed.status_code == 413
+    assert declared.json()["error"]["code"] == streamed.json()["error"]["code"] == "request_too_large"
+
+
+async def test_a_request_that_takes_too_long_is_ended() -> None:
+    """Whatever hangs inside, the guest gets an answer."""
+    echo = Echo()
+    echo.let.clear()
+    async with client(Gate(echo, ServiceSettings(request_s_max=0.05))) as guest:
+        answer = await guest.get("/v1/jobs")
+
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "deadline_exceeded"
+
+
+async def test_a_guest_that_falls_silent_is_cut_off() -> None:
+    """Half a body and then nothing does not hold a place until the long bound."""
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client(Gate(Echo(), ServiceSettings(silence_s_max=0.05))) as guest:
+        answer = await guest.post("/v1/documents", content=half())
+
+    assert answer.status_code == 400
+    assert "silent" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+async def test_what_is_not_http_passes_through(kind: str) -> None:
+    """The gate bounds requests and nothing else."""
+    seen: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope["type"])
+
+    await Gate(app, ServiceSettings())({"type": kind}, None, None)  # type: ignore[arg-type]  # never used
+
+    assert seen == [kind]

@@ -1,0 +1,88 @@
+"""The bounds on connections and on a request's head, over a real socket."""
+
+import asyncio
+import json
+import socket
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from pi_rag.config import ServiceSettings
+from pi_rag.service.listener import listening
+from pi_rag.service.web import web
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def serving(
+    sock: socket.socket, connections_max: int, silence_s_max: float
+) -> AbstractAsyncContextManager[None]:
+    return web(hello, ServiceSettings(connections_max=connections_max, silence_s_max=silence_s_max), sock)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "s"
+
+
+GET = b"GET / HTTP/1.1\r\nhost: service\r\n\r\n"
+
+
+async def test_one_connection_too_many_is_told_so(path: Path) -> None:
+    """It gets a whole answer in the shape of every error, and the others are not affected."""
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=2, silence_s_max=30):
+            guests = [await asyncio.open_unix_connection(path) for _ in range(3)]
+            answer = await asyncio.wait_for(guests[2][0].read(), 10)
+            guests[0][1].write(GET)
+            other = await asyncio.wait_for(guests[0][0].readuntil(b"hello"), 10)
+            for _, writer in guests:
+                writer.close()
+
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503")
+    assert json.loads(body)["error"]["code"] == "busy"
+    assert other.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", GET[:-2]])
+async def test_a_head_that_never_ends_is_cut_off(path: Path, sent: bytes) -> None:
+    """A guest that says nothing, or never finishes its head, loses its connection."""
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=10, silence_s_max=0.05):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(sent)
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+
+
+async def test_a_second_head_on_the_same_connection_is_bounded_too(path: Path) -> None:
+    """Having once been polite does not allow to hang later."""
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=10, silence_s_max=0.2):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(GET)
+            await asyncio.wait_for(reader.readuntil(b"hello"), 10)
+            writer.write(b"GET / H")
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+
+
+async def test_an_idle_connection_is_kept_between_requests(path: Path) -> None:
+    """Silence is only bounded while a request is expected: keep-alive is the server's own bound."""
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=10, silence_s_max=0.1):
+            reader, writer = await asyncio.open_unix_connection(path)
+            for _ in range(2):
+                writer.write(GET)
+                await asyncio.wait_for(reader.readuntil(b"hello"), 10)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(reader.read(1), 0.3)
+            writer.close()

@@ -1,0 +1,258 @@
+"""The HTTP contract, from request to answer, over a house with a real database and real reading."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+BOILER = "# Boiler\n\nThe boiler was serviced in March by Ada.\n\n## Parts\n\nA new pump was put in.\n"
+
+
+async def added(guest: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await guest.post("/v1/documents", json=body)
+    assert answer.status_code in {200, 202}, answer.text
+    job: dict[str, Any] = answer.json()["job"]
+    return job
+
+
+async def test_a_text_goes_in_and_is_found_with_its_citation(guest: httpx.AsyncClient) -> None:
+    """What was sent is found, and the citation reproduces it exactly."""
+    metadata = {"year": 2024}
+    document = {"source": "home/boiler.md", "text": BOILER, "metadata": metadata}
+    job = await added(guest, {"documents": [document], "wait": True})
+
+    answer = (await guest.post("/v1/search", json={"query": "when was the boiler serviced"})).json()
+
+    assert (job["state"], job["items_total"], job["items_done"], job["refusals"]) == ("done", 1, 1, [])
+    hit = answer["hits"][0]
+    assert set(hit) == {
+        "document_id", "chunk_id", "collection", "source", "title", "heading", "page", "start", "end", "text",
+        "score", "scores", "age_s", "metadata",
+    }  # fmt: skip
+    assert (hit["source"], hit["title"], hit["metadata"], hit["collection"]) == (
+        "home/boiler.md",
+        "boiler.md",
+        metadata,
+        "default",
+    )
+    assert BOILER[hit["start"] : hit["end"]] == hit["text"]
+    assert hit["age_s"] >= 0
+    assert answer["degraded"] == []
+    assert answer["took_ms"]["total"] > 0
+    assert answer["explain"] is None
+
+
+async def test_paths_are_read_by_the_service(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """A folder is unfolded; what cannot be taken is named with its reason, the rest is taken."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "one.txt").write_text("The ladder is in the cellar.")
+    (folder / "two.md").write_text("# Keys\n\nThe spare key is under the stone.")
+    (folder / "empty.txt").write_text("")
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no text")
+
+    job = await added(guest, {"paths": [str(folder), str(tmp_path / "gone.txt")]})
+
+    assert job["items_done"] == 2
+    assert {Path(each["source"]).name: each["code"] for each in job["refusals"]} == {
+        "empty.txt": "document_empty",
+        "photo.jpg": "document_binary",
+        "gone.txt": "path_not_found",
+    }
+    assert job["items_total"] == job["items_done"] + job["items_refused"] == 5
+    assert all(each["hint"] for each in job["refusals"])
+
+
+async def test_the_same_again_is_left_alone_and_a_change_is_taken(guest: httpx.AsyncClient) -> None:
+    """Unchanged documents cost nothing; a changed text or title replaces the old one and keeps its id."""
+    first = {"source": "a", "text": "the old roof"}
+    await added(guest, {"documents": [first]})
+    again = await added(guest, {"documents": [first]})
+    titled = await added(guest, {"documents": [first | {"title": "Roof"}]})
+    changed = await added(guest, {"documents": [first | {"text": "the new roof"}]})
+    listed = (await guest.get("/v1/documents")).json()["documents"]
+    text = (await guest.get(f"/v1/documents/{listed[0]['id']}")).json()["text"]
+    old = (await guest.post("/v1/search", json={"query": "old", "mode": "text"})).json()
+
+    assert (again["items_unchanged"], again["items_done"]) == (1, 0)
+    assert titled["items_done"] == changed["items_done"] == 1
+    assert len(listed) == 1
+    assert text == "the new roof"
+    assert old["hits"] == []
+
+
+async def test_a_file_may_be_sent_as_bytes(guest: httpx.AsyncClient) -> None:
+    """The command line uploads what the service may not read; it is read as the same file would be."""
+    content = base64.b64encode(BOILER.encode()).decode()
+    await added(guest, {"documents": [{"source": "/home/ada/boiler.md", "content_base64": content}]})
+
+    listed = (await guest.get("/v1/documents")).json()["documents"][0]
+
+    assert (listed["title"], listed["kind"]) == ("Boiler", "markdown")
+
+
+async def test_collections_and_filters_part_documents(guest: httpx.AsyncClient) -> None:
+    """A search in one collection, or with a filter, never shows another's documents."""
+    for name in ("work", "home"):
+        document = {"source": "x", "text": f"the {name} lamp", "metadata": {"place": name}}
+        await added(guest, {"documents": [document], "collection": name})
+
+    inside = (await guest.post("/v1/search", json={"query": "lamp", "collection": "work"})).json()["hits"]
+    only = {"query": "lamp", "filter": {"place": {"in": ["home", "attic"]}}}
+    filtered = (await guest.post("/v1/search", json=only)).json()["hits"]
+
+    assert [hit["text"] for hit in inside] == ["the work lamp"]
+    assert [hit["text"] for hit in filtered] == ["the home lamp"]
+
+
+async def test_listing_goes_page_by_page(guest: httpx.AsyncClient) -> None:
+    """Each document is on exactly one page, and the last page says so."""
+    documents = [{"source": str(number), "text": f"note {number}"} for number in range(5)]
+    await added(guest, {"documents": documents})
+    seen: list[str] = []
+    after = 0
+    while after is not None:
+        page = (await guest.get("/v1/documents", params={"limit": 2, "after": after})).json()
+        seen += [row["source"] for row in page["documents"]]
+        after = page["next"]
+
+    assert sorted(seen) == ["0", "1", "2", "3", "4"]
+
+
+async def test_what_is_removed_is_gone_everywhere(guest: httpx.AsyncClient) -> None:
+    """By id or by source: no search, no listing and no second removal finds it again."""
+    await added(guest, {"documents": [{"source": name, "text": f"{name} lamp"} for name in ("one", "two")]})
+    listed = (await guest.get("/v1/documents")).json()["documents"]
+    first, other = listed[0]["id"], listed[1]["source"]
+
+    by_id = await guest.delete(f"/v1/documents/{first}")
+    again = await guest.delete(f"/v1/documents/{first}")
+    by_source = await guest.delete("/v1/documents", params={"source": other})
+    left = (await guest.post("/v1/search", json={"query": "lamp"})).json()["hits"]
+
+    assert by_id.json() == by_source.json() == {"removed": 1}
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "document_not_found")
+    assert left == []
+    assert (await guest.get(f"/v1/documents/{first}")).status_code == 404
+
+
+async def test_jobs_are_listed_newest_first(guest: httpx.AsyncClient) -> None:
+    """A job can be asked for by its id, and the list shows what was asked last."""
+    one = await added(guest, {"documents": [{"source": "a", "text": "one"}]})
+    two = await added(guest, {"documents": [{"source": "b", "text": "two"}]})
+
+    listed = (await guest.get("/v1/jobs")).json()["jobs"]
+
+    assert [job["id"] for job in listed] == [two["id"], one["id"]]
+    assert (await guest.get(f"/v1/jobs/{one['id']}")).json()["job"] == one
+    missing = await guest.get("/v1/jobs/999")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "job_not_found")
+
+
+async def test_explain_says_how_the_answer_came_about(guest: httpx.AsyncClient) -> None:
+    """The ways, their depth and the constant of the fusion, and each hit's rank in each way."""
+    await added(guest, {"documents": [{"source": "a", "text": "the lamp"}]})
+
+    answer = (await guest.post("/v1/search", json={"query": "lamp", "explain": True})).json()
+
+    assert answer["explain"]["candidates"] == {"vector": 1, "text": 1}
+    assert answer["hits"][0]["scores"] | {"vector_rank": 1.0, "text_rank": 1.0} == answer["hits"][0]["scores"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/v1/search", {"query": ""}, 400, "query_empty"),
+        ("/v1/search", {"query": "x" * 100_000}, 400, "query_too_long"),
+        ("/v1/search", {"query": "a", "k": 0}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "k": 10**9}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "mode": "magic"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "colection": "x"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "filter": {"x": {"gt": 3}}}, 400, "filter_invalid"),
+        ("/v1/search", {"q": "a"}, 400, "request_invalid"),
+        ("/v1/search", [1, 2], 400, "request_invalid"),
+        ("/v1/documents", {}, 400, "request_invalid"),
+        ("/v1/documents", {"paths": ["relative/path"]}, 400, "request_invalid"),
+        ("/v1/documents", {"paths": ["/nul\0byte"]}, 400, "request_invalid"),
+        (
+            "/v1/documents",
+            {"paths": ["/a"], "documents": [{"source": "a", "text": "b"}]},
+            400,
+            "request_invalid",
+        ),
+        ("/v1/documents", {"documents": [{"source": "a"}]}, 400, "request_invalid"),
+        (
+            "/v1/documents",
+            {"documents": [{"source": "a", "text": "b", "content_base64": "Yg=="}]},
+            400,
+            "request_invalid",
+        ),
+        (
+            "/v1/documents",
+            {"documents": [{"source": "a", "content_base64": "not base64!"}]},
+            400,
+            "request_invalid",
+        ),
+        ("/v1/documents", {"documents": [{"source": "", "text": "b"}]}, 400, "request_invalid"),
+    ],
+)
+async def test_a_request_at_fault_is_told_what_is_wrong(
+    guest: httpx.AsyncClient, path: str, body: Any, status: int, code: str
+) -> None:
+    """One clear error in the one shape, with a hint, and nothing stored."""
+    answer = await guest.post(path, json=body)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, code)
+    assert error["message"] and error["hint"]
+    assert set(error) == {"code", "message", "hint", "retry_after_ms"}
+    assert (await guest.get("/v1/status")).json()["counts"]["documents"] == 0
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000, b'{"query": NaN}', b""])
+async def test_a_body_that_is_no_json_is_refused(guest: httpx.AsyncClient, content: bytes) -> None:
+    """Cut, binary or endlessly nested: an answer, not a fault of ours."""
+    answer = await guest.post("/v1/search", content=content, headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nowhere"), ("PUT", "/v1/search"), ("POST", "/healthz")]
+)
+async def test_an_unknown_address_is_named(guest: httpx.AsyncClient, method: str, path: str) -> None:
+    """A wrong path or method gets the same shape of error as everything else."""
+    answer = await guest.request(method, path)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "route_not_found")
+    assert path in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800 lone", "nul \0 byte", "emoji 👩‍👩‍👧‍👦 run", "عربي من اليمين", "Z̸̡a̷l̴g̵o̶"]
+)
+async def test_hostile_texts_are_stored_and_found(guest: httpx.AsyncClient, text: str) -> None:
+    """What cannot be written as UTF-8 is replaced; everything else comes back as it was."""
+    import json
+
+    body = json.dumps({"documents": [{"source": text, "title": text, "text": text, "metadata": {"m": text}}]})
+    job = (await guest.post("/v1/documents", content=body)).json()["job"]
+    stored = (await guest.get("/v1/documents/1")).json()["text"]
+
+    assert job["items_done"] == 1
+    assert stored == text.replace("\ud800", "\N{REPLACEMENT CHARACTER}").replace(
+        "\0", "\N{REPLACEMENT CHARACTER}"
+    )
+
+
+async def test_health_and_readiness_are_answered(guest: httpx.AsyncClient) -> None:
+    """The addresses that supervisors ask, and the description of all others."""
+    assert (await guest.get("/healthz")).json() == {"status": "ok"}
+    ready = await guest.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "state": "ready", "degraded": []})
+    described = (await guest.get("/openapi.json")).json()
+    assert {"/v1/search", "/v1/documents", "/v1/jobs/{job_id}", "/v1/status"} <= set(described["paths"])
