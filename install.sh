@@ -137,13 +137,13 @@ get_model() {
 ready() { says 'it["ready"]' pi_rag status --json; }
 
 start_service() {
-  local tries
+  local began=$SECONDS
   RUN=$(mktemp -d /tmp/pi-rag.XXXXXX)
   export PI_RAG_SOCKET=$RUN/pi-rag.sock
   say "- starting the service ..."
   "$VENV/bin/pi-rag" serve >>"$LOG" 2>&1 & # not through a function: $! would be a shell around it
   SERVICE=$!
-  for ((tries = 0; tries < 300; tries++)); do
+  while ((SECONDS - began < 90)); do
     if ready; then return 0; fi
     kill -0 "$SERVICE" 2>/dev/null || break
     sleep 0.2
@@ -189,7 +189,7 @@ try_it() {
   pi_rag add "$ROOT/README.md" "$ROOT/docs" || fail "The project's own pages were not taken." "The service's log is in $LOG."
   # Exit code 2 says that some files were not taken; each has had its line, and the rest is there.
   if (($#)); then pi_rag add "$@" || [[ $? == 2 ]] || fail "Adding failed." "The service's log is in $LOG."; fi
-  search "what survives a power cut"
+  search "what is lost when the power is cut"
   search "how do I add a folder"
   search "who may use the socket"
   clean_up

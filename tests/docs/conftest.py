@@ -1,0 +1,23 @@
+"""One real service with the project's own pages in it, for the tests that do what the pages say."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.running import RunningService
+from pi_rag.types import ModelCard
+from tests.docs.pages import ROOT
+
+
+@pytest.fixture(scope="package")
+def service(minilm: ModelCard) -> Iterator[RunningService]:
+    """A service that has read README.md and docs, as `./install.sh try` has it do."""
+    environ = {"PI_RAG_MODEL": minilm.path, "PI_RAG_CONFIG": "/dev/null"}
+    with tempfile.TemporaryDirectory() as folder, RunningService(Path(folder), environ) as running:
+        answer = running.client.add_paths([str(ROOT / "README.md"), str(ROOT / "docs")], wait=True)
+        assert answer["job"]["items_refused"] == 0
+        yield running

@@ -1,0 +1,81 @@
+"""What the pages tell a reader to type works, against a real service."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.running import RunningService
+from tests.docs.pages import ROOT, blocks, examples
+
+pytestmark = pytest.mark.model
+
+NOT_THERE = {"document_not_found", "job_not_found"}
+"""Refusals that are right, since the numbers in the examples are made up."""
+
+
+def typed(command: str, service: RunningService) -> subprocess.CompletedProcess[str]:
+    """Run a line as a reader would, in the project's folder, with pi-rag in the PATH."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = service.environ | {"PATH": path, "SOCKET": str(service.socket)}
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", examples((ROOT / "README.md").read_text()))
+def test_the_readme_works_as_it_stands(command: str, service: RunningService) -> None:
+    """Each command of README.md ends well and says something."""
+    done = typed(command, service)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_first_search_finds_the_page(service: RunningService) -> None:
+    """The first search of README.md finds the page about data, by meaning and by words."""
+    search = next(each for each in examples((ROOT / "README.md").read_text()) if " search " in each)
+    found = json.loads(typed(f"{search} --json", service).stdout)
+    assert "data.md" in [Path(hit["source"]).name for hit in found["hits"][:3]]
+    assert found["degraded"] == []
+
+
+def requests() -> list[str]:
+    """The curl commands of docs/api.md, each on one line."""
+    page = (ROOT / "docs" / "api.md").read_text().replace("\\\n", " ")
+    return [line for block in blocks(page) for line in block.text.splitlines() if line.startswith("curl")]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed: apt-get install curl")
+@pytest.mark.parametrize("command", requests(), ids=lambda line: " ".join(shlex.split(line)[3:6]))
+def test_every_request_of_the_interface_is_understood(command: str, service: RunningService) -> None:
+    """Each curl example is answered in JSON: with success, or with a number that is not there."""
+    done = typed(f"{command} --silent", service)
+    answer = json.loads(done.stdout)
+    assert answer.get("error", {"code": "document_not_found"})["code"] in NOT_THERE, answer
+
+
+def test_every_address_is_described(service: RunningService) -> None:
+    """docs/api.md names each method and address that /openapi.json has, and no other."""
+    done = typed("curl --silent --unix-socket $SOCKET http://pi-rag/openapi.json", service)
+    has = {
+        f"{method.upper()} {re.sub(r'{[^}]*}', '{id}', path)}"
+        for path, methods in json.loads(done.stdout)["paths"].items()
+        for method in methods
+    }
+    heads = re.findall(r"^## (.+)$", (ROOT / "docs" / "api.md").read_text(), re.M)
+    told = {each for head in heads for each in re.findall(r"(?:GET|POST|DELETE) /[\w/{}]+", head)}
+    assert told == has
