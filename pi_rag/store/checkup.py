@@ -72,7 +72,7 @@ def check_quickly(db: Connection, out_of_time: Callable[[], bool]) -> None:
     # A look at the word index that was stopped half-way is reported as a problem, and is none.
     real = [problem for problem in problems if not (stopped and "unable to validate" in problem)]
     if real:
-        raise StoreDamaged(f"The database is damaged: {real[0]}.")
+        raise StoreDamaged(f"The database {db.filename} is damaged: {real[0]}.")
 
 
 def _structure(db: Connection) -> list[str]:

@@ -20,6 +20,8 @@ from pi_rag.store.folder import lock_path
 
 Policy = Callable[[Connection, StoreSettings], None]
 
+PAGE_BYTES = 16384
+
 
 def load_sqlite_vec(db: Connection, _: StoreSettings) -> None:
     """Vector tables come from an extension.
@@ -77,7 +79,7 @@ def no_memory_map(db: Connection, _: StoreSettings) -> None:
 
 def large_pages(db: Connection, _: StoreSettings) -> None:
     """A vector scan reads whole pages: 16 KiB ones need a quarter of the calls. Only a new file takes it."""
-    db.execute("PRAGMA page_size = 16384")
+    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
 
 
 def write_ahead_log(db: Connection, _: StoreSettings) -> None:

@@ -11,7 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from pi_rag.errors import PiRagError, SocketInUse, StoreDamaged, StoreUnusable
+from pi_rag.errors import PiRagError, SocketInUse, StoreDamaged, StoreReadOnly, StoreUnusable
 from pi_rag.store.translate import of_the_system
 
 
@@ -31,8 +31,17 @@ def _refuse_unfit(path: Path) -> None:
     """Judge by stat alone. Opening a pipe would hang, and SQLite deletes a log that has no database."""
     if path.exists() and not path.is_file():
         raise StoreUnusable(f"{path} is not a regular file.")
+    for place in (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK, effective_ids=True):
+            raise StoreReadOnly(f"{place} cannot be written by this user.")
     if _size(path) == 0 and _size(wal_path(path)) > 0:
         raise StoreDamaged(f"{path} is missing or empty, but its log {wal_path(path).name} is there.")
+
+
+def is_cut_short(path: Path, page_bytes: int) -> bool:
+    """Whether the file ends within a page, and no log or journal is there that SQLite could mend it from."""
+    logs = (wal_path(path), path.with_name(path.name + "-journal"))
+    return _size(path) % page_bytes != 0 and all(_size(log) == 0 for log in logs)
 
 
 def wal_path(path: Path) -> Path:

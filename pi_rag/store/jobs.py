@@ -83,7 +83,7 @@ def expand(
     _settle(db, item.job_id, now)
 
 
-def finish(  # noqa: PLR0917 - desks call it through Store.write, which hands arguments on in order
+def finish(
     db: Connection, item_id: int, state: Outcome, chunks: int, refusal: Refusal | None, now: float | None
 ) -> None:
     """Take an item out of the queue and count it. The last one ends its job. Twice is as good as once."""

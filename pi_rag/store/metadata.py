@@ -30,7 +30,9 @@ def read_at(row: Sequence[Any], place: int) -> list[Any]:
 
 
 def _refuse_deep(value: Any, levels_left: int) -> None:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    inner = (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    )
     if inner and levels_left == 0:
         raise RequestInvalid(f"The metadata is nested more than {DEPTH_MAX} deep.")
     for each in inner:

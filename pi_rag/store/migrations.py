@@ -132,7 +132,7 @@ def refuse_stranger(db: Connection, steps: Sequence[Step] = STEPS) -> None:
             hint="Choose another --data; it was not touched.",
         )
     if version > len(steps):
-        raise SchemaNewer(f"The database has schema {version}; this pi_rag knows up to {len(steps)}.")
+        raise SchemaNewer(f"{db.filename} has schema {version}; this pi_rag knows up to {len(steps)}.")
 
 
 def migrate(db: Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -34,7 +34,7 @@ def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
     return [(chunk_id, _cosine(distance)) for chunk_id, distance in rows]
 
 
-def by_words(  # noqa: PLR0917 - desks call it through Store.read, which hands arguments on in order
+def by_words(
     db: Connection, query: str, k: int, scope: Scope, title_weight: float, heading_weight: float
 ) -> Scored:
     """The `k` passages that hold the query's words best, by BM25 as a positive number. No query is an error.

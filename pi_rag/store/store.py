@@ -20,6 +20,7 @@ import apsw
 
 from pi_rag.clock import Clock
 from pi_rag.config import StoreSettings
+from pi_rag.errors import StoreDamaged
 from pi_rag.store import Connection, checkup, connection, folder, migrations, versions
 from pi_rag.store.pool import Pool
 from pi_rag.store.translate import translated
@@ -39,13 +40,17 @@ class Store:
         Raises LibraryTooOld, SocketInUse (another service has the folder), SchemaNewer, StoreDamaged,
         StoreReadOnly, DiskFull or StoreUnusable.
         """
-        with ExitStack() as undo, translated():
+        with ExitStack() as undo, translated(f"The database {path}"):
             versions.check_versions(apsw.sqlite_lib_version(), connection.sqlite_vec_version())
             folder.prepare(path)
             lock = folder.FolderLock(path)
             undo.callback(lock.release)
+            cut_short = folder.is_cut_short(path, connection.PAGE_BYTES)
             db = connection.open_writer(path, settings)
             undo.callback(db.close, True)
+            migrations.refuse_stranger(db)
+            if cut_short:
+                raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
             _make_ready(db, settings, clock)
             store = cls(path, settings, clock, db, lock)
             undo.pop_all()
@@ -119,8 +124,7 @@ class Store:
 
 
 def _make_ready(db: Connection, settings: StoreSettings, clock: Clock) -> None:
-    """Make sure that the file is ours and sound, and bring it up to the newest schema."""
-    migrations.refuse_stranger(db)
+    """Put the policies that write into force, look at the file's structure, bring it to the newest schema."""
     connection.apply(db, connection.WRITER, settings)
     deadline_s = clock.monotonic_s() + settings.check_s_max
     checkup.check_quickly(db, lambda: clock.monotonic_s() >= deadline_s)

@@ -80,38 +80,38 @@ _DAMAGE = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.
 """After a failed fsync the kernel may have dropped what was written: a second try only looks like success."""
 
 _SAYS: dict[type[PiRagError], str] = {
-    StoreBusy: "The database is busy",
-    Stopping: "The store is closing",
-    StoreDamaged: "The database is damaged",
-    DiskFull: "The disk is full",
-    StoreReadOnly: "The database cannot be written",
-    StoreUnusable: "The database cannot be used",
-    DocumentTooLarge: "The document is larger than the database can hold",
-    InternalError: "The database refused a statement of ours",
+    StoreBusy: "{what} is busy",
+    Stopping: "{what} is being closed",
+    StoreDamaged: "{what} is damaged",
+    DiskFull: "{what} has no space left on its disk",
+    StoreReadOnly: "{what} cannot be written",
+    StoreUnusable: "{what} cannot be used",
+    DocumentTooLarge: "The document is larger than {what} can hold",
+    InternalError: "{what} refused a statement of ours",
 }
 
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Inside it, foreign exceptions leave as errors of ours; ours pass through untouched."""
+def translated(what: str = "The database") -> Iterator[None]:
+    """Inside it, foreign exceptions leave as errors of ours about `what`; ours pass through untouched."""
     try:
         yield
     except apsw.Error as error:
-        raise translation(error) from error
+        raise translation(error, what) from error
     except UnicodeEncodeError as error:
         raise RequestInvalid("A text holds half of a character (a lone surrogate).") from error
     except OverflowError as error:
         raise RequestInvalid("A number does not fit into 64 bits.") from error
 
 
-def translation(error: Exception) -> PiRagError:
+def translation(error: Exception, what: str = "The database") -> PiRagError:
     """The error of ours that stands for one of apsw's."""
     kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
     if getattr(error, "extendedresult", None) in _DAMAGE:
         kind = StoreDamaged
-    return kind(f"{_SAYS[kind]}: {error}.")
+    return kind(f"{_SAYS[kind].format(what=what)}: {error}.")
 
 
 def of_the_system(error: OSError, path: Path) -> PiRagError:
