@@ -51,7 +51,7 @@ ERRORS_HEAD = """\
 This page is written from pi_rag/errors.py by `python -m docs.build`.
 
 Every error has a code, a message that names the thing, and a hint that says what to do next. The command line
-prints the message and the hint and ends with the exit code. Over HTTP it is the status, with this body:
+prints the message and the hint, and ends with a code that scripts can go by. Over HTTP it is the status, with this body:
 
 ```json
 {"error": {"code": "busy", "message": "...", "hint": "...", "retry_after_ms": 1000}}
@@ -112,9 +112,9 @@ def _setting_lines(name: str, item: Any) -> str:
 
 
 def errors_page() -> str:
-    """docs/errors.md: the exit codes, then every code with its meaning and hint."""
+    """docs/errors.md."""
     kinds = list(errors.every_kind())
-    parts = [ERRORS_HEAD, "## Exit codes\n", _exit_table(kinds), "## Codes\n"]
+    parts = [ERRORS_HEAD, "## What the exit code of a command means\n", _exit_table(kinds), "## Codes\n"]
     parts += [_error_paragraph(kind) for kind in kinds if kind is not errors.PiRagError]
     return "\n".join(parts)
 
