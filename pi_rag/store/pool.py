@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import apsw
+
 from pi_rag.clock import Clock
 from pi_rag.errors import StoreBusy
 from pi_rag.store import Connection
@@ -139,6 +141,9 @@ class Pool:
 
 
 def _ended_transaction(db: Connection) -> bool:
-    if db.in_transaction:
-        db.execute("ROLLBACK")
+    try:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+    except apsw.Error:
+        return False
     return not db.in_transaction

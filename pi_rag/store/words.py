@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-WORDS_MAX = 256
+WORDS_MAX = 64
 """Words of one query. Each costs a look into the index, and the later ones of a long text decide little."""
 
 _STOP_WORDS = """

@@ -1,7 +1,7 @@
 """A program that puts and removes documents until it is killed, and says before and after each what it does.
 
-`python -m tests.store.killed PATH SEED`. Lines: `begin put SOURCE VERSION`, `done put SOURCE VERSION`, and the
-same with `remove SOURCE 0`.
+`python -m tests.store.killed PATH SEED`. Lines: `begin put SOURCE VERSION`, `done put SOURCE VERSION`, and
+the same with `remove SOURCE 0`.
 """
 
 from __future__ import annotations
