@@ -15,6 +15,10 @@ from pi_rag.models import sources
 from pi_rag.models.shelf import Shelf
 from pi_rag.types import ModelCard
 
+# On a busy machine numpy's own threads wait for each other ten times longer than they compute. It reads this
+# when it is first imported, which nothing above does.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def minilm() -> ModelCard:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-_erf = np.vectorize(math.erf, otypes=[np.float32])
+# numpy has no erf. Between points 1e-4 apart, a straight line is wrong by less than 1e-8.
+_PLACES = np.linspace(-6, 6, 120_001)
+_ERF = np.array([math.erf(place) for place in _PLACES])
 
 
 class ReferenceBert:
@@ -74,6 +76,11 @@ class ReferenceBert:
         spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(self.shape.norm_epsilon))
         scaled: Floats = centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
         return scaled
+
+
+def _erf(values: Floats) -> Floats:
+    found: Floats = np.interp(values, _PLACES, _ERF).astype(np.float32)
+    return found
 
 
 def _is_float(name: str) -> bool:

