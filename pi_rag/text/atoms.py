@@ -48,12 +48,19 @@ class Atom:
 _CHARS_MIN = {Break.WORD: 80, Break.SENTENCE: 40, Break.PARAGRAPH: 16}
 """A piece ends at a break only when it is this long: it bounds how many pieces a text of full stops has."""
 
+_LATIN_END = (
+    r"(?:[!?…]|\.(?<!\b[A-Za-z]\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)"
+    r"(?<!\bNo\.)(?<!\bvs\.))"
+)
+"""Not after an initial or a short title: "J. S. Bach", "Mr. Bennet", "e.g. this"."""
+
+_CLOSERS = r"[\"'”’»)\]*_」』）]{0,3}"
+_ONE_LINE_BREAK = r"[ \t]*+\r?\n(?![ \t\r]*+\n)"
 _PROSE_BREAK = re.compile(
     r"(?P<paragraph>\n[ \t\r]*+\n\s*+)"
     r"|(?P<item>\n(?=[ \t>]{0,40}(?:[-*+|#>]|\d{1,9}[.)])))"
-    # Not after an initial or a short title: "J. S. Bach", "Mr. Bennet", "e.g. this".
-    r"|(?:(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)\.|[!?…])"
-    r"[\"'”’»)\]*_]{0,3}\s++|[。！？；｡]"
+    rf"|{_LATIN_END}{_CLOSERS}(?:[ \t]++(?![\r\n])|{_ONE_LINE_BREAK})"
+    rf"|[。！？；｡]{_CLOSERS}(?:{_ONE_LINE_BREAK}|(?![ \t\r]*+\n))"
     r"|(?P<line>\n)"
 )
 _CODE_BREAK = re.compile(r"(?P<paragraph>\n[ \t\r]*+\n(?:[ \t\r]*+\n)*+)|\n")

@@ -30,7 +30,7 @@ def best_cut(text: str, low: int, high: int) -> tuple[int, bool]:
     seen as two, else anywhere. Among equals the last. It looks at `high - low` characters at most.
     """
     for at in range(high, low - 1, -1):
-        if text[at - 1].isspace():
+        if text[at - 1].isspace() and not _clings(text[at - 1], text[at]):
             return at, False
     for at in range(high, low - 1, -1):
         if _adds_up(text[at - 1], text[at]):

@@ -34,7 +34,7 @@ SMALL_SHARE = 3
 """A section of less than one part in so many of a passage does not stand alone."""
 
 
-def pack(  # noqa: PLR0917 - what is cut, where it may be, how long, on which page: one sentence
+def pack(
     text: str,
     pieces: Sequence[Atom],
     counts: Sequence[int],
@@ -106,8 +106,10 @@ class _Plan:
             return furthest
         remaining = self.tokens(begin, last)
         aim = remaining / -(-remaining // self._max)
-        options = [end for end in range(fresh + 1, furthest + 1) if self.tokens(begin, end) >= aim / 2]
-        return max(options, key=lambda end: (self._breaks(end), -abs(self.tokens(begin, end) - aim)))
+        options = [end for end in range(fresh + 1, furthest) if self.tokens(begin, end) >= aim / 2]
+        return max(
+            [*options, furthest], key=lambda end: (self._breaks(end), -abs(self.tokens(begin, end) - aim))
+        )
 
     def _furthest(self, begin: int, fresh: int, last: int) -> int:
         """The last end that the budget and the seams allow."""

@@ -22,7 +22,7 @@ _MODIFIERS = (
     r"constexpr|partial|declare|local|suspend|extern(?:[ ]\"\w{1,9}\")?)[ \t]+){0,6}"
 )
 _BEHIND_NAME = (
-    r"(?=[ \t]{0,20}(?:[(\[{:<=;]|\r?$|->|(?:extends|implements|where|for|do|is|as|with|of[ ]object)\b))"
+    r"(?=[ \t]{0,20}(?:[(\[{:<=;]|\r?$|->|(?:extends|implements|where|for|do|is|as|with|struct)\b))"
 )
 _CONTAINER = re.compile(
     _MODIFIERS
@@ -43,6 +43,7 @@ _ASSIGNED = re.compile(
     r"(?:function\b|\([^()\n]{0,160}\)[^\n=;]{0,60}=>|\w{1,60}[ ]?=>)"
 )
 _BRACED = re.compile(
+    r"(?!(?:return|else|await|new|throw|yield|case|do|try)\b)"
     r"(?:[\w:<>,*&\[\].~]{1,80}+[ \t]+){0,6}[*&]{0,2}(?P<name>[A-Za-z_~$][\w:~$-]{0,100}+)[ \t]?"
     r"\([^;{}]{0,300}?\)[^;{}()\n]{0,80}\s{0,40}\{"
 )

@@ -25,6 +25,7 @@ _NO_PARAGRAPH = re.compile(r" {4}|\t|\s*(?:[#>|<]|[-*+][ \t]|\d{1,9}[.)][ \t])")
 _LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}(?:\s[^()]{0,200})?\)")
 _ANCHOR = re.compile(r"\s*\{#[^{}]{0,100}\}\s*$")
 _CLOSING = re.compile(r"(?:^|[ \t]+)#+[ \t]*$")
+_EMPHASIS = re.compile(r"(?<!\\)(?:\*{1,3}|`+)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -101,5 +102,5 @@ def _title(raw: str) -> str:
     """A heading as it reads: no links, no emphasis, no closing marks, no anchor."""
     title = _CLOSING.sub("", raw[:1000].strip())
     title = _LINK.sub(r"\1", _ANCHOR.sub("", title))
-    title = _ESCAPE.sub(r"\1", title.replace("**", "").replace("`", ""))
-    return label(title.strip("*\N{ZERO WIDTH SPACE} "))
+    title = _EMPHASIS.sub("", title.replace("\N{ZERO WIDTH SPACE}", ""))
+    return label(_ESCAPE.sub(r"\1", title))

@@ -1,0 +1,25 @@
+"""Promises of pi_rag/text/clean.py."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_rag.text.clean import clean
+
+ANY_TEXT = st.text(st.characters(codec=None, categories=None))
+
+
+def test_what_cannot_be_stored_is_replaced() -> None:
+    """A zero byte and a lone surrogate become the replacement character; all else stays."""
+    assert clean("a\0b\ud800c\udfffd\n\x01é🙂") == "a�b�c�d\n\x01é🙂"
+
+
+@given(ANY_TEXT)
+def test_a_clean_text_can_be_encoded_and_keeps_its_offsets(text: str) -> None:
+    """Any text becomes one that UTF-8 can hold, as long as before; a clean one stays as it is."""
+    cleaned = clean(text)
+    assert cleaned.encode("utf-8").decode() == cleaned
+    assert len(cleaned) == len(text)
+    assert "\0" not in cleaned
+    assert clean(cleaned) == cleaned

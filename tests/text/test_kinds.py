@@ -1,0 +1,91 @@
+"""Promises of pi_rag/text/kinds.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from pi_rag.errors import DocumentBinary
+from pi_rag.text.kinds import OLE_MAGIC, is_media, kind_of
+from pi_rag.types import Kind
+
+ZIP = b"PK\x03\x04\x14\0\0\0\x08\0"
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "kind"),
+    [
+        ("notes.md", b"# Notes", "markdown"),
+        ("NOTES.MARKDOWN", b"# Notes", "markdown"),
+        ("page.html", b"<p>hello", "html"),
+        ("page.htm", b"<p>hello", "html"),
+        ("paper.pdf", b"%PDF-1.7\n", "pdf"),
+        ("letter.docx", ZIP, "docx"),
+        ("main.py", b"import os", "code"),
+        ("lib.rs", b"fn main() {}", "code"),
+        ("config.yaml", b"a: 1", "code"),
+        ("Makefile", b"all:\n", "code"),
+        ("Dockerfile", b"FROM scratch\n", "code"),
+        ("run", b"#!/bin/sh\n", "code"),
+        ("diary.txt", b"Dear diary", "text"),
+        ("README", b"Read me", "text"),
+        ("notes.2024-05-01", b"Read me", "text"),
+        ("empty", b"", "text"),
+    ],
+)
+def test_a_name_and_a_beginning_tell_the_kind(name: str, head: bytes, kind: Kind) -> None:
+    """The usual names give the usual kinds; what has no known extension is looked at."""
+    assert kind_of(name, head) == kind
+    assert kind_of(f"/some/folder.pdf/{name}", head) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "kind"),
+    [
+        ("saved.pdf", b"<html><body>", "html"),
+        ("saved", b"\n<!DOCTYPE html>\n<html>", "html"),
+        ("report.bin", b"%PDF-1.4", "pdf"),
+        ("report.txt", b"\xef\xbb\xbf%PDF-1.4", "pdf"),
+        ("notes.png", b"only words", "text"),
+        ("paper.pdf", b"only words", "text"),
+        ("page.js", b"<html> in a template", "code"),
+    ],
+)
+def test_content_is_believed_before_the_name(name: str, head: bytes, kind: Kind) -> None:
+    """A file that is named for what it is not is read as what it is."""
+    assert kind_of(name, head) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF"),
+        ("photo.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0"),
+        ("slides.pptx", ZIP),
+        ("archive.zip", ZIP),
+        ("old.doc", OLE_MAGIC),
+        ("letter.rtf", b"{\\rtf1\\ansi"),
+        ("paper.pdf", bytes(range(256))),
+    ],
+)
+def test_what_is_not_read_is_refused(name: str, head: bytes) -> None:
+    """Pictures, programs, archives and formats that nobody reads yet."""
+    with pytest.raises(DocumentBinary):
+        kind_of(name, head)
+
+
+def test_a_word_file_behind_a_password_is_still_one() -> None:
+    """It is an OLE container with a DOCX name; its reader says that it is encrypted."""
+    assert kind_of("letter.docx", OLE_MAGIC + bytes(100)) == "docx"
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "film.mp4", "backup.tar.gz", "lib.so", "model.gguf", "sheet.xlsx"])
+def test_media_are_known_by_name_alone(name: str) -> None:
+    """A walk need not open a thousand photographs to say that they are not read."""
+    assert is_media(name)
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.pdf", "a.docx", "a.html", "a.py", "a", ".env", "a.csv"])
+def test_what_may_be_read_is_no_media(name: str) -> None:
+    """What can be read is never left out by its name."""
+    assert not is_media(name)
