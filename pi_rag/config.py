@@ -10,7 +10,6 @@ It reads one TOML file and the environment, and knows nothing of what the settin
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -551,6 +550,8 @@ _GROUPS: dict[str, Any] = {
 
 
 def _from_file(path: Path) -> dict[str, Any]:
+    import tomllib  # only where there is a file: light commands should not pay for it
+
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -108,7 +108,7 @@ def parser() -> Parser:
     top = Parser(prog="pi-rag", description=DESCRIPTION, epilog="examples:\n" + EXAMPLES)
     top.add_argument("--version", action="version", version=f"pi-rag {__version__}")
     add_common(top, at_top=True)
-    # With `prog` said, argparse need not lay out a usage line to find it, nor import what that takes.
+    # With `prog` said, argparse need not lay out a usage line to find it.
     commands = top.add_subparsers(
         dest="command",
         metavar="COMMAND",

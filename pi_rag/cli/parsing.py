@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -9,11 +11,29 @@ from typing import Any, NoReturn
 from pi_rag.errors import RequestInvalid
 
 
+class _Help(RawDescriptionHelpFormatter):
+    """Help as wide as the terminal. argparse would import `shutil` to find that out, even to show nothing."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, width=_columns() - 2, **options)
+
+
+def _columns() -> int:
+    """The width of the terminal; 80 where there is none."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 class Parser(ArgumentParser):
     """A parser that speaks as the rest of the program does: an error of ours instead of its usage."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         """Raise RequestInvalid with where to read how it is done."""

@@ -42,6 +42,22 @@ def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) ->
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_help_is_as_wide_as_it_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COLUMNS counts as in other programs; nonsense in it does not."""
+    longest = []
+    for columns in ("40", "120", "-3"):
+        monkeypatch.setenv("COLUMNS", columns)
+        with pytest.raises(SystemExit):
+            main(["add", "--help"])
+        usage = capsys.readouterr().out.partition("\n\n")[0]
+        longest.append(max(map(len, usage.splitlines())))
+    assert longest[0] <= 40
+    assert longest[1] > 80
+    assert longest[2] <= 80
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_parses(name: str) -> None:
     """What the help shows can be typed."""
