@@ -287,5 +287,5 @@ def _writing(folder: Path) -> Iterator[None]:
             ) from error
         raise ModelError(
             f"The folder {folder} cannot be written: {error}.",
-            hint="Check who owns it; the installed service's models need: sudo -u pi-rag pi-rag model pull",
+            hint="Check who owns it, and that the disk is not mounted read-only.",
         ) from error
