@@ -69,7 +69,8 @@ def remove(db: Connection, document_id: int) -> bool:
     db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
     removed = db.changes() > 0
     if removed:
-        db.execute("DELETE FROM collections WHERE id NOT IN (SELECT collection_id FROM documents)")
+        in_use = "SELECT 1 FROM documents WHERE collection_id = collections.id"
+        db.execute(f"DELETE FROM collections WHERE NOT EXISTS ({in_use})")
     return removed
 
 

@@ -44,12 +44,11 @@ def enqueue(
     return job_id
 
 
-def claim(db: Connection, attempts_max: int, now: float | None = None) -> Item | None:
+def claim(db: Connection, attempts_max: int, now: float) -> Item | None:
     """Begin the oldest waiting item; None when nothing waits.
 
     The attempt is counted now, before the work, so that an item which takes the service down with it is
-    refused after `attempts_max` of them. `now` stamps the end of a job that ends so; None takes SQLite's own
-    clock.
+    refused after `attempts_max` of them.
     """
     while (item := _next(db)) is not None:
         if item.attempts <= attempts_max:
@@ -71,7 +70,7 @@ def expand(
     item: Item,
     found: Sequence[NewItem],
     refusals: Sequence[Refusal],
-    now: float | None = None,
+    now: float,
 ) -> None:
     """A folder becomes the files found in it; what was refused on the way is noted with its reason."""
     if not _take_out(db, item.id):
@@ -84,7 +83,7 @@ def expand(
 
 
 def finish(
-    db: Connection, item_id: int, state: Outcome, chunks: int, refusal: Refusal | None, now: float | None
+    db: Connection, item_id: int, state: Outcome, chunks: int, refusal: Refusal | None, now: float
 ) -> None:
     """Take an item out of the queue and count it. The last one ends its job. Twice is as good as once."""
     job_id = _take_out(db, item_id)
@@ -136,7 +135,9 @@ def forget_old(db: Connection, jobs_kept_max: int) -> int:
 def _next(db: Connection) -> Item | None:
     """The item whose turn it is, as it will be once claimed: jobs in their order, items in theirs."""
     sql = """
-        SELECT job_items.id, job_id, collection, kind, source, title, payload, metadata, attempts + 1
+        SELECT job_items.id, job_id, collection, kind, source, title,
+               coalesce((SELECT payload FROM item_payloads WHERE item_id = job_items.id), x''),
+               metadata, attempts + 1
         FROM job_items JOIN jobs ON jobs.id = job_id
         WHERE state = 'queued' ORDER BY job_id, job_items.id LIMIT 1
     """
@@ -156,11 +157,11 @@ def _take_out(db: Connection, item_id: int) -> int | None:
 
 
 def _add_items(db: Connection, job_id: int, items: Iterable[NewItem]) -> None:
-    sql = "INSERT INTO job_items (job_id, kind, source, title, metadata, payload) VALUES (?, ?, ?, ?, ?, ?)"
-    rows = (
-        (job_id, item.kind, item.source, item.title, to_json(item.metadata), item.payload) for item in items
-    )
-    db.executemany(sql, rows)
+    sql = "INSERT INTO job_items (job_id, kind, source, title, metadata) VALUES (?, ?, ?, ?, ?)"
+    for item in items:
+        db.execute(sql, (job_id, item.kind, item.source, item.title, to_json(item.metadata)))
+        if item.payload:
+            db.execute("INSERT INTO item_payloads VALUES (?, ?)", (db.last_insert_rowid(), item.payload))
 
 
 def _add_refusals(db: Connection, job_id: int, refusals: Iterable[Refusal]) -> None:
@@ -168,11 +169,11 @@ def _add_refusals(db: Connection, job_id: int, refusals: Iterable[Refusal]) -> N
     db.executemany(sql, ((job_id, each.source, each.code, each.message, each.hint) for each in refusals))
 
 
-def _settle(db: Connection, job_id: int, now: float | None) -> None:
+def _settle(db: Connection, job_id: int, now: float) -> None:
     """A job with nothing left in the queue is done."""
     db.execute(
         """
-        UPDATE jobs SET finished_at = coalesce(?, unixepoch('subsec'))
+        UPDATE jobs SET finished_at = ?
         WHERE id = ? AND finished_at IS NULL AND NOT EXISTS (SELECT 1 FROM job_items WHERE job_id = jobs.id)
         """,
         (now, job_id),

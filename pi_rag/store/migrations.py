@@ -78,7 +78,10 @@ def s04_words(db: Connection) -> None:
 
 
 def s05_jobs(db: Connection) -> None:
-    """The queue. `job_items` holds only what is still to be done; a job keeps the counts of the rest."""
+    """The queue. `job_items` holds only what is still to be done; a job keeps the counts of the rest.
+
+    Payloads lie apart: changing an item's state would else write tens of mebibytes to the card again.
+    """
     db.execute("""
         CREATE TABLE jobs (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -99,7 +102,10 @@ def s05_jobs(db: Connection) -> None:
             title TEXT NOT NULL,
             metadata TEXT NOT NULL CHECK (json_valid(metadata)),
             state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running')),
-            attempts INTEGER NOT NULL DEFAULT 0,
+            attempts INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        CREATE TABLE item_payloads (
+            item_id INTEGER PRIMARY KEY REFERENCES job_items (id) ON DELETE CASCADE,
             payload BLOB NOT NULL
         ) STRICT;
         CREATE INDEX job_items_by_state ON job_items (state, job_id);

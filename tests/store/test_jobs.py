@@ -23,7 +23,7 @@ def _enqueue(db: Connection, *sources: str, now: float = 1.0) -> int:
 
 
 def _claimed(db: Connection) -> Item:
-    item = jobs.claim(db, 3)
+    item = jobs.claim(db, 3, 1.0)
     assert item is not None
     return item
 
@@ -42,7 +42,7 @@ def test_items_come_in_the_order_they_were_queued(db: Connection) -> None:
     _enqueue(db, "a", "b")
     _enqueue(db, "c")
     assert [_claimed(db).source for _ in range(3)] == ["a", "b", "c"]
-    assert jobs.claim(db, 3) is None
+    assert jobs.claim(db, 3, 1.0) is None
 
 
 def test_a_job_tells_its_story(db: Connection) -> None:
@@ -60,6 +60,13 @@ def test_a_job_tells_its_story(db: Connection) -> None:
     assert (done.state, done.finished_at, done.current) == ("done", 4.0, None)
     assert (done.items_done, done.items_unchanged, done.items_refused, done.chunks) == (1, 1, 1, 7)
     assert done.refusals == (REFUSAL,)
+
+
+def test_a_finished_item_leaves_its_payload_nowhere(db: Connection) -> None:
+    """The bytes of a file are not kept beside its document."""
+    jobs.enqueue(db, "default", [NewItem("bytes", "a", payload=b"large")], 10, 1.0)
+    jobs.finish(db, _claimed(db).id, "done", 1, None, 2.0)
+    assert value(db, "SELECT count(*) FROM item_payloads") == 0
 
 
 def test_finishing_twice_counts_once(db: Connection) -> None:
@@ -100,14 +107,12 @@ def test_an_item_that_takes_the_service_down_is_given_up(db: Connection) -> None
 
 
 def test_giving_up_the_last_item_ends_the_job(db: Connection) -> None:
-    """At the time that is given, or else by SQLite's own clock."""
-    for now in (9.0, None):
-        job_id = _enqueue(db, "deadly")
-        _claimed(db)
-        jobs.release_running(db)
-        assert jobs.claim(db, 1, now) is None
-        finished_at = jobs.job(db, job_id, 10).finished_at
-        assert finished_at == now or (now is None and finished_at is not None and finished_at > 1e9)
+    """Nobody waits for a job whose only document is deadly."""
+    job_id = _enqueue(db, "deadly")
+    _claimed(db)
+    jobs.release_running(db)
+    assert jobs.claim(db, 1, 9.0) is None
+    assert jobs.job(db, job_id, 10).finished_at == 9.0
 
 
 def test_an_item_put_back_in_good_order_loses_no_attempt(db: Connection) -> None:
@@ -121,7 +126,7 @@ def test_an_item_put_back_in_good_order_loses_no_attempt(db: Connection) -> None
 def test_a_folder_becomes_its_files(db: Connection) -> None:
     """The folder itself is no document and is not counted; what was refused on the way is."""
     job_id = _enqueue(db, "folder")
-    jobs.expand(db, _claimed(db), [NewItem("path", "folder/a"), NewItem("path", "folder/b")], [REFUSAL])
+    jobs.expand(db, _claimed(db), [NewItem("path", "folder/a"), NewItem("path", "folder/b")], [REFUSAL], 2.0)
     row = jobs.job(db, job_id, 10)
     assert (row.items_total, row.items_refused, row.refusals) == (3, 1, (REFUSAL,))
     assert [_claimed(db).source, _claimed(db).source] == ["folder/a", "folder/b"]
@@ -132,7 +137,7 @@ def test_a_folder_is_expanded_once(db: Connection) -> None:
     job_id = _enqueue(db, "folder")
     folder = _claimed(db)
     for _ in range(2):
-        jobs.expand(db, folder, [NewItem("path", "folder/a")], [REFUSAL])
+        jobs.expand(db, folder, [NewItem("path", "folder/a")], [REFUSAL], 2.0)
     assert jobs.job(db, job_id, 10).items_total == 2
 
 
@@ -149,7 +154,7 @@ def test_only_the_first_refusals_are_shown_but_all_are_counted(db: Connection) -
     """A hundred thousand binary files do not make an answer of that length; a listing shows none."""
     job_id = _enqueue(db, "folder")
     many = [Refusal(str(number), "document_binary", "m", "h") for number in range(50)]
-    jobs.expand(db, _claimed(db), [], many)
+    jobs.expand(db, _claimed(db), [], many, 2.0)
     row = jobs.job(db, job_id, 5)
     assert [refusal.source for refusal in row.refusals] == ["0", "1", "2", "3", "4"]
     assert row.items_refused == 50
@@ -202,7 +207,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         """The runner takes the next one. With so many attempts none is given up."""
-        item = jobs.claim(self.db, 10_000)
+        item = jobs.claim(self.db, 10_000, 1.0)
         if item is not None:
             assert item.id not in {other.id for other in self.running}
             self.running.append(item)
@@ -219,7 +224,7 @@ class Queue(RuleBasedStateMachine):
     @rule(found=st.integers(0, 3))
     def unfold(self, found: int) -> None:
         """One was a folder."""
-        jobs.expand(self.db, self.running.pop(), [NewItem("path", "y")] * found, [REFUSAL])
+        jobs.expand(self.db, self.running.pop(), [NewItem("path", "y")] * found, [REFUSAL], 1.0)
         self.asked += found
         self.ended += 1
 

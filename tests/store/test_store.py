@@ -98,7 +98,7 @@ async def test_a_desk_composes_functions_into_one_transaction(store: Store) -> N
     await store.write(jobs.enqueue, "default", [NewItem("text", "a")] * 2, 10, 1.0)
 
     def take_in(db: Connection, *, fail: bool) -> None:
-        item = jobs.claim(db, 3)
+        item = jobs.claim(db, 3, 1.0)
         assert item is not None
         put(db, "a", ["tea"])
         jobs.finish(db, item.id, "done", 1, None, 2.0)
@@ -110,6 +110,18 @@ async def test_a_desk_composes_functions_into_one_transaction(store: Store) -> N
     assert await store.read(documents.counts) == Counts(0, 0, 0, 1, 2)
     await store.write(take_in, fail=False)
     assert await store.read(documents.counts) == Counts(1, 1, 1, 1, 1)
+
+
+async def test_beginning_a_large_document_does_not_write_it_again(store: Store) -> None:
+    """A card wears by what is written to it."""
+    item = NewItem("bytes", "a.pdf", payload=random.Random(1).randbytes(4 * 2**20))
+    await store.write(jobs.enqueue, "default", [item], 10, 1.0)
+    before_mib = store.stats()["writer"]["wal_used_mib"]
+    claimed = await store.write(jobs.claim, 3, 1.0)
+    assert claimed is not None
+    assert claimed.payload == item.payload
+    await store.write(jobs.put_back, claimed.id)
+    assert store.stats()["writer"]["wal_used_mib"] - before_mib < 0.5
 
 
 async def test_a_read_beside_writes_sees_one_state(store: Store) -> None:
