@@ -19,6 +19,7 @@ DATA=/var/lib/pi-rag
 UNIT=/etc/systemd/system/pi-rag.service
 COMMAND=/usr/local/bin/pi-rag
 BUILDS=/var/cache/pi-rag
+INSTALL_LOG=/var/log/pi-rag-install.log
 
 RUN=     # a temporary folder, once there is one
 SERVICE= # the process id of a service started by `try`, while it runs
@@ -280,7 +281,7 @@ as_service() { (cd / && exec runuser -u pi-rag -- env HOME="$DATA" PI_RAG_CONFIG
 install_service() {
   need_root
   trap clean_up EXIT
-  CACHE=$BUILDS LOG=/var/log/pi-rag-install.log VENV=$OPT/venv
+  CACHE=$BUILDS LOG=$INSTALL_LOG VENV=$OPT/venv
   prepare_folders
   umask 022
   need_packages
@@ -332,7 +333,7 @@ uninstall() {
     say "To remove those too: sudo ./install.sh uninstall --purge"
     return 0
   fi
-  rm -rf "$DATA" "$ETC"
+  rm -rf "$DATA" "$ETC" "$INSTALL_LOG"
   if getent passwd pi-rag >/dev/null; then userdel pi-rag; fi
   if getent group pi-rag-clients >/dev/null; then groupdel pi-rag-clients; fi
   say "pi_rag is removed, with its documents and settings."

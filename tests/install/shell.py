@@ -31,7 +31,13 @@ class Shell:
     def places(self) -> str:
         """The script's own variables, all below the test's folder."""
         names = {"CACHE": "cache", "LOG": "log", "OPT": "opt", "ETC": "etc", "DATA": "data"}
-        names |= {"UNIT": "pi-rag.service", "COMMAND": "pi-rag-command", "VENV": "venv", "BUILDS": "builds"}
+        names |= {
+            "UNIT": "pi-rag.service",
+            "COMMAND": "pi-rag-command",
+            "VENV": "venv",
+            "BUILDS": "builds",
+            "INSTALL_LOG": "install.log",
+        }
         return " ".join(f'{name}="{self.folder / path}"' for name, path in names.items())
 
     def run(self, commands: str, **environ: str) -> subprocess.CompletedProcess[str]:
