@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pi_rag.embedder import vectors
 from pi_rag.embedder.packing import packed
-from pi_rag.errors import ModelCorrupt, ModelMissing, ModelUnsupported, VectorInvalid
+from pi_rag.errors import ModelCorrupt, ModelError, ModelMissing, ModelUnsupported, VectorInvalid
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -68,8 +68,7 @@ class Model:
         params.n_gpu_layers = 0
         handle = llama_cpp.llama_model_load_from_file(path.encode(), params)
         if not handle:
-            why = "; ".join(_complaints) or "no reason given"
-            raise ModelUnsupported(f"llama.cpp cannot load {path}: {why}")
+            raise _load_error(path)
         return cls(handle, path)
 
     def close(self) -> None:
@@ -208,6 +207,13 @@ class _Batch:
 
 def _at(array: npt.NDArray[Any], kind: Any) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(kind))
+
+
+def _load_error(path: str) -> ModelError:
+    """What llama.cpp said, as an error of ours: a file cut short is another matter than a strange model."""
+    why = "; ".join(_complaints) or "no reason given"
+    kind = ModelCorrupt if "corrupted or incomplete" in why else ModelUnsupported
+    return kind(f"llama.cpp cannot load {path}: {why}")
 
 
 def _check_is_gguf(path: str) -> None:

@@ -54,19 +54,19 @@ class WorkerLink:
         self.speaking = self._listen()
         return answer
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Kill it and let go of everything. It holds nothing that would need an orderly end."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
         self.speaking.cancel()
-        await asyncio.wait({self.speaking})
-        if not self.speaking.cancelled():
-            self.speaking.exception()
-        await _closed(self._writer)
+        self._writer.close()
 
     def _listen(self) -> asyncio.Task[bytes]:
-        return asyncio.create_task(read_frame(self._reader, self._bytes_max))
+        task = asyncio.create_task(read_frame(self._reader, self._bytes_max))
+        # asyncio complains about an error that nobody looked at; a worker that is closed has no reader left.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
 
 class NurseryLink:
@@ -91,16 +91,15 @@ class NurseryLink:
             child = Child.spawn(NURSERY, [order.to_argument()], environ=ONE_THREAD_ENVIRON)
         except OSError as error:
             raise EmbedderUnavailable(f"The embedder cannot be started: {error.strerror}.") from error
-        reader, writer = await asyncio.open_unix_connection(sock=child.sock)
-        nursery = cls(child, reader, writer, order)
+        nursery = await cls._of(child, order)
         try:
             async with asyncio.timeout(boot_s_max):
                 await nursery._booted(dimensions)
         except TimeoutError:
-            await nursery.end(0)
+            nursery._bury()
             raise EmbedderUnavailable(f"The model did not load within {boot_s_max:g} s.") from None
         except BaseException:
-            await nursery.end(0)
+            nursery._bury()
             raise
         return nursery
 
@@ -119,10 +118,10 @@ class NurseryLink:
                 pid = wire.parsed_hello(await read_frame(reader, self._order.frame_bytes_max))
             return WorkerLink(pid, reader, writer, self._order.frame_bytes_max)
         except (FrameError, VectorInvalid, ProcessLookupError) as error:
-            await _closed(writer)
+            writer.close()
             raise LinkLost("A worker ended before it was ready.") from error
         except BaseException:
-            await _closed(writer)
+            writer.close()
             raise
 
     async def listen(self, on_ended: Callable[[int, int], None]) -> None:
@@ -138,8 +137,21 @@ class NurseryLink:
 
     async def end(self, grace_s: float) -> None:
         """Ask it to end, kill it after `grace_s`, reap it. Its workers end with it."""
-        await _closed(self._writer)
+        self._writer.close()
         await self._child.end(grace_s)
+
+    @classmethod
+    async def _of(cls, child: Child, order: Order) -> NurseryLink:
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=child.sock)
+        except BaseException:
+            child.kill()
+            raise
+        return cls(child, reader, writer, order)
+
+    def _bury(self) -> None:
+        self._writer.close()
+        self._child.kill()
 
     async def _booted(self, dimensions: int) -> None:
         try:
@@ -160,9 +172,3 @@ class NurseryLink:
         if not isinstance(message, dict):
             raise ValueError("A message of the nursery is not an object.")
         return message
-
-
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()

@@ -15,7 +15,7 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pi_rag.embedder.engine import Engine, Model
@@ -37,14 +37,14 @@ def main(argv: list[str]) -> int:
     faulthandler.enable()
     apply(Limits(network=True))
     order = Order.from_argument(arguments[0])
-    with control, contextlib.suppress(FrameError):
+    with control:
         try:
             model = boot(order)
         except PiRagError as error:
             _tell(control, {"failed": error.to_wire()})
             return error.exit_code
         _tell(control, {"booted": {"dimensions": model.dimensions}})
-        Nursery(control, model, order).run()
+        Nursery(control, lambda sock: work(sock, _engine(model, order), order.frame_bytes_max)).run()
     return 0
 
 
@@ -67,12 +67,11 @@ def boot(order: Order) -> Model:
 
 
 class Nursery:
-    """The loop that forks and reaps."""
+    """The loop that forks and reaps. `live` is a worker's whole life, given its socket."""
 
-    def __init__(self, control: socket.socket, model: Model, order: Order) -> None:
+    def __init__(self, control: socket.socket, live: Callable[[socket.socket], None]) -> None:
         self._control = control
-        self._model = model
-        self._order = order
+        self._live = live
         self._pid = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._pidfds: dict[int, int] = {}
@@ -80,6 +79,10 @@ class Nursery:
 
     def run(self) -> None:
         """Until the control socket ends. Workers die with this process."""
+        with contextlib.suppress(FrameError):
+            self._run()
+
+    def _run(self) -> None:
         # What is frozen is never looked at by the collector, so that its pages stay shared.
         gc.collect()
         gc.freeze()
@@ -118,7 +121,7 @@ class Nursery:
             die_with_parent(self._pid)
             yield_to_oom(OOM_SCORE_ADJ)
             self._let_go()
-            work(sock, _engine(self._model, self._order), self._order.frame_bytes_max)
+            self._live(sock)
             code = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())

@@ -231,8 +231,10 @@ class Pool:
                 nursery.kill()
                 return
             except (LinkLost, OSError) as error:
-                self._failed(EmbedderUnavailable(str(error)))
+                # Perhaps the nursery is dying. Then this place is cancelled while it waits, and none of
+                # those who wait for a worker need to hear of it: the next nursery is on its way.
                 await asyncio.sleep(backoff.failed())
+                self._failed(EmbedderUnavailable(str(error)))
                 continue
             backoff.worked()
             self._failure = None
@@ -243,7 +245,7 @@ class Pool:
             finally:
                 place.pid, place.state, place.lane = 0, "starting", None
                 place.restarts += 1
-                await worker.close()
+                worker.close()
 
     async def _work_with(self, worker: WorkerLink, place: _Place) -> None:
         """Give a worker piece after piece until it fails one, or dies waiting."""

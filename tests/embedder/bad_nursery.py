@@ -1,0 +1,123 @@
+"""A nursery for the tests, without a model, whose first workers misbehave as told.
+
+The order's path says how: `KIND:COUNT` makes the first COUNT workers do KIND, and the later ones well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from pi_rag.embedder import wire
+from pi_rag.embedder.nursery import Nursery
+from pi_rag.embedder.order import CONTROL_BYTES_MAX, Order
+from pi_rag.errors import BadInput, VectorInvalid
+from pi_rag.processes.child import attach
+from pi_rag.processes.frames import packed, recv_frame, send_frame
+
+DIMENSIONS = 8
+STUCK = "stuck"
+"""A text over which any worker hangs."""
+
+
+class BadNursery(Nursery):
+    """Counts its forks, so that a worker knows how many went before."""
+
+    forks = 0
+
+    def _fork_for_next(self) -> bool:
+        self.forks += 1
+        return super()._fork_for_next()
+
+
+def main(argv: list[str]) -> None:
+    """As the real one, with `live` below as the workers' life."""
+    control, arguments = attach(argv)
+    order = Order.from_argument(arguments[0])
+    kind, _, count = order.path.partition(":")
+    if kind == "die_at_boot":
+        os._exit(3)
+    if kind == "silent_at_boot":
+        time.sleep(600)
+    told = {"booted": {"dimensions": 9 if kind == "wrong_model" else DIMENSIONS}}
+    send_frame(control, json.dumps(told).encode(), CONTROL_BYTES_MAX)
+    nursery = BadNursery(
+        control,
+        lambda sock: live(sock, kind if nursery.forks <= int(count) else "well", order.frame_bytes_max),
+    )
+    nursery.run()
+
+
+def live(sock: socket.socket, kind: str, bytes_max: int) -> None:
+    """A worker's life, good or bad."""
+    if kind == "die_before_hello":
+        os._exit(4)
+    if kind == "odd_hello":
+        send_frame(sock, b"[]", bytes_max)
+    send_frame(sock, wire.hello(os.getpid()), bytes_max)
+    if kind == "speak_unasked":
+        send_frame(sock, b"listen to me", bytes_max)
+    while (payload := recv_frame(sock, bytes_max)) is not None:
+        asked = wire.parsed_request(payload)
+        if kind == "hang" or STUCK in asked.texts:
+            time.sleep(600)
+        if kind == "die":
+            os.kill(os.getpid(), signal.SIGABRT)
+        if kind == "cut":
+            sock.sendall(packed(well(asked), bytes_max)[:-5])
+            os._exit(0)
+        if kind == "too_large":
+            sock.sendall(struct.pack(">I", bytes_max + 1))
+            continue
+        send_frame(sock, BAD.get(kind, well)(asked), bytes_max)
+
+
+def well(asked: wire.Request) -> bytes:
+    """A right answer: each text is a number, and its row points that way."""
+    if asked.task == "count":
+        return wire.counts_answer(asked.id, [len(text.split()) for text in asked.texts])
+    return wire.vectors_answer(asked.id, np.array([row(text) for text in asked.texts], dtype=np.float32))
+
+
+def row(text: str) -> list[float]:
+    """The vector that a good worker gives for a number."""
+    angle = float(text)
+    return [float(np.cos(angle)), float(np.sin(angle))] + [0.0] * (DIMENSIONS - 2)
+
+
+def _broken(asked: wire.Request, value: float) -> bytes:
+    rows = np.array([row(text) for text in asked.texts], dtype=np.float32)
+    rows[-1, 0] = value
+    return wire.vectors_answer(asked.id, rows)
+
+
+BAD: dict[str, Callable[[wire.Request], bytes]] = {
+    "nan": lambda asked: _broken(asked, float("nan")),
+    "infinite": lambda asked: _broken(asked, float("inf")),
+    "long": lambda asked: _broken(asked, 2.0),
+    "zero": lambda asked: wire.vectors_answer(
+        asked.id, np.zeros((len(asked.texts), DIMENSIONS), dtype=np.float32)
+    ),
+    "wrong_dimension": lambda asked: wire.vectors_answer(
+        asked.id, np.ones((len(asked.texts), DIMENSIONS + 1), dtype=np.float32)
+    ),
+    "one_too_few": lambda asked: well(wire.Request(asked.id, asked.task, asked.texts[:-1])),
+    "anothers_answer": lambda asked: well(wire.Request(asked.id + 1, asked.task, asked.texts)),
+    "counts_for_vectors": lambda asked: wire.counts_answer(asked.id, [1] * len(asked.texts)),
+    "empty": lambda asked: b"",
+    "garbage": lambda asked: b"\xff" * 40,
+    "error": lambda asked: wire.error_answer(asked.id, VectorInvalid("It was not finite.")),
+    "odd_error": lambda asked: wire.error_answer(asked.id, BadInput("A surprise."))[:-4],
+}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,313 @@
+"""Promises of pi_rag/embedder/pool.py when workers misbehave. No model: `bad_nursery` forks the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import EmbedderSettings
+from pi_rag.embedder import links
+from pi_rag.embedder.pool import Pool
+from pi_rag.errors import (
+    Busy,
+    DeadlineExceeded,
+    EmbedderUnavailable,
+    ModelUnsupported,
+    PiRagError,
+    RequestTooLarge,
+    Stopping,
+    VectorInvalid,
+)
+from pi_rag.types import Lane, ModelCard
+
+from .bad_nursery import BAD, DIMENSIONS, STUCK, row
+from .waiting import gone, kill, open_files, runs, until, zombies
+
+ROOT = str(Path(__file__).parents[2])
+LONG_S = 120.0
+
+ANY_FAULT = [*BAD, "die", "cut", "too_large", "hang", "speak_unasked"]
+DEADLY = {"die", "cut", "too_large"}
+
+
+@pytest.fixture(autouse=True)
+def _bad_nursery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool spawns the tests' nursery instead of the real one."""
+    monkeypatch.setattr(links, "NURSERY", "tests.embedder.bad_nursery")
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+
+
+def pool_of(behaviour: str, **settings: Any) -> Pool:
+    """A pool whose first workers misbehave: `KIND:COUNT`."""
+    card = ModelCard("bad", behaviour, "", DIMENSIONS, "mean", 256, "", "none", "test", "none")
+    quick: dict[str, Any] = {
+        "workers": 2,
+        "query_workers_reserved": 0,
+        "answer_s_max": 10.0,
+        "backoff_s_max": 0.5,
+    }
+    return Pool(card, EmbedderSettings(**(quick | settings)), SystemClock())
+
+
+@asynccontextmanager
+async def running(behaviour: str, **settings: Any) -> AsyncIterator[Pool]:
+    """A started pool, stopped afterwards."""
+    pool = pool_of(behaviour, **settings)
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.stop()
+
+
+def right(numbers: list[int]) -> np.ndarray[Any, Any]:
+    """What good workers answer."""
+    return np.array([row(str(number)) for number in numbers], dtype=np.float32)
+
+
+async def ask(
+    pool: Pool, numbers: list[int], *, lane: Lane = "ingest", deadline_s: float = LONG_S
+) -> np.ndarray[Any, Any]:
+    """Embed some numbers."""
+    return await pool.embed([str(number) for number in numbers], lane=lane, deadline_s=deadline_s)
+
+
+def staffed(pool: Pool) -> bool:
+    """True when every place is filled."""
+    return all(worker["pid"] for worker in pool.status()["workers"])
+
+
+@pytest.mark.parametrize("kind", ANY_FAULT)
+async def test_one_fault_costs_a_retry_and_never_an_answer(kind: str) -> None:
+    """The first worker misbehaves; the caller gets right vectors all the same, and it is replaced."""
+    async with running(f"{kind}:1", answer_s_max=1.0) as pool:
+        if kind != "speak_unasked":
+            await until(lambda: staffed(pool))
+        answers = await asyncio.gather(*(ask(pool, [number, 7]) for number in range(10)))
+        for number, rows in enumerate(answers):
+            assert np.array_equal(rows, right([number, 7]))
+        await until(lambda: pool.status()["restarts"] >= 1)
+
+
+@pytest.mark.parametrize("kind", BAD)
+async def test_nonsense_twice_over_is_an_error_with_a_name(kind: str) -> None:
+    """When a second worker answers nonsense too, the caller is told, and nobody is given the nonsense."""
+    async with running(f"{kind}:999") as pool:
+        with pytest.raises(PiRagError) as caught:
+            await ask(pool, [1])
+        assert isinstance(caught.value, VectorInvalid)
+
+
+@pytest.mark.parametrize("kind", sorted(DEADLY))
+async def test_a_request_that_kills_every_worker_is_given_up(kind: str) -> None:
+    """It takes four workers with it, not all there will ever be; the pool stays alive."""
+    async with running(f"{kind}:4", workers=1) as pool:
+        with pytest.raises(EmbedderUnavailable):
+            await ask(pool, [1])
+        assert np.array_equal(await ask(pool, [2]), right([2]))
+
+
+async def test_two_hanging_workers_are_told_from_a_slow_one() -> None:
+    """Silence past the bound is a fault: killed, tried once more, then given up."""
+    async with running("hang:2", workers=1, answer_s_max=0.2) as pool:
+        with pytest.raises(EmbedderUnavailable):
+            await ask(pool, [1])
+        assert np.array_equal(await ask(pool, [2]), right([2]))
+
+
+@pytest.mark.parametrize("kind", ["die_before_hello", "odd_hello"])
+async def test_workers_that_never_get_ready_are_tried_again_with_pauses(kind: str) -> None:
+    """Start says so, calls fail at once instead of waiting, and a later worker mends it."""
+    pool = pool_of(f"{kind}:3", workers=1)
+    try:
+        with pytest.raises(EmbedderUnavailable):
+            await pool.start()
+        assert pool.status()["state"] == "unavailable"
+        with pytest.raises(EmbedderUnavailable):
+            await ask(pool, [1])
+        await until(lambda: pool.status()["state"] == "ready")
+        assert pool.status()["reason"] is None
+        assert np.array_equal(await ask(pool, [2]), right([2]))
+    finally:
+        await pool.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("die_at_boot", EmbedderUnavailable),
+        ("silent_at_boot", EmbedderUnavailable),
+        ("wrong_model", ModelUnsupported),
+    ],
+)
+async def test_a_nursery_that_cannot_boot_is_reported(kind: str, error: type[PiRagError]) -> None:
+    """The reason is in the error and in the status, and stop leaves nothing."""
+    before = open_files()
+    pool = pool_of(f"{kind}:0", boot_s_max=20 if kind != "silent_at_boot" else 1)
+    with pytest.raises(error):
+        await pool.start()
+    assert pool.status()["state"] == "unavailable"
+    assert pool.status()["reason"]
+    await pool.stop()
+    assert zombies() == []
+    assert open_files() == before
+
+
+async def test_who_waits_is_told_when_the_embedder_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that waits for a worker fails as soon as it is known that none will come."""
+    async with running("hang:1", workers=1) as pool:
+        waiting = asyncio.create_task(ask(pool, [1]))
+        await until(lambda: pool.status()["workers"][0]["state"] == "busy")
+        monkeypatch.setattr(links, "NURSERY", "tests.embedder.no_such_program")
+        kill(pool.status()["nursery_pid"], signal.SIGKILL)
+        with pytest.raises(EmbedderUnavailable):
+            await waiting
+
+
+async def test_a_stopped_nursery_is_replaced_when_it_is_needed() -> None:
+    """A nursery that forks no more is killed, and another takes over."""
+    async with running("well:0", answer_s_max=2.0) as pool:
+        await until(lambda: staffed(pool))
+        first = pool.status()
+        kill(first["nursery_pid"], signal.SIGSTOP)
+        for worker in first["workers"]:
+            kill(worker["pid"], signal.SIGKILL)
+        assert np.array_equal(await ask(pool, [1]), right([1]))
+        assert pool.status()["nursery_pid"] != first["nursery_pid"]
+        assert gone([first["nursery_pid"]])
+
+
+async def test_full_lanes_say_busy_and_forget_who_left() -> None:
+    """One call too many is refused at once; cancelled ones make room."""
+    async with running("hang:99", workers=1, ingest_queue_max=2) as pool:
+        waiting = [asyncio.create_task(ask(pool, [1]))]
+        await until(lambda: pool.status()["workers"][0]["state"] == "busy")
+        waiting += [asyncio.create_task(ask(pool, [number])) for number in (2, 3)]
+        await until(lambda: pool.status()["queued"]["ingest"] == 2)
+        with pytest.raises(Busy) as caught:
+            await ask(pool, [4])
+        assert caught.value.retry_after_ms is not None
+        for call in waiting:
+            call.cancel()
+        await asyncio.wait(waiting)
+        assert pool.status()["queued"] == {"query": 0, "ingest": 0}
+
+
+async def test_a_deadline_ends_a_wait() -> None:
+    """The caller is let go, the piece is forgotten."""
+    async with running("hang:99", workers=1) as pool:
+        with pytest.raises(DeadlineExceeded):
+            await ask(pool, [1], deadline_s=0.05)
+        with pytest.raises(DeadlineExceeded):
+            await ask(pool, [2], lane="query", deadline_s=0.05)
+        assert pool.status()["queued"] == {"query": 0, "ingest": 0}
+
+
+async def test_ingest_leaves_a_worker_to_queries() -> None:
+    """While the one worker that ingest may have is stuck, queries are answered and ingest waits."""
+    async with running("well:0", workers=2, query_workers_reserved=1) as pool:
+        await until(lambda: staffed(pool))
+        stuck = [asyncio.create_task(pool.embed([STUCK], lane="ingest", deadline_s=LONG_S)) for _ in range(3)]
+        await until(lambda: pool.status()["queued"]["ingest"] == 2)
+        assert np.array_equal(await ask(pool, [5], lane="query"), right([5]))
+        assert [worker["lane"] for worker in pool.status()["workers"]].count("ingest") == 1
+        for call in stuck:
+            call.cancel()
+        await asyncio.wait(stuck)
+
+
+async def test_a_large_request_is_spread_and_put_together() -> None:
+    """Many frames over several workers come back as one answer in order."""
+    async with running("well:0", workers=3, request_texts_max=7) as pool:
+        numbers = list(range(500))
+        assert np.array_equal(await ask(pool, numbers), right(numbers))
+        counts = await pool.count_tokens([str(n) for n in numbers], lane="ingest", deadline_s=LONG_S)
+        assert counts == [1] * 500
+
+
+async def test_a_text_larger_than_a_frame() -> None:
+    """Cut when it is embedded, since a model sees only a beginning; refused when it must be counted whole."""
+    async with running("well:0", frame_mib_max=1) as pool:
+        text = "1" + " " * (2 * 1024 * 1024)
+        rows = await pool.embed([text], lane="ingest", deadline_s=LONG_S)
+        assert np.array_equal(rows, right([1]))
+        with pytest.raises(RequestTooLarge):
+            await pool.count_tokens([text], lane="ingest", deadline_s=LONG_S)
+
+
+async def test_stop_is_bounded_and_leaves_nothing() -> None:
+    """A stuck call is told Stopping, every process ends, every file is closed; later calls are refused."""
+    before = open_files()
+    pool = pool_of("hang:99")
+    await pool.start()
+    await until(lambda: staffed(pool))
+    status = pool.status()
+    stuck = asyncio.create_task(ask(pool, [1]))
+    await until(lambda: any(worker["state"] == "busy" for worker in pool.status()["workers"]))
+    await pool.stop()
+    with pytest.raises(Stopping):
+        await stuck
+    with pytest.raises(Stopping):
+        await ask(pool, [1])
+    assert gone([status["nursery_pid"], *(worker["pid"] for worker in status["workers"])])
+    assert zombies() == []
+    assert open_files() == before
+
+
+async def test_stop_lets_running_calls_end() -> None:
+    """What was let in before stop is answered."""
+    pool = pool_of("well:0")
+    await pool.start()
+    asked = asyncio.create_task(ask(pool, list(range(200))))
+    await asyncio.sleep(0)
+    await pool.stop()
+    assert np.array_equal(await asked, right(list(range(200))))
+
+
+async def test_stop_before_start_and_twice() -> None:
+    """Stopping what does not run is no error."""
+    pool = pool_of("well:0")
+    await pool.stop()
+    await pool.stop()
+
+
+async def _kill_workers(pool: Pool, until_done: Callable[[], bool]) -> int:
+    """kill -9 one worker after another until told to stop; how many."""
+    killed = 0
+    while not until_done():
+        for worker in pool.status()["workers"]:
+            if worker["pid"] and runs(worker["pid"]):
+                kill(worker["pid"], signal.SIGKILL)
+                killed += 1
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.01)
+    return killed
+
+
+async def _asked_often(pool: Pool, rounds: int) -> None:
+    for number in range(rounds):
+        rows = await ask(pool, [number, number + 1], lane="query" if number % 2 else "ingest")
+        assert np.array_equal(rows, right([number, number + 1]))
+        await asyncio.sleep(0.005)
+
+
+async def test_a_storm_of_kills_costs_no_answer_and_no_descriptor() -> None:
+    """Hundreds of calls while workers are killed: all answers right, and as many files as before."""
+    async with running("well:0", workers=4) as pool:
+        await until(lambda: staffed(pool))
+        before = open_files()
+        asking = [asyncio.create_task(_asked_often(pool, 100)) for _ in range(4)]
+        killed = await _kill_workers(pool, lambda: all(task.done() for task in asking))
+        await asyncio.gather(*asking)
+        assert killed >= 5
+        await until(lambda: staffed(pool))
+        await until(lambda: open_files() == before)
+        assert zombies() == []
