@@ -41,9 +41,9 @@ def markdown_sections(text: str) -> list[Section]:
     return sections_of(text, headings)
 
 
-def first_heading(text: str) -> str:
-    """The title of the first heading of the first level; empty when there is none."""
-    return next((title for _, _, level, title in _headings(text) if level == 1 and title), "")
+def first_heading(text: str, level_max: int = 1) -> str:
+    """The title of the first heading of at most this level; empty when there is none."""
+    return next((title for _, _, level, title in _headings(text) if level <= level_max and title), "")
 
 
 def front_matter_end(text: str) -> int:

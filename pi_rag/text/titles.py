@@ -35,7 +35,7 @@ def title_of(kind: Kind, name: str, text: str, claimed: str = "") -> str:
         return file_stem(name)
     if kind == "markdown":
         return first_heading(text) or _front_matter_title(text) or file_stem(name)
-    return sensible(claimed) or first_heading(text) or file_stem(name)
+    return sensible(claimed) or first_heading(text, level_max=6) or file_stem(name)
 
 
 def sensible(claimed: str) -> str:

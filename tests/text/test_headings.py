@@ -116,6 +116,7 @@ def test_the_first_heading_is_one_of_the_first_level() -> None:
     """It is what a document without other title is called."""
     assert first_heading("## Not this\n# This\n# Nor this") == "This"
     assert first_heading("## Only a second") == ""
+    assert first_heading("## Only a second", level_max=6) == "Only a second"
 
 
 def test_front_matter_ends_where_it_is_closed() -> None:

@@ -20,6 +20,7 @@ from pi_rag.types import Kind
         ("pdf", "/a/p.pdf", "# Heading\n", "A real title", "A real title"),
         ("pdf", "/a/p.pdf", "# Heading\n", "untitled", "Heading"),
         ("docx", "/a/p.docx", "no heading", "", "p"),
+        ("docx", "/a/p.docx", "## Begins at the second level", "", "Begins at the second level"),
         ("html", "https://example.org/a/page.html", "text", "", "page"),
         ("text", ".profile", "x", "", ".profile"),
     ],

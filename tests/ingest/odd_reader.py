@@ -1,0 +1,46 @@
+"""A reading child that behaves as badly as the name of the document asks it to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from pi_rag.ingest.reader_wire import Terms, answer, request_parts
+from pi_rag.processes.child import attach
+from pi_rag.processes.frames import recv_frame, send_frame
+from pi_rag.types import Reading
+
+
+def main() -> None:
+    """Answer with the own pid as text, unless asked for worse."""
+    sock, (given,) = attach(sys.argv[1:])
+    terms = Terms.from_argument(given)
+    with sock:
+        while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
+            name, kind, _ = request_parts(frame)
+            send_frame(
+                sock, _said(name.removesuffix(".html"), Reading(str(os.getpid()), name, kind)), 1 << 20
+            )
+
+
+def _said(how: str, fine: Reading) -> bytes:
+    match how:
+        case "hang":
+            time.sleep(600)
+        case "exit":
+            os._exit(3)
+        case "garbage":
+            return b"\xff{"
+        case "wrong shape":
+            return b'{"text": "x"}'
+        case "wrong error":
+            return b'{"error": {"code": "busy", "message": "wait"}}'
+        case _ if how.startswith("SIG"):
+            os.kill(os.getpid(), signal.Signals[how])
+    return answer(fine)
+
+
+if __name__ == "__main__":
+    main()

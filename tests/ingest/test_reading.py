@@ -1,0 +1,240 @@
+"""Promises of pi_rag/ingest/reading.py."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import IngestSettings
+from pi_rag.errors import (
+    DocumentBinary,
+    DocumentDamaged,
+    DocumentRefused,
+    DocumentTooLarge,
+    DocumentTooSlow,
+    PiRagError,
+)
+from pi_rag.ingest.reading import MIB, Reader, read_file
+from pi_rag.ingest.walk import Found, walk
+
+from .making import docx, pdf
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data" / "docs"
+HTML = b"<html><body>x"
+
+
+class Clock(SystemClock):
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic_s(self) -> float:
+        """Where it stands."""
+        return self.now_s
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[Reader]:
+    """The real thing."""
+    reader = Reader(IngestSettings(), SystemClock())
+    yield reader
+    await reader.stop()
+
+
+@pytest.fixture
+async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Reader]:
+    """A reader whose child does what the document's name says."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    reader = Reader(IngestSettings(read_s_max=20), Clock(), module="tests.ingest.odd_reader")
+    yield reader
+    await reader.stop()
+
+
+async def test_text_and_code_need_no_child(reader: Reader) -> None:
+    """They are decoded here, with their kind and title."""
+    reading = await reader.read("/a/notes.md", b"\xef\xbb\xbf# Notes\n")
+    assert (reading.text, reading.title, reading.kind) == ("# Notes\n", "Notes", "markdown")
+    assert (await reader.read("main.py", b"x = 1")).kind == "code"
+    long = "Zeile für Zeile.\n" * 50_000
+    assert (await reader.read("long.txt", long.encode("utf-16"))).text == long
+    assert reader.pid is None
+
+
+async def test_other_formats_go_through_one_child(reader: Reader) -> None:
+    """HTML, PDF and DOCX one after another, each with its own answer; refusals do not end the child."""
+    assert (await reader.read("a.html", b"<html><p>Words")).text.strip() == "Words"
+    pid = reader.pid
+    with pytest.raises(DocumentDamaged):
+        await reader.read("a.pdf", b"%PDF-1.7")
+    assert (await reader.read("a.docx", docx("More words"))).text.strip() == "More words"
+    assert (await reader.read("a.pdf", pdf(["Even more"]))).pages == ((0, 1),)
+    assert pid is not None
+    assert reader.pid == pid
+
+
+async def test_several_documents_at_once_wait_for_their_turn(reader: Reader) -> None:
+    """Each gets its own text back."""
+    texts = [f"number {number}" for number in range(10)]
+    readings = await asyncio.gather(*(reader.read("a.html", f"<html>{text}".encode()) for text in texts))
+    assert [reading.text.strip() for reading in readings] == texts
+
+
+async def test_what_is_too_large_is_refused() -> None:
+    """By its bytes before it is read, by its characters after, in the child and here."""
+    reader = Reader(IngestSettings(document_mib_max=1, document_chars_max=1000), SystemClock())
+    for name, data in (
+        ("a.txt", bytes(MIB + 1)),
+        ("a.txt", b"word " * 201),
+        ("a.html", b"<html>" + b"word " * 201),
+    ):
+        with pytest.raises(DocumentTooLarge):
+            await reader.read(name, data)
+    await reader.stop()
+
+
+async def test_what_is_no_document_is_refused(reader: Reader) -> None:
+    """Without a child."""
+    with pytest.raises(DocumentBinary):
+        await reader.read("a.docx", b"\x7fELF\0\0\0\0\0\0")
+    assert reader.pid is None
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "word"),
+    [
+        ("exit", DocumentDamaged, "code 3"),
+        ("SIGKILL", DocumentDamaged, "SIGKILL"),
+        ("SIGSEGV", DocumentDamaged, "SIGSEGV"),
+        ("SIGABRT", DocumentDamaged, "memory"),
+        ("SIGXCPU", DocumentTooSlow, "processor"),
+        ("garbage", DocumentDamaged, "sense"),
+        ("wrong shape", DocumentDamaged, "sense"),
+        ("wrong error", DocumentDamaged, "sense"),
+    ],
+)
+async def test_a_child_that_fails_costs_one_document(
+    odd: Reader, name: str, error: type[PiRagError], word: str
+) -> None:
+    """The document it was on is refused with the reason, and the next one has a new child."""
+    first = (await odd.read("fine.html", HTML)).text
+    with pytest.raises(error, match=word):
+        await odd.read(f"{name}.html", HTML)
+    second = (await odd.read("fine.html", HTML)).text
+    assert first != second
+    assert gone(int(first))
+
+
+async def test_a_child_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `ingest.read_s_max`; the document is refused as too slow."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    odd = Reader(IngestSettings(read_s_max=0.3), Clock(), module="tests.ingest.odd_reader")
+    with pytest.raises(DocumentTooSlow):
+        await odd.read("hang.html", HTML)
+    assert odd.pid is None
+    await odd.stop()
+
+
+async def test_a_child_that_died_between_documents_is_replaced(odd: Reader) -> None:
+    """No document is lost by it."""
+    first = int((await odd.read("fine.html", HTML)).text)
+    os.kill(first, 9)
+    while not ended(first):
+        await asyncio.sleep(0.01)
+    assert int((await odd.read("fine.html", HTML)).text) != first
+
+
+async def test_a_module_that_does_not_start_is_a_refusal() -> None:
+    """Not a hang."""
+    reader = Reader(IngestSettings(), Clock(), module="pi_rag.no_such_module")
+    with pytest.raises(DocumentDamaged, match="code 1"):
+        await reader.read("a.html", HTML)
+    await reader.stop()
+
+
+async def test_giving_up_on_a_document_ends_its_child(odd: Reader) -> None:
+    """Whoever stops waiting does not leave a child behind in the middle of something."""
+    pid = int((await odd.read("fine.html", HTML)).text)
+    waiting = asyncio.create_task(odd.read("hang.html", HTML))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert int((await odd.read("fine.html", HTML)).text) != pid
+
+
+async def test_an_idle_child_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some time after its last document its memory is given back; the next document has a new one."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    clock = Clock()
+    odd = Reader(IngestSettings(reader_idle_s_max=0.05), clock, module="tests.ingest.odd_reader")
+    first = int((await odd.read("fine.html", HTML)).text)
+    clock.now_s += 1
+    async with asyncio.timeout(20):
+        while odd.pid is not None:
+            await asyncio.sleep(0.01)
+    assert gone(first)
+    assert int((await odd.read("fine.html", HTML)).text) != first
+    await odd.stop()
+
+
+async def test_stopping_leaves_nothing_behind(odd: Reader) -> None:
+    """No child and no open file; it may be stopped twice, and before it began."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    pid = int((await odd.read("fine.html", HTML)).text)
+    await odd.stop()
+    await odd.stop()
+    assert gone(pid)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_service_does_not_load_the_parser() -> None:
+    """It would cost every process its memory."""
+    code = "import sys, pi_rag.ingest.reading; assert 'kreuzberg' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data beside the checkout")
+async def test_every_file_of_strangers_has_one_outcome(reader: Reader) -> None:
+    """A hundred office, PDF, web and hostile files: a text or a refusal each, and no other error."""
+    outcomes: Counter[str] = Counter()
+    for folder in ("office", "pdf", "hostile"):
+        for found in walk(DATA / folder, 1000):
+            if isinstance(found, Found):
+                outcomes[await _outcome(reader, found.path)] += 1
+            else:
+                outcomes[found.code] += 1
+    assert outcomes["text"] > 80
+    assert outcomes["document_encrypted"] == 1
+    assert outcomes["document_too_large"] == 1
+    assert outcomes["document_needs_ocr"] >= 5
+
+
+async def _outcome(reader: Reader, path: Path) -> str:
+    try:
+        return "text" if (await reader.read(str(path), read_file(path, 64))).text else "empty"
+    except DocumentRefused as error:
+        return error.code
+
+
+def ended(pid: int) -> bool:
+    """Whether a process runs no more, though it may not be reaped yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has been reaped."""
+    return not Path(f"/proc/{pid}").exists()

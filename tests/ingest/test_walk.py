@@ -1,0 +1,182 @@
+"""Promises of pi_rag/ingest/walk.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pi_rag.errors import DocumentLinkLoop, DocumentUnsupported, PathNotFound
+from pi_rag.ingest import walk as walking
+from pi_rag.ingest.walk import Found, walk
+from pi_rag.types import Refusal
+
+
+def make(root: Path, *names: str) -> None:
+    """Empty files, with the folders they need."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def names(root: Path, files_max: int = 100) -> list[str]:
+    """What is found, relative to the root; refusals as 'code name'."""
+    return [
+        str(each.path.relative_to(root))
+        if isinstance(each, Found)
+        else f"{each.code} {os.path.relpath(each.source, root)}"
+        for each in walk(root, files_max)
+    ]
+
+
+def test_files_come_by_name_and_folders_where_they_stand(tmp_path: Path) -> None:
+    """The order is the same every time."""
+    make(tmp_path, "b.txt", "a/2.md", "a/1.md", "c/d/e.txt", "a.txt")
+    assert names(tmp_path) == ["a/1.md", "a/2.md", "a.txt", "b.txt", "c/d/e.txt"]
+
+
+def test_a_file_is_itself(tmp_path: Path) -> None:
+    """Naming a file is enough, even a hidden one."""
+    make(tmp_path, ".hidden.md")
+    assert list(walk(tmp_path / ".hidden.md", 1)) == [Found(tmp_path / ".hidden.md")]
+
+
+def test_hidden_and_junk_are_left_out_without_a_word(tmp_path: Path) -> None:
+    """What programs made for themselves is no document. A file called like junk is one."""
+    make(tmp_path, ".git/config", ".env", "node_modules/x.js", "a/__pycache__/y.py", ".venv/z.py", "a/target")
+    assert names(tmp_path) == ["a/target"]
+
+
+def test_media_are_refused_by_name(tmp_path: Path) -> None:
+    """Each has a line that says why."""
+    make(tmp_path, "photo.JPG", "notes.md")
+    assert names(tmp_path) == ["notes.md", "document_binary photo.JPG"]
+
+
+def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
+    """Neither out of the folder nor in circles; each has a line that says why."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    make(tmp_path, "root/real.md", "outside/secret.md")
+    (root / "file").symlink_to(outside / "secret.md")
+    (root / "folder").symlink_to(outside)
+    (root / "circle").symlink_to(root)
+    (root / "loop").symlink_to(root / "loop")
+    (root / "nowhere").symlink_to(root / "none")
+    assert names(root) == [
+        "document_unsupported circle",
+        "document_unsupported file",
+        "document_unsupported folder",
+        "document_link_loop loop",
+        "document_unsupported nowhere",
+        "real.md",
+    ]
+
+
+def test_a_link_named_as_root_is_followed(tmp_path: Path) -> None:
+    """A person may name a folder by its link; what is found has its real path."""
+    make(tmp_path, "real/a.md")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert list(walk(tmp_path / "link", 10)) == [Found(tmp_path / "real" / "a.md")]
+
+
+def test_pipes_and_sockets_are_refused(tmp_path: Path) -> None:
+    """They are no documents, and reading one would wait forever."""
+    os.mkfifo(tmp_path / "pipe")
+    assert names(tmp_path) == ["document_unsupported pipe"]
+    with pytest.raises(DocumentUnsupported):
+        walk(tmp_path / "pipe", 10)
+
+
+@pytest.mark.parametrize("name", ["none", "a.md/below", "zero\0byte", "x" * 300])
+def test_a_root_that_is_not_there_is_not_found(tmp_path: Path, name: str) -> None:
+    """At once, not when the first file is asked for."""
+    make(tmp_path, "a.md")
+    with pytest.raises(PathNotFound):
+        walk(tmp_path / name, 10)
+
+
+def test_a_root_that_is_a_loop_is_named(tmp_path: Path) -> None:
+    """A link to itself leads nowhere."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(DocumentLinkLoop):
+        walk(tmp_path / "loop", 10)
+
+
+def test_too_many_files_are_cut_off_and_said(tmp_path: Path) -> None:
+    """The first ones are found; one line says that there are more."""
+    make(tmp_path, *(f"{letter}/{number}.md" for letter in "abc" for number in range(3)))
+    *found, last = names(tmp_path, 5)
+    assert found == ["a/0.md", "a/1.md", "a/2.md", "b/0.md", "b/1.md"]
+    assert last == "document_refused ."
+    assert len(names(tmp_path, 9)) == 9
+    assert names(tmp_path, 9)[-1] == "c/2.md"
+
+
+def test_a_folder_that_vanishes_is_one_refusal(tmp_path: Path) -> None:
+    """What was found before stays found, and what comes after is found."""
+    make(tmp_path, "a/1.md", "b/2.md", "c/3.md")
+    found = walk(tmp_path, 10)
+    assert next(found) == Found(tmp_path / "a" / "1.md")
+    shutil.rmtree(tmp_path / "b")
+    gone = next(found)
+    assert isinstance(gone, Refusal)
+    assert (gone.code, gone.source) == ("document_vanished", str(tmp_path / "b"))
+    assert list(found) == [Found(tmp_path / "c" / "3.md")]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_one_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the tree is found. (Root may look into everything, so the refusal is made here.)"""
+    make(tmp_path, "a/1.md", "b/2.md")
+    scandir = os.scandir
+
+    def guarded(path: str) -> os._ScandirIterator[str]:
+        if path.endswith("/a"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(walking.os, "scandir", guarded)
+    assert names(tmp_path) == ["document_unreadable a", "b/2.md"]
+
+
+def test_a_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
+    """Such a name could be neither stored nor answered; the refusal can be printed."""
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).touch()
+    (refusal,) = walk(tmp_path, 10)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "document_unreadable"
+    assert refusal.source.encode("utf-8").endswith(b"caf?.txt")
+
+
+def test_a_tree_deeper_than_the_stack_is_walked(tmp_path: Path) -> None:
+    """Until the kernel itself says that a path is too long; that is one refusal."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    (last,) = walk(tmp_path, 10)
+    assert isinstance(last, Refusal)
+    assert last.code == "document_unreadable"
+    _remove_deep(tmp_path / "d")
+
+
+def _remove_deep(path: Path) -> None:
+    """The usual ways to remove a tree give up on one so deep: it is unrolled from the top."""
+    while path.exists():
+        for _ in range(500):
+            below = path / "d" / "d"
+            if not below.exists():
+                break
+            below.rename(path.with_name("rest"))
+            shutil.rmtree(path)
+            path.with_name("rest").rename(path)
+        else:
+            continue
+        shutil.rmtree(path)
