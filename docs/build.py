@@ -83,7 +83,7 @@ def settings_page() -> str:
     """docs/settings.md: a section for each group, a paragraph for each setting."""
     parts = [SETTINGS_HEAD]
     for group, members in _groups():
-        parts.append(f"## [{group}] {_summary(group)}\n")
+        parts.append(f"## {group}\n\n{_summary(group)}\n")
         parts += [_setting_paragraph(name, item) for name, item in members]
     return "\n".join(parts)
 
