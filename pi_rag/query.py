@@ -91,9 +91,8 @@ class QueryDesk:
 
     def _checked(self, question: Question) -> str:
         if len(question.query) > self.settings.chars_max:
-            raise QueryTooLong(
-                f"The query has {len(question.query)} characters; at most {self.settings.chars_max} are taken."
-            )
+            most = self.settings.chars_max
+            raise QueryTooLong(f"The query has {len(question.query)} characters; at most {most} are taken.")
         if not 1 <= question.k <= self.settings.k_max:
             raise BadInput(f"k is {question.k}; it must be from 1 to {self.settings.k_max}.")
         query = clean(question.query).strip()

@@ -65,7 +65,11 @@ class Store:
         self._lock = lock
         self._closed = False
         self._clean = False
-        self._schema_version = migrations.schema_version(db)
+        self._versions = {
+            "schema_version": migrations.schema_version(db),
+            "sqlite_version": apsw.sqlite_lib_version(),
+            "sqlite_vec_version": connection.sqlite_vec_version(),
+        }
         self._writer = Writer(
             db, wal_bytes_max=settings.wal_mib_max * 2**20, busy_ms_max=int(settings.busy_s_max * 1000)
         )
@@ -97,8 +101,7 @@ class Store:
         """What the store is made of and how it fares; JSON-able. Sizes are read from the folder's entries."""
         return {
             "path": str(self._path),
-            "schema_version": self._schema_version,
-            "sqlite_version": apsw.sqlite_lib_version(),
+            **self._versions,
             "size_mib": folder.size_mib(self._path),
             "wal_mib": folder.size_mib(folder.wal_path(self._path)),
             "readers": self._readers.stats(),

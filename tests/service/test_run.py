@@ -1,0 +1,151 @@
+"""The life of the service as a process: start, readiness, reload, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from benchmarks.running import RunningService
+from pi_rag.errors import BadInput
+from pi_rag.types import ModelCard
+from tests.stress import faults, truth, workload
+
+pytestmark = pytest.mark.model
+
+
+class Systemd:
+    """What the service tells its supervisor, as systemd would hear it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.bind(str(path))
+        self._sock.settimeout(30.0)
+
+    def hear(self) -> dict[str, str]:
+        """The next message, as its fields."""
+        lines = self._sock.recv(4096).decode().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    listener = Systemd(tmp_path / "notify")
+    yield listener
+    listener.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    end_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def test_ready_is_said_after_the_proof_and_stopping_at_the_end(
+    tmp_path: Path, minilm: ModelCard, systemd: Systemd
+) -> None:
+    """systemd hears READY once everything has worked, and STOPPING when asked to end; the exit is clean."""
+    environ = {"PI_RAG_MODEL": minilm.path, "NOTIFY_SOCKET": str(systemd.path)}
+    with RunningService(tmp_path, environ) as service:
+        first = systemd.hear()
+        ready = service.client.status()["ready"]
+        pids = faults.processes(service.client.status())
+        code = service.stop()
+        last = systemd.hear()
+
+    assert first == {"READY": "1", "STATUS": "ready"}
+    assert ready
+    assert last["STOPPING"] == "1"
+    assert code == 0
+    assert not service.socket.exists()
+    assert faults.left_after(pids, seconds=1.0) == set()
+
+
+def test_without_a_model_systemd_is_told_ready_but_degraded(tmp_path: Path, systemd: Systemd) -> None:
+    """A restart would not mend it, so the service stays up, answers from words, and says what is missing."""
+    with RunningService(tmp_path, {"NOTIFY_SOCKET": str(systemd.path)}, ready=False) as service:
+        told = systemd.hear()
+        status = service.client.status()
+
+    assert told["READY"] == "1"
+    assert "degraded" in told["STATUS"] and "No model" in told["STATUS"]
+    assert (status["ready"], status["state"], status["degraded"]) == (
+        False,
+        "degraded",
+        ["embedder_unavailable"],
+    )
+
+
+def test_sighup_takes_over_what_can_change_and_keeps_the_rest(tmp_path: Path, minilm: ModelCard) -> None:
+    """A new bound holds at once, without a restart; a mistake in the file changes nothing."""
+    config = tmp_path / "my.toml"
+    config.write_text("[query]\nk_max = 5\n")
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path, "PI_RAG_CONFIG": str(config)}) as service:
+        with pytest.raises(BadInput):
+            service.client.search("lamp", k=6)
+        config.write_text("[query]\nk_max = 7\n")
+        os.kill(service.pid, signal.SIGHUP)
+        until(lambda: "settings_reloaded" in service.log_text())
+        service.client.search("lamp", k=7)
+        config.write_text("[query]\nk_maxx = 9\n")
+        os.kill(service.pid, signal.SIGHUP)
+        until(lambda: "settings_kept" in service.log_text())
+        service.client.search("lamp", k=7)
+        with pytest.raises(BadInput):
+            service.client.search("lamp", k=8)
+
+
+def test_a_stop_under_load_keeps_everything_acknowledged(tmp_path: Path, minilm: ModelCard) -> None:
+    """SIGTERM in the middle of a long job: it ends in time, and the next start finishes the job."""
+    wanted = list(islice(workload.documents(5), 300))
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path}) as service:
+        job = service.client.add_documents(wanted, wait=False)["job"]
+        until(lambda: service.client.job(job["id"])["job"]["items_done"] > 3)
+        begun_s = time.monotonic()
+        code = service.stop()
+        took_s = time.monotonic() - begun_s
+        service.start()
+        until(lambda: service.client.job(job["id"])["job"]["state"] == "done", 120.0)
+        done = service.client.job(job["id"])["job"]
+
+    assert code == 0
+    assert took_s < 10.0
+    assert (done["items_done"], done["items_refused"]) == (300, 0)
+    assert truth.violations(service.data / "pi-rag.db", [each["source"] for each in wanted]) == []
+
+
+def test_the_log_holds_no_text_of_documents_or_queries(tmp_path: Path, minilm: ModelCard) -> None:
+    """What people store and ask stays between them and the database, even at the finest level of the log."""
+    environ = {"PI_RAG_MODEL": minilm.path, "PI_RAG_SERVICE_LOG_LEVEL": "debug"}
+    with RunningService(tmp_path, environ) as service:
+        service.client.add_documents([{"source": "s", "text": "canaryword in a text"}], wait=True)
+        service.client.search("canaryword in a query")
+
+    assert "canaryword" not in service.log_text()
+    assert service.log_text().strip()
+
+
+def test_the_answer_of_the_command_is_the_answer_of_the_interface(tmp_path: Path, minilm: ModelCard) -> None:
+    """`pi-rag search --json` prints the same object as POST /v1/search: a program may use either."""
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path}) as service:
+        service.client.add_documents([{"source": "s", "text": "the lamp in the hall"}], wait=True)
+        printed = json.loads(service.run("search", "lamp", "--json").stdout)
+        answered = service.client.search("lamp")
+
+    for answer in (printed, answered):
+        answer.pop("took_ms")
+        for hit in answer["hits"]:
+            hit.pop("age_s")
+    assert printed == answered
