@@ -15,7 +15,6 @@ from pi_rag.errors import (
     DocumentUnsupported,
     PathNotFound,
 )
-from pi_rag.ingest import file
 from pi_rag.ingest.file import MIB, read_file
 
 
@@ -63,7 +62,7 @@ def test_a_file_that_grows_while_it_is_read_is_cut_off(
             growing.write(bytes(MIB))
         return read(fd, count)
 
-    monkeypatch.setattr(file.os, "read", read_and_grow)
+    monkeypatch.setattr(os, "read", read_and_grow)
     with pytest.raises(DocumentTooLarge):
         read_file(path, 1)
 
@@ -87,7 +86,7 @@ def test_a_link_put_in_the_way_is_not_followed(tmp_path: Path, monkeypatch: pyte
         path.symlink_to(secret)
         return real(name, flags)
 
-    monkeypatch.setattr(file.os, "open", swap_and_open)
+    monkeypatch.setattr(os, "open", swap_and_open)
     with pytest.raises(DocumentLinkLoop):
         read_file(path, 1)
 
@@ -133,7 +132,7 @@ def test_a_disk_that_fails_is_unreadable(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(5, "Input/output error")
 
     (tmp_path / "a").write_text("x")
-    monkeypatch.setattr(file.os, "read", fail)
+    monkeypatch.setattr(os, "read", fail)
     with pytest.raises(DocumentUnreadable, match="Input/output error"):
         read_file(tmp_path / "a", 1)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pi_rag.errors import DocumentLinkLoop, DocumentUnsupported, PathNotFound
-from pi_rag.ingest import walk as walking
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.types import Refusal
 
@@ -139,7 +138,7 @@ def test_a_folder_that_cannot_be_looked_into_is_one_refusal(
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(walking.os, "scandir", guarded)
+    monkeypatch.setattr(os, "scandir", guarded)
     assert names(tmp_path) == ["document_unreadable a", "b/2.md"]
 
 
