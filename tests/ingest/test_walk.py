@@ -129,7 +129,7 @@ def test_a_folder_that_vanishes_is_one_refusal(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_looked_into_is_one_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest of the tree is found. (Root may look into everything, so the refusal is made here.)"""
+    """The rest of the tree is found. The refusal is made up, since root may look into everything."""
     make(tmp_path, "a/1.md", "b/2.md")
     scandir = os.scandir
 
