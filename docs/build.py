@@ -50,8 +50,9 @@ ERRORS_HEAD = """\
 
 This page is written from pi_rag/errors.py by `python -m docs.build`.
 
-Every error has a code, a message that names the thing, and a hint that says what to do next. The command line
-prints the message and the hint, and ends with a code that scripts can go by. Over HTTP it is the status, with this body:
+Every error has a code, a message that names the thing, and a hint that says what to do next. The command
+line prints the message and the hint, and ends with a code that scripts can go by. Over HTTP it is the
+status, with this body:
 
 ```json
 {"error": {"code": "busy", "message": "...", "hint": "...", "retry_after_ms": 1000}}
