@@ -16,15 +16,15 @@ from pathlib import Path
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
-from pi_rag.errors import DocumentEmpty, DocumentTooLarge
+from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest.cutting import Cutter
 from pi_rag.ingest.reading import Reader, read_file
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
-from pi_rag.text.kinds import kind_of
-from pi_rag.types import Chunk, Embedder, Item, NewDocument, NewItem, Reading, Refusal
+from pi_rag.text.kinds import HEAD_BYTES, kind_of
+from pi_rag.types import Chunk, Embedder, Item, Kind, NewDocument, NewItem, Reading, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,18 @@ def _as_given(item: Item, data: bytes) -> Reading | None:
     """A text that was sent as text needs no reader, whatever its source is called; HTML alone does."""
     if item.kind != "text":
         return None
-    kind = kind_of(item.source, data[:4096])
-    if kind == "html":
-        return None
+    kind = _kind_of_text(item.source, data)
     title = item.title or Path(item.source).name
-    return Reading(data.decode(), title, kind if kind in {"markdown", "code"} else "text")
+    return None if kind == "html" else Reading(data.decode(), title, kind)
+
+
+def _kind_of_text(source: str, data: bytes) -> Kind:
+    """The name may say how to cut it, as `notes.md` does; `letter.pdf` says nothing of a text."""
+    try:
+        kind = kind_of(source, data[:HEAD_BYTES])
+    except DocumentBinary:
+        return "text"
+    return kind if kind in {"markdown", "code", "html"} else "text"
 
 
 def _is_folder(source: str) -> bool:

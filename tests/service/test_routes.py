@@ -95,6 +95,15 @@ async def test_a_file_may_be_sent_as_bytes(guest: httpx.AsyncClient) -> None:
     assert (listed["title"], listed["kind"]) == ("Boiler", "markdown")
 
 
+@pytest.mark.parametrize("source", ["photo.jpg", "letter.pdf", "https://example.org/", "notes.md", "x.py"])
+async def test_a_text_is_a_text_whatever_its_source_is_called(guest: httpx.AsyncClient, source: str) -> None:
+    """A caption stored under the name of its picture is not mistaken for the picture."""
+    job = await added(guest, {"documents": [{"source": source, "text": "a caption of the lamp"}]})
+
+    assert (job["items_done"], job["refusals"]) == (1, [])
+    assert (await guest.get("/v1/documents/1")).json()["text"] == "a caption of the lamp"
+
+
 async def test_collections_and_filters_part_documents(guest: httpx.AsyncClient) -> None:
     """A search in one collection, or with a filter, never shows another's documents."""
     for name in ("work", "home"):
