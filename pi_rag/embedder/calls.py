@@ -39,10 +39,10 @@ class Piece:
     call: Call
     number: int
     texts: list[bytes]
-    deaths: int = 0
-    """Workers that died over it."""
     faults: int = 0
-    """Workers that hung over it or answered nonsense."""
+    """Workers that crashed or hung over it, or answered nonsense."""
+    kills: int = 0
+    """Workers that were killed, by a person or the kernel, while they had it."""
 
     def payload(self, request_id: int) -> bytes:
         """Its frame."""

@@ -15,13 +15,17 @@ from pi_rag.embedder import wire
 from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
 from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
-from pi_rag.processes.frames import FrameError, read_frame, write_frame
+from pi_rag.processes.frames import FrameError, FrameTooLarge, FrameTruncated, read_frame, write_frame
 
 NURSERY = "pi_rag.embedder.nursery"
 
 
+CODE_S_MAX = 1.0
+"""How long a piece waits to hear how its worker ended. The nursery says it in milliseconds, or never."""
+
+
 class LinkLost(Exception):
-    """A worker cannot be used any more: it died, or what it sent is no frame."""
+    """A worker is gone, or was never there."""
 
 
 class WorkerLink:
@@ -43,16 +47,31 @@ class WorkerLink:
         self._bytes_max = frame_bytes_max
         self.speaking = self._listen()
         """The next frame it sends, or the error that ended it. An idle worker has no reason to be done."""
+        self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """Its return code, negative for a signal, once the nursery has reaped it and said so."""
 
     async def ask(self, payload: bytes) -> bytes:
-        """The answer to a frame. Raises LinkLost. The caller bounds the time, and closes when it is over."""
+        """The answer to a frame; the caller bounds the time.
+
+        Raises LinkLost when the worker is gone, VectorInvalid when its answer is larger than it may be.
+        """
         try:
             await write_frame(self._writer, payload, self._bytes_max)
             answer = await asyncio.shield(self.speaking)
-        except FrameError as error:
+        except FrameTooLarge as error:
+            raise VectorInvalid(str(error)) from error
+        except FrameTruncated as error:
             raise LinkLost(str(error)) from error
         self.speaking = self._listen()
         return answer
+
+    async def was_killed(self) -> bool:
+        """Of a worker that is gone: did a person or the kernel kill it? True too when nobody can say.
+
+        Anything else, an abort or a fault in memory, is the work of what it was working on.
+        """
+        await asyncio.wait({self.code}, timeout=CODE_S_MAX)
+        return not self.code.done() or self.code.result() == -signal.SIGKILL
 
     def close(self) -> None:
         """Kill it and let go of everything. It holds nothing that would need an orderly end."""
@@ -80,6 +99,7 @@ class NurseryLink:
         self._reader = reader
         self._writer = writer
         self._order = order
+        self._workers: dict[int, WorkerLink] = {}
 
     @classmethod
     async def boot(cls, order: Order, dimensions: int, boot_s_max: float) -> NurseryLink:
@@ -116,7 +136,8 @@ class NurseryLink:
         try:
             async with asyncio.timeout(hello_s_max):
                 pid = wire.parsed_hello(await read_frame(reader, self._order.frame_bytes_max))
-            return WorkerLink(pid, reader, writer, self._order.frame_bytes_max)
+            worker = self._workers[pid] = WorkerLink(pid, reader, writer, self._order.frame_bytes_max)
+            return worker
         except (FrameError, VectorInvalid, ProcessLookupError) as error:
             writer.close()
             raise LinkLost("A worker ended before it was ready.") from error
@@ -129,7 +150,11 @@ class NurseryLink:
         with contextlib.suppress(FrameError, ValueError, KeyError):
             while True:
                 message = await self._message()
-                on_ended(message["ended"], message["code"])
+                pid, code = int(message["ended"]), int(message["code"])
+                worker = self._workers.pop(pid, None)
+                if worker is not None:
+                    worker.code.set_result(code)
+                on_ended(pid, code)
 
     def kill(self) -> None:
         """End it at once. `listen` then returns, and `end` reaps it."""

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from pi_rag.types import Lane, ModelCard, Vectors
 
 FAULTS_MAX = 2
-"""A piece over which two workers hung or answered nonsense is not tried again: it is the piece."""
+"""A piece over which two workers crashed, hung or answered nonsense is not tried again: it is the piece."""
 
-DEATHS_MAX = 4
-"""The same for deaths. More, since a death is cheap and seldom the piece's doing: a person's kill -9 or the
-kernel's, when memory is short, may well hit the same piece twice."""
+KILLS_MAX = 20
+"""A kill -9 is nobody's fault and costs milliseconds, so it may hit a piece more often. Not for ever: it may
+be the kernel, which is short of memory because of this very piece."""
 
 STEADY_S = 5.0
 """A nursery that lived so long was sound: the next one is started without a wait."""
@@ -279,17 +279,14 @@ class Pool:
             async with asyncio.timeout(self._settings.answer_s_max):
                 payload = await worker.ask(piece.payload(request_id))
             part = piece.parsed(payload, request_id, self._card.dimensions)
-        except LinkLost:
-            piece.deaths += 1
-            self._try_again(piece, EmbedderUnavailable(f"{piece.deaths} workers died over one request."))
+        except LinkLost as error:
+            await self._bury(worker, piece, error)
             return False
         except TimeoutError:
-            piece.faults += 1
-            self._try_again(piece, EmbedderUnavailable(f"{piece.faults} workers hung over one request."))
+            self._blame(piece, EmbedderUnavailable("A worker stayed silent over this request."))
             return False
         except PiRagError as error:
-            piece.faults += 1
-            self._try_again(piece, error)
+            self._blame(piece, error)
             return False
         except asyncio.CancelledError:
             self._put_back(piece)
@@ -298,10 +295,24 @@ class Pool:
         piece.call.add(piece, part)
         return True
 
-    def _try_again(self, piece: Piece, error: PiRagError) -> None:
+    async def _bury(self, worker: WorkerLink, piece: Piece, why: LinkLost) -> None:
+        """See to the piece of a worker that is gone."""
+        try:
+            killed = await worker.was_killed()
+        except asyncio.CancelledError:
+            self._put_back(piece)
+            raise
+        if killed and piece.kills < KILLS_MAX:
+            piece.kills += 1
+            self._put_back(piece)
+        else:
+            self._blame(piece, EmbedderUnavailable(f"Workers die over this request: {why}"))
+
+    def _blame(self, piece: Piece, error: PiRagError) -> None:
         """Another worker gets the piece, unless it has cost too many already."""
         self._log.warning("worker_failed", reason=error.message)
-        if piece.faults >= FAULTS_MAX or piece.deaths >= DEATHS_MAX:
+        piece.faults += 1
+        if piece.faults >= FAULTS_MAX:
             self._lanes.leave(piece)
             piece.call.fail(error)
         else:

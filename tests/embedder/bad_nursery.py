@@ -24,6 +24,7 @@ from pi_rag.processes.child import attach
 from pi_rag.processes.frames import packed, recv_frame, send_frame
 
 DIMENSIONS = 8
+DEATHS = {"die": signal.SIGABRT, "killed": signal.SIGKILL}
 STUCK = "stuck"
 """A text over which any worker hangs."""
 
@@ -69,8 +70,8 @@ def live(sock: socket.socket, kind: str, bytes_max: int) -> None:
         asked = wire.parsed_request(payload)
         if kind == "hang" or STUCK in asked.texts:
             time.sleep(600)
-        if kind == "die":
-            os.kill(os.getpid(), signal.SIGABRT)
+        if kind in DEATHS:
+            os.kill(os.getpid(), DEATHS[kind])
         if kind == "cut":
             sock.sendall(packed(well(asked), bytes_max)[:-5])
             os._exit(0)

@@ -39,6 +39,17 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def threads_of(pid: int) -> int:
+    """How many threads a process has."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def sockets_of(pid: int) -> int:
+    """How many sockets a process holds, standard streams left out."""
+    files = [each for each in Path(f"/proc/{pid}/fd").iterdir() if int(each.name) > 2]
+    return sum(str(each.readlink()).startswith("socket:") for each in files)
+
+
 def zombies() -> list[int]:
     """Children of this process that ended and were not reaped."""
     return [pid for pid in children(os.getpid()) if not runs(pid)]

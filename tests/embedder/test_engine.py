@@ -1,0 +1,136 @@
+"""Promises of pi_rag/embedder/engine.py, with a real model in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pi_rag.embedder.engine import Engine, Model
+from pi_rag.errors import ModelCorrupt, ModelMissing, ModelUnsupported
+from pi_rag.types import ModelCard
+
+from . import strange
+from .contract import HOSTILE
+
+pytestmark = pytest.mark.model
+
+CLS, SEP = 101, 102
+
+
+@pytest.fixture(scope="module")
+def model(minilm: ModelCard) -> Iterator[Model]:
+    """The model, loaded once."""
+    model = Model.load(minilm.path)
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def engine(model: Model) -> Iterator[Engine]:
+    """An engine with the window and width of the default settings."""
+    engine = Engine(model, 256, 8)
+    yield engine
+    engine.close()
+
+
+def test_the_file_says_what_it_is(model: Model, minilm: ModelCard) -> None:
+    """Dimension, pooling and window come from the GGUF itself."""
+    assert (model.dimensions, model.pooling) == (minilm.dimensions, minilm.pooling)
+    assert model.tokens_max >= minilm.tokens_max
+    assert model.specials == 2
+
+
+def test_every_text_stands_between_cls_and_sep(model: Model) -> None:
+    """Also when it is empty, and when it spells them."""
+    for text in ("a river", "", "[SEP] [CLS]"):
+        ids = model.tokens(text)
+        assert (ids[0], ids[-1]) == (CLS, SEP)
+    assert len(model.tokens("[SEP]")) > 3
+
+
+def test_a_window_of_text_is_all_that_counts(engine: Engine) -> None:
+    """What lies beyond the window changes nothing; [SEP] stays last, as in a text that just fits."""
+    fits = "stone " * 254
+    assert engine.count_tokens([fits]) == [254]
+    rows = engine.embed([fits, fits + "river " * 1000])
+    assert np.array_equal(rows[0], rows[1])
+
+
+def test_one_token_too_many_does_not_end_the_process(engine: Engine) -> None:
+    """Every length around the window gives a vector: llama.cpp would abort on one token over."""
+    texts = ["stone " * count for count in range(250, 260)]
+    assert engine.embed(texts).shape == (10, 384)
+
+
+def test_all_in_one_call_are_as_alone(engine: Engine) -> None:
+    """Company changes no vector beyond rounding, and each lands at its own place."""
+    texts = [*HOSTILE.values(), "a river", "a much longer text about winter " * 9]
+    together = engine.embed(texts)
+    alone = np.concatenate([engine.embed([text]) for text in texts])
+    assert float(np.min(np.sum(together * alone, axis=1))) > 0.999
+
+
+def test_the_same_text_has_the_same_vector(engine: Engine) -> None:
+    """Bit by bit, whatever was embedded in between."""
+    first = engine.embed(["a river"])
+    engine.embed(["something else " * 100])
+    assert np.array_equal(engine.embed(["a river"]), first)
+
+
+def test_another_context_agrees(model: Model, engine: Engine) -> None:
+    """Neither flash attention nor a smaller window changes what a short text means."""
+    other = Engine(model, 64, 2, flash_attention=False)
+    texts = ["a river runs over stone", "bread", "winter"]
+    agreement = np.sum(other.embed(texts) * engine.embed(texts), axis=1)
+    other.close()
+    assert float(np.min(agreement)) > 0.999
+
+
+def test_a_window_is_never_wider_than_the_models(model: Model) -> None:
+    """Positions that the model was not made for have no embedding; asking for them would abort."""
+    engine = Engine(model, 100_000, 1)
+    assert engine.tokens_max == model.tokens_max
+    assert engine.embed(["stone " * 2000]).shape == (1, 384)
+    engine.close()
+
+
+def test_no_texts_are_no_rows(engine: Engine) -> None:
+    """An empty list does not reach llama.cpp."""
+    assert engine.embed([]).shape == (0, 384)
+
+
+def test_a_missing_file_is_missing(tmp_path: Path) -> None:
+    """So is a folder."""
+    for path in (tmp_path / "none.gguf", tmp_path):
+        with pytest.raises(ModelMissing):
+            Model.load(str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"GGU", b"<html>404</html>" * 100])
+def test_what_is_no_gguf_is_corrupt(tmp_path: Path, content: bytes) -> None:
+    """An empty file, half a magic number, an error page that was saved."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ModelCorrupt):
+        Model.load(str(path))
+
+
+def test_a_file_cut_short_is_corrupt(tmp_path: Path, minilm: ModelCard) -> None:
+    """llama.cpp's own words are in the message."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(Path(minilm.path).read_bytes()[:-100_000])
+    with pytest.raises(ModelCorrupt, match=r"llama\.cpp"):
+        Model.load(str(path))
+
+
+def test_a_model_of_another_family_is_unsupported(tmp_path: Path) -> None:
+    """A sound llama is named as one; a BERT without weights is refused too."""
+    strange.llama(tmp_path / "llama.gguf")
+    with pytest.raises(ModelUnsupported, match="llama model"):
+        Model.load(str(tmp_path / "llama.gguf"))
+    strange.empty(tmp_path / "empty.gguf")
+    with pytest.raises(ModelUnsupported):
+        Model.load(str(tmp_path / "empty.gguf"))

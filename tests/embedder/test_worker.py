@@ -1,0 +1,73 @@
+"""Promises of pi_rag/embedder/worker.py, over a socketpair in one process."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pytest
+
+from pi_rag.embedder import wire
+from pi_rag.embedder.engine import Engine
+from pi_rag.embedder.worker import work
+from pi_rag.errors import VectorInvalid
+from pi_rag.processes.frames import packed, recv_frame
+
+if TYPE_CHECKING:
+    from pi_rag.types import Vectors
+
+BYTES_MAX = 10_000
+
+
+class FewWords:
+    """An engine that knows `good` and fails on all else."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One axis for every text."""
+        if set(texts) != {"good"}:
+            raise VectorInvalid("I do not know this word.")
+        return np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (len(texts), 1))
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Always three."""
+        return [3 for _ in texts]
+
+
+def frames_after(sent: bytes) -> list[bytes]:
+    """Every frame that a worker gives to a peer that sent these bytes and then ended."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(sent)
+        ours.shutdown(socket.SHUT_WR)
+        work(theirs, cast(Engine, FewWords()), BYTES_MAX)
+        theirs.close()
+        answers = []
+        while (payload := recv_frame(ours, BYTES_MAX)) is not None:
+            answers.append(payload)
+        return answers
+
+
+def asking(request_id: int, task: wire.Task, *texts: str) -> bytes:
+    """A request as a frame."""
+    return packed(wire.request(request_id, task, [wire.encoded_text(text) for text in texts]), BYTES_MAX)
+
+
+def test_it_greets_then_answers_each_request_under_its_id() -> None:
+    """Vectors, counts and errors; an error is an answer and does not end the work."""
+    hello, first, second, third = frames_after(
+        asking(1, "embed", "good", "good") + asking(2, "embed", "bad") + asking(3, "count", "x")
+    )
+    assert wire.parsed_hello(hello) == os.getpid()
+    assert wire.parsed_vectors(first, 1, 2, 2).shape == (2, 2)
+    with pytest.raises(VectorInvalid, match="this word"):
+        wire.parsed_vectors(second, 2, 1, 2)
+    assert wire.parsed_counts(third, 3, 1) == [3]
+
+
+@pytest.mark.parametrize("broken", [b"", b"\0", b"\xff\xff\xff\xff", asking(1, "embed", "good")[:-3]])
+def test_a_broken_frame_ends_the_work(broken: bytes) -> None:
+    """After a hello it goes, without an answer and without a traceback."""
+    assert len(frames_after(broken)) == 1
