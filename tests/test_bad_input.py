@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,27 +48,19 @@ def refusals(run: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {Path(each["source"]).name: each["code"] for each in job["refusals"]}
 
 
-def make_binary(path: Path) -> None:
-    path.write_bytes(bytes(range(256)) * 64)
+def filled(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
 
 
-def make_loop(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
-def make_pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-BAD_FILES = {
-    "empty.txt": (lambda path: path.write_bytes(b""), "document_empty"),
-    "blank.md": (lambda path: path.write_text(" \n\t\n"), "document_empty"),
-    "binary.dat": (make_binary, "document_binary"),
-    "huge.txt": (lambda path: path.write_text("word " * 300_000), "document_too_large"),
-    "loop": (make_loop, "document_link_loop"),
-    "pipe": (make_pipe, "document_unsupported"),
-    "cut.pdf": (lambda path: path.write_bytes(b"%PDF-1.7\n1 0 obj\n<<"), "document_damaged"),
-    "cut.docx": (lambda path: path.write_bytes(b"PK\x03\x04cut"), "document_damaged"),
+BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty.txt": (filled(b""), "document_empty"),
+    "blank.md": (filled(b" \n\t\n"), "document_empty"),
+    "binary.dat": (filled(bytes(range(256)) * 64), "document_binary"),
+    "huge.txt": (filled(b"word " * 300_000), "document_too_large"),
+    "loop": (lambda path: path.symlink_to(path.name), "document_link_loop"),
+    "pipe": (lambda path: os.mkfifo(path), "document_unsupported"),
+    "cut.pdf": (filled(b"%PDF-1.7\n1 0 obj\n<<"), "document_damaged"),
+    "cut.docx": (filled(b"PK\x03\x04cut"), "document_damaged"),
 }
 
 

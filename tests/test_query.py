@@ -199,7 +199,7 @@ async def test_a_passage_forgotten_meanwhile_is_left_out(
             await store.write(documents.remove_source, "pets.md", None)
         return await original(fn, *args)
 
-    store.read = read  # type: ignore[method-assign]
+    store.read = read  # type: ignore[method-assign,assignment]
 
     answer = await desk.search(Question("cat dog tax"))
 

@@ -1,8 +1,8 @@
 """The supervisor: build the house in order, keep it until a signal, tear it down in reverse.
 
-Order: settings, log, database, socket, model, desks, web server, proof, READY. Whatever fails on the way is
-a typed error and nothing is left behind. A model that cannot be used is not a failure: the service then
-answers from words alone and says so.
+Order: log, database, model, desks, socket, web server, proof, READY. Whatever fails on the way is a typed
+error, and nothing is left behind. A model that cannot be used is not a failure: the service then answers from
+words alone and says so.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     async with _house(settings, SystemClock()) as house:
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
             gate = Gate(application(house), settings.service)
-            async with web(gate, settings.service, sock):
-                await _until_stopped(house, gate, signals, reload)
+            async with web(gate, settings.service, sock) as server:
+                await _until_stopped(house, gate, server, signals, reload)
     _log.info("stopped")
     return 0
 
@@ -91,13 +91,18 @@ class _Signals:
         self.woken.set()
 
 
-async def _until_stopped(house: House, gate: Gate, signals: _Signals, reload: Callable[[], Settings]) -> None:
+async def _until_stopped(
+    house: House, gate: Gate, server: asyncio.Task[None], signals: _Signals, reload: Callable[[], Settings]
+) -> None:
     """Start what works by itself, then wait for signals and act on them."""
     proof = asyncio.create_task(_prove(house), name="proof")
+    for task in (proof, server):
+        task.add_done_callback(lambda _: signals.woken.set())
     try:
         while not signals.stop:
             await signals.woken.wait()
             signals.woken.clear()
+            _raise_faults(proof, server)
             if signals.reload:
                 signals.reload = False
                 _apply(house, gate, reload)
@@ -106,9 +111,15 @@ async def _until_stopped(house: House, gate: Gate, signals: _Signals, reload: Ca
         notify("STOPPING=1", "finishing what was acknowledged")
         _log.info("stopping", state=house.state)
         proof.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await proof
+        await asyncio.wait({proof})
         await house.runner.drain(house.settings.service.stop_s_max / 2)
+
+
+def _raise_faults(*tasks: asyncio.Task[None]) -> None:
+    """A fault in what works by itself ends the service, and whoever keeps it starts it again."""
+    for task in tasks:
+        if task.done() and not task.cancelled() and (fault := task.exception()):
+            raise fault
 
 
 async def _prove(house: House) -> None:

@@ -18,8 +18,13 @@ STOP_SHARE = 0.25
 
 
 @contextlib.asynccontextmanager
-async def web(app: ASGIApp, settings: ServiceSettings, sock: socket.socket) -> AsyncIterator[None]:
-    """Serve `app` inside the block; at its end take no more requests and finish those in progress."""
+async def web(
+    app: ASGIApp, settings: ServiceSettings, sock: socket.socket
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve `app` inside the block; at its end take no more requests and finish those in progress.
+
+    Gives the serving task, which ends early only by a fault.
+    """
     config = uvicorn.Config(
         app,
         http=bounded(settings.connections_max, settings.silence_s_max),
@@ -33,7 +38,7 @@ async def web(app: ASGIApp, settings: ServiceSettings, sock: socket.socket) -> A
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]), name="web")
     try:
-        yield
+        yield task
     finally:
         server.should_exit = True
         await task

@@ -23,7 +23,7 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 def serving(
     sock: socket.socket, connections_max: int, silence_s_max: float
-) -> AbstractAsyncContextManager[None]:
+) -> AbstractAsyncContextManager[object]:
     return web(hello, ServiceSettings(connections_max=connections_max, silence_s_max=silence_s_max), sock)
 
 

@@ -123,7 +123,7 @@ async def test_listing_goes_page_by_page(guest: httpx.AsyncClient) -> None:
     documents = [{"source": str(number), "text": f"note {number}"} for number in range(5)]
     await added(guest, {"documents": documents})
     seen: list[str] = []
-    after = 0
+    after: int | None = 0
     while after is not None:
         page = (await guest.get("/v1/documents", params={"limit": 2, "after": after})).json()
         seen += [row["source"] for row in page["documents"]]
