@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.running import RunningService
-from pi_rag.types import ModelCard
+from tests.docs.pages import ROOT
 
 pytestmark = pytest.mark.model
-
-ROOT = Path(__file__).resolve().parents[2]
 
 QUESTIONS = {
     "what survives a power cut": "docs/data.md",
@@ -27,17 +23,6 @@ QUESTIONS = {
     "which libraries does it need and what was passed over": "docs/decisions/dependencies.md",
     "how do I stop and restart the service": "docs/operate.md",
 }
-
-
-@pytest.fixture(scope="module")
-def service(minilm: ModelCard) -> Iterator[RunningService]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        RunningService(Path(folder), {"PI_RAG_MODEL": minilm.path}) as running,
-    ):
-        added = running.run("add", str(ROOT / "README.md"), str(ROOT / "docs"))
-        assert added.returncode == 0, added.stdout + added.stderr
-        yield running
 
 
 @pytest.mark.parametrize(("question", "page"), QUESTIONS.items(), ids=list(QUESTIONS.values()))
