@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pi_rag.cli.main import COMMANDS
+from tests.plain import plain_environ
 from tests.standin import standing_in
 
 HEAVY = {
@@ -44,7 +45,9 @@ CHECKOUT = Path(__file__).parents[1]
 def imported(*arguments: str, exit_code: int = 0) -> set[str]:
     """The modules that a whole `pi-rag` process imports."""
     command = [sys.executable, "-X", "importtime", "-m", "pi_rag.cli.main", *arguments]
-    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, cwd=CHECKOUT, env=plain_environ(), capture_output=True, text=True, check=False
+    )
     assert ran.returncode == exit_code, ran.stderr
     lines = [line for line in ran.stderr.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip() for line in lines}
@@ -95,5 +98,5 @@ def test_the_list_of_models_needs_no_arithmetic(tmp_path: Path) -> None:
 def test_the_measure_sees_what_is_heavy() -> None:
     """The test would notice: a process that does import numpy is told from one that does not."""
     command = [sys.executable, "-X", "importtime", "-c", "import numpy"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    ran = subprocess.run(command, env=plain_environ(), capture_output=True, text=True, check=True)
     assert "numpy" in heavy({line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()})

@@ -19,7 +19,7 @@ page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.
 
 @pytest.mark.parametrize("path", build.pages(), ids=lambda path: path.name)
 def test_generated_pages_are_up_to_date(path: Path) -> None:
-    """A page that is written from the code says what the code says. If not: python -m docs.build"""
+    """A page that is written from the code says what the code says; `python -m docs.build` mends it."""
     assert path.read_text() == build.pages()[path]
 
 

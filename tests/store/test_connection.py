@@ -14,6 +14,7 @@ import pytest
 from pi_rag.config import StoreSettings
 from pi_rag.store import Connection, connection, folder
 from pi_rag.store.rows import value
+from tests.plain import plain_environ
 
 
 @pytest.fixture
@@ -118,5 +119,6 @@ def test_pythons_own_sqlite_is_never_loaded() -> None:
         "connection.sqlite_vec_version();"
         "print([name for name in sys.modules if name in ('sqlite3', '_sqlite3', 'sqlite_vec')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=plain_environ(), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
