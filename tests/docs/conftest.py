@@ -1,4 +1,4 @@
-"""A real service for each file of tests, with the project's own pages in it, for the tests that do what the pages say."""
+"""A real service with the project's own pages in it, for the tests that do what the pages say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT
 
 @pytest.fixture(scope="module")
 def service(minilm: ModelCard) -> Iterator[RunningService]:
-    """A service that has read README.md and docs, as `./install.sh try` has it do. Examples may forget pages."""
+    """A service that has read README.md and docs. One for each file: the examples of one forget pages."""
     environ = {"PI_RAG_MODEL": minilm.path, "PI_RAG_CONFIG": "/dev/null"}
     with tempfile.TemporaryDirectory() as folder, RunningService(Path(folder), environ) as running:
         answer = running.client.add_paths([str(ROOT / "README.md"), str(ROOT / "docs")], wait=True)
