@@ -15,7 +15,8 @@
     ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
     │   └── SocketForbidden
     ├── ModelError ........... a model file or its source is at fault (HTTP 500, exit 6)
-    │   └── ModelMissing, ModelCorrupt, ModelUnsupported, ModelMismatch, ModelSourceFailed, VectorInvalid
+    │   └── ModelMissing, ModelCorrupt, ModelUnsupported, ModelMismatch, ModelSourceFailed, VectorInvalid,
+    │       TextNotEmbedded
     ├── StoreError ........... the database is at fault (HTTP 500, exit 7)
     │   └── LibraryTooOld, SchemaNewer, StoreDamaged, StoreReadOnly, DiskFull, StoreUnusable
     └── InternalError ........ a fault of ours (HTTP 500, exit 70)
@@ -372,6 +373,13 @@ class VectorInvalid(ModelError):
 
     code = "vector_invalid"
     hint_default = "Run: pi-rag model verify"
+
+
+class TextNotEmbedded(ModelError):
+    """Workers died or fell silent over one text, again and again: it is the text, not the workers."""
+
+    code = "text_not_embedded"
+    hint_default = "Leave it out, and report it with the service's log."
 
 
 class StoreError(PiRagError):

@@ -21,7 +21,14 @@ from pi_rag.embedder.calls import Bounds, Call, Piece, joined_vectors
 from pi_rag.embedder.lanes import Lanes
 from pi_rag.embedder.links import LinkLost, NurseryLink, WorkerLink
 from pi_rag.embedder.order import Order
-from pi_rag.errors import DeadlineExceeded, EmbedderUnavailable, InternalError, PiRagError, Stopping
+from pi_rag.errors import (
+    DeadlineExceeded,
+    EmbedderUnavailable,
+    InternalError,
+    PiRagError,
+    Stopping,
+    TextNotEmbedded,
+)
 
 if TYPE_CHECKING:
     from pi_rag.embedder.calls import Part
@@ -107,7 +114,7 @@ class Pool:
         """Shape (len(texts), dimensions), unit rows in the order of `texts`; at most `deadline_s` from now.
 
         A text longer than the window is cut; an empty one has a vector too. Raises Busy, Stopping,
-        DeadlineExceeded, EmbedderUnavailable, VectorInvalid.
+        DeadlineExceeded, EmbedderUnavailable, VectorInvalid, TextNotEmbedded.
         """
         parts = await self._call("embed", texts, lane, deadline_s)
         return joined_vectors(cast("list[Vectors]", parts), self._card.dimensions)
@@ -283,7 +290,7 @@ class Pool:
             await self._bury(worker, piece, error)
             return False
         except TimeoutError:
-            self._blame(piece, EmbedderUnavailable("A worker stayed silent over this request."))
+            self._blame(piece, TextNotEmbedded("A worker stayed silent over this text."))
             return False
         except PiRagError as error:
             self._blame(piece, error)
@@ -306,7 +313,7 @@ class Pool:
             piece.kills += 1
             self._put_back(piece)
         else:
-            self._blame(piece, EmbedderUnavailable(f"Workers die over this request: {why}"))
+            self._blame(piece, TextNotEmbedded(f"Workers die over this text: {why}"))
 
     def _blame(self, piece: Piece, error: PiRagError) -> None:
         """Another worker gets the piece, unless it has cost too many already."""
