@@ -17,6 +17,9 @@ from pi_rag.types import Chunk, Embedder, Reading
 COUNT_TEXTS = 256
 """Pieces whose tokens are counted in one request. Counting is a thousandth of embedding, so many fit."""
 
+SPECIAL_TOKENS = 2
+"""[CLS] and [SEP], which every text gets around it."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -24,23 +27,30 @@ R = TypeVar("R")
 class Cutter:
     """Cuts and embeds for all documents in hand, within one bound on requests under way."""
 
-    def __init__(self, embedder: Embedder, settings: Settings) -> None:
+    def __init__(self, embedder: Embedder, settings: Settings, tokens_max: int) -> None:
         self._embedder = embedder
         self._settings = settings.ingest
         self._deadline_s = settings.embedder.ingest_s_max
+        self._passage_tokens_max = passage_tokens_max(settings, tokens_max)
         # Two requests for each worker keep it busy while the next one is on its way.
-        self._under_way = asyncio.Semaphore(2 * settings.embedder.workers)
-        self._breadth = 2 * settings.embedder.workers
+        self._breadth = min(2 * settings.embedder.workers, settings.embedder.ingest_queue_max)
+        self._under_way = asyncio.Semaphore(self._breadth)
 
     async def cut(self, reading: Reading) -> list[Chunk]:
-        """Passages within `ingest.chunk_tokens_max`. Raises TryLater kinds."""
-        limit = self._settings.chunk_tokens_max
+        """Passages that fit the model with their headings. Raises TryLater kinds."""
+        limit = self._passage_tokens_max
         pieces = await asyncio.to_thread(atoms, reading.text, reading.kind)
         counts = await self._count([reading.text[piece.start : piece.end] for piece in pieces])
         while any(count > limit for count in counts):
             pieces, counts = await self._recount(reading.text, pieces, counts)
         return await asyncio.to_thread(
-            pack, reading.text, pieces, counts, limit, self._settings.chunk_overlap_tokens, reading.pages
+            pack,
+            reading.text,
+            pieces,
+            counts,
+            limit,
+            min(self._settings.chunk_overlap_tokens, limit // 2),
+            reading.pages,
         )
 
     async def embed(self, title: str, chunks: Sequence[Chunk]) -> bytes:
@@ -56,7 +66,7 @@ class Cutter:
         self, text: str, pieces: Sequence[Atom], counts: Sequence[int]
     ) -> tuple[list[Atom], list[int]]:
         """Cut what is too long into smaller pieces and count only those again."""
-        split = resplit(text, pieces, counts, self._settings.chunk_tokens_max)
+        split = resplit(text, pieces, counts, self._passage_tokens_max)
         fresh = [piece for piece, count in split if count is None]
         counted = iter(await self._count([text[piece.start : piece.end] for piece in fresh]))
         return [piece for piece, _ in split], [
@@ -105,6 +115,16 @@ class Cutter:
             # The others were cancelled because of the first; it alone says why.
             raise failed.exceptions[0] from None
         return [answers[number] for number in range(len(slices))]
+
+
+def passage_tokens_max(settings: Settings, tokens_max: int) -> int:
+    """`ingest.chunk_tokens_max`, or less for a model with a short window of `tokens_max`.
+
+    Its headings and the two tokens around every text must fit beside it; else its end would be cut off.
+    """
+    window = min(settings.embedder.tokens_max, tokens_max)
+    room = window - settings.ingest.heading_tokens_max - SPECIAL_TOKENS
+    return max(1, min(settings.ingest.chunk_tokens_max, room))
 
 
 def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

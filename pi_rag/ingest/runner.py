@@ -1,8 +1,9 @@
 """The queue's hands: claim the next document, have its story told, and record how it ended.
 
-The queue itself is durable and lives in the store; this room only works it off. A document that cannot be
-taken is refused with its reason. When the service itself cannot go on (no embedder, a full disk) the document
-goes back, unharmed and uncounted, and the hands rest for a moment. It knows nothing of HTTP.
+The queue itself is durable and lives in the store; this room only works it off. What becomes of a document
+follows from whose fault a failure is: the document's own refuses it with its reason; one that it may have had
+a part in is tried again and counted; one of the service (no embedder, a full disk) costs it nothing, and the
+hands rest for a moment. It knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -10,26 +11,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
-from pi_rag.errors import DocumentRefused, InternalError, NotFound, PiRagError, Stopping
+from pi_rag.errors import (
+    DocumentRefused,
+    InternalError,
+    NotFound,
+    PiRagError,
+    Stopping,
+    StoreBusy,
+    StoreError,
+    TryLater,
+)
 from pi_rag.ingest.reading import Reader
-from pi_rag.ingest.story import Outcome, Story
-from pi_rag.store import jobs
+from pi_rag.ingest.story import Story
+from pi_rag.store import Connection, jobs
 from pi_rag.store.store import Store
 from pi_rag.types import Embedder, Item, JobRow, NewItem, Refusal
 
 REST_S = 1.0
-"""How long the hands rest when the service cannot go on. Short enough to resume soon, long enough to idle."""
+"""How long a hand rests when the service cannot go on. Short enough to resume soon, long enough to idle."""
 
 RATE_WINDOW_S = 30.0
 """The rate shown is the mean of this long, so that one large document does not make it jump."""
 
 _log = log.logger("ingest")
+
+T = TypeVar("T")
 
 
 class Runner:
@@ -42,18 +54,20 @@ class Runner:
         refusal: PiRagError | None,
         settings: Settings,
         clock: Clock,
+        *,
+        tokens_max: int,
     ) -> None:
         self._store = store
         self._settings = settings.ingest
         self._refusal = refusal
         self._clock = clock
         self._reader = Reader(settings.ingest, clock)
-        self._story = Story(store, embedder, self._reader, settings, clock)
-        self._hands_count = max(2, settings.embedder.workers)
-        self._hands: list[asyncio.Task[None]] = []
-        self._woken = asyncio.Event()
-        self._changed = asyncio.Condition()
-        self._stopping = False
+        self._story = Story(store, embedder, self._reader, settings, clock, tokens_max=tokens_max)
+        self._hands = max(2, settings.embedder.workers)
+        self._work: asyncio.Task[None] | None = None
+        self._queued = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._current: dict[int, str] = {}
         self._waiting_for: str | None = None
         self._stored: deque[tuple[float, int]] = deque()
@@ -63,24 +77,29 @@ class Runner:
         """The reading child, while there is one."""
         return self._reader.pid
 
-    async def start(self) -> None:
-        """Begin with what an earlier run left unfinished."""
-        await self._store.write(jobs.release_running)
-        await self._store.write(jobs.forget_old, self._settings.jobs_kept_max)
-        self._hands = [
-            asyncio.create_task(self._hand(), name=f"ingest-{number}") for number in range(self._hands_count)
-        ]
+    def start(self) -> asyncio.Task[None]:
+        """Begin, with what an earlier run left unfinished. The task ends early only by a fault of ours."""
+        self._work = asyncio.create_task(self._run(), name="ingest")
+        return self._work
 
     async def enqueue(self, collection: str, items: Sequence[NewItem]) -> int:
-        """Queue documents durably; they are safe when this returns the job's id. Raises Busy, ModelError."""
-        if self._stopping:
+        """Queue documents durably; they are safe when this returns the job's id.
+
+        Raises Busy, Stopping, StoreError kinds, and ModelError kinds when no document could ever be taken.
+        """
+        if self._stopping.is_set():
             raise Stopping("The service is stopping and takes no more documents.")
         if self._refusal is not None:
             raise type(self._refusal)(self._refusal.message, hint=self._refusal.hint)
-        job_id: int = await self._store.write(
-            jobs.enqueue, collection, items, self._settings.queue_items_max, self._clock.wall_s()
+        job_id = await self._store.write(
+            _enqueued,
+            collection,
+            items,
+            self._settings.queue_items_max,
+            self._settings.jobs_kept_max,
+            self._clock.wall_s(),
         )
-        self._woken.set()
+        self._queued.set()
         return job_id
 
     async def job(self, job_id: int) -> JobRow:
@@ -90,20 +109,22 @@ class Runner:
     async def finished(self, job_id: int) -> JobRow:
         """A job once it is done. Raises Stopping when the service stops first; the job goes on later."""
         while True:
-            async with self._changed:
-                # Read under the lock, so that no change can slip in between the look and the wait.
+            # Taken before the look, so that no change can slip in between the look and the wait.
+            changed = self._changed
+            try:
                 job = await self.job(job_id)
-                if job.state == "done":
-                    return job
-                if self._stopping:
-                    raise Stopping(f"Job {job_id} is kept and goes on when the service starts again.")
-                await self._changed.wait()
+            except StoreBusy:
+                await asyncio.sleep(REST_S)
+                continue
+            if job.state == "done":
+                return job
+            if self._stopping.is_set():
+                raise Stopping(f"Job {job_id} is kept and goes on when the service starts again.")
+            await changed.wait()
 
     def status(self) -> dict[str, Any]:
         """What is being read now, how fast, and what it waits for."""
-        now_s = self._clock.monotonic_s()
-        while self._stored and self._stored[0][0] < now_s - RATE_WINDOW_S:
-            self._stored.popleft()
+        self._forget_old_rates()
         chunks = sum(count for _, count in self._stored)
         return {
             "current": sorted(self._current.values()),
@@ -113,83 +134,130 @@ class Runner:
 
     async def drain(self, seconds: float) -> None:
         """Finish the documents in hand within `seconds`; the rest stays queued."""
-        self._stopping = True
-        self._woken.set()
-        await self._tell_changed()
-        if self._hands:
-            await asyncio.wait(self._hands, timeout=seconds)
+        self._stopping.set()
+        self._queued.set()
+        self._tell_changed()
+        if self._work is not None:
+            await asyncio.wait({self._work}, timeout=seconds)
 
     async def stop(self) -> None:
         """End at once; what is in hand goes back to the queue."""
-        self._stopping = True
-        for hand in self._hands:
-            hand.cancel()
-        await asyncio.gather(*self._hands, return_exceptions=True)
+        await self.drain(0)
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait({self._work})
         await self._reader.stop()
 
+    async def _run(self) -> None:
+        await self._insist(jobs.release_running)
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._hands):
+                group.create_task(self._hand(), name=f"ingest-{number}")
+
     async def _hand(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             # Cleared before looking: what is queued from here on either is seen or wakes this hand again.
-            self._woken.clear()
-            try:
-                item = await self._store.write(jobs.claim, self._settings.attempts_max, self._clock.wall_s())
-            except PiRagError as error:
-                await self._rest(error)
-                continue
+            self._queued.clear()
+            item = await self._insist(jobs.claim, self._settings.attempts_max, self._clock.wall_s())
             if item is None:
-                await self._idle()
+                # Claiming may have given up the last document of a job.
+                self._tell_changed()
+                await self._queued.wait()
                 continue
             # Where one item was there may be more: the other hands look too.
-            self._woken.set()
-            await self._work(item)
+            self._queued.set()
+            await self._take_in(item)
+            # An item with the same source may have waited for this one.
+            self._queued.set()
 
-    async def _idle(self) -> None:
-        """Sleep until something is queued. Nobody polls: an idle service costs nothing."""
-        await self._tell_changed()
-        if not self._stopping:
-            await self._woken.wait()
-
-    async def _tell_changed(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    async def _work(self, item: Item) -> None:
+    async def _take_in(self, item: Item) -> None:
         self._current[item.id] = item.source
         try:
-            outcome = await self._story.tell(item)
+            chunks = await self._story.tell(item)
+        except asyncio.CancelledError:
+            # Should even that fail, the next start does it.
+            with contextlib.suppress(PiRagError):
+                await asyncio.shield(self._store.write(jobs.put_back, item.id, counted=False))
+            raise
         except (DocumentRefused, NotFound) as refused:
             await self._refuse(item, refused)
-        except PiRagError as error:
-            await self._give_back(item)
-            await self._rest(error)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._give_back(item))
-            raise
+        except (TryLater, StoreError) as hindered:
+            await self._insist(jobs.put_back, item.id, counted=False)
+            await self._rest(hindered)
+        except PiRagError as failed:
+            await self._try_again(item, failed)
         except Exception as fault:
             _log.exception("document_failed", item=item.id)
             await self._refuse(item, InternalError(f"{type(fault).__name__} while taking it in."))
         else:
-            self._note(outcome)
+            self._note(chunks)
         finally:
             self._current.pop(item.id, None)
-            await self._tell_changed()
+            self._tell_changed()
 
-    def _note(self, outcome: Outcome) -> None:
-        self._waiting_for = None
-        self._stored.append((self._clock.monotonic_s(), outcome.chunks))
+    async def _try_again(self, item: Item, failed: PiRagError) -> None:
+        """A document that may be the reason itself gets its attempts, then is refused with that reason."""
+        _log.warning("document_not_taken", item=item.id, attempts=item.attempts, code=failed.code)
+        if item.attempts >= self._settings.attempts_max:
+            await self._refuse(item, failed)
+        else:
+            await self._insist(jobs.put_back, item.id, counted=True)
 
     async def _refuse(self, item: Item, error: PiRagError) -> None:
         refusal = Refusal(item.source, error.code, error.message, error.hint)
-        with contextlib.suppress(PiRagError):
-            await self._store.write(jobs.finish, item.id, "refused", 0, refusal, self._clock.wall_s())
+        await self._insist(jobs.finish, item.id, "refused", 0, refusal, self._clock.wall_s())
+        self._waiting_for = None
 
-    async def _give_back(self, item: Item) -> None:
-        """Return a document to the queue, uncounted. Should even that fail, the next start does it."""
-        with contextlib.suppress(PiRagError):
-            await self._store.write(jobs.put_back, item.id)
+    async def _insist(self, write: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """A write of the queue's own books, again and again until the store can: nothing may be stranded."""
+        while True:
+            try:
+                return await self._store.write(write, *args, **kwargs)
+            except (TryLater, StoreError) as error:
+                if self._stopping.is_set():
+                    # The hand ends here, as if it had been cancelled; the next start puts the books right.
+                    raise asyncio.CancelledError from error
+                await self._rest(error)
 
     async def _rest(self, error: PiRagError) -> None:
         if self._waiting_for != error.code:
             _log.warning("ingest_waits", code=error.code, reason=error.message)
         self._waiting_for = error.code
-        await asyncio.sleep(max(REST_S, (error.retry_after_ms or 0) / 1000))
+        await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
+
+    def _note(self, chunks: int) -> None:
+        self._waiting_for = None
+        self._stored.append((self._clock.monotonic_s(), chunks))
+        self._forget_old_rates()
+
+    def _forget_old_rates(self) -> None:
+        now_s = self._clock.monotonic_s()
+        while self._stored and self._stored[0][0] < now_s - RATE_WINDOW_S:
+            self._stored.popleft()
+
+    def _tell_changed(self) -> None:
+        """Wake everybody who waits for a job. The next ones wait for the next change."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+def _enqueued(
+    db: Connection,
+    collection: str,
+    items: Sequence[NewItem],
+    queue_items_max: int,
+    jobs_kept_max: int,
+    now: float,
+) -> int:
+    """The new job, with the oldest finished ones forgotten, in one transaction."""
+    job_id = jobs.enqueue(db, collection, items, queue_items_max, now)
+    jobs.forget_old(db, jobs_kept_max)
+    return job_id
+
+
+async def _within(event: Awaitable[object], seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event
+    except TimeoutError:
+        return

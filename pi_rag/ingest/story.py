@@ -11,7 +11,6 @@ import hashlib
 import json
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pi_rag.clock import Clock
@@ -27,45 +26,49 @@ from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.types import Chunk, Embedder, Item, Kind, NewDocument, NewItem, Reading, Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a told story added."""
-
-    chunks: int = 0
-
-
 class Story:
     """Tells the stories of documents. It keeps no state between two of them."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, reader: Reader, settings: Settings, clock: Clock
+        self,
+        store: Store,
+        embedder: Embedder,
+        reader: Reader,
+        settings: Settings,
+        clock: Clock,
+        *,
+        tokens_max: int,
     ) -> None:
         self._store = store
         self._reader = reader
         self._settings = settings.ingest
-        self._cutter = Cutter(embedder, settings)
+        self._cutter = Cutter(embedder, settings, tokens_max)
         self._clock = clock
 
-    async def tell(self, item: Item) -> Outcome:
-        """From the queue to the store. Raises DocumentRefused, NotFound; TryLater and StoreError kinds."""
+    async def tell(self, item: Item) -> int:
+        """From the queue to the store; the number of passages that were added.
+
+        Raises DocumentRefused and NotFound for the document, TryLater and StoreError kinds for the service,
+        other errors when it is not known whose fault it was.
+        """
         if item.kind == "path" and await asyncio.to_thread(_is_folder, item.source):
-            return await self._unfold(item)
+            await self._unfold(item)
+            return 0
         data = await self._bytes_of(item)
-        digest = _digest(item, data)
+        digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
             await self._store.write(jobs.finish, item.id, "unchanged", 0, None, self._clock.wall_s())
-            return Outcome()
+            return 0
         reading = await self._read(item, data)
         chunks = await self._cutter.cut(reading)
         vectors = await self._cutter.embed(reading.title, chunks)
         await self._store.write(_commit, item, reading, digest, chunks, vectors, self._clock.wall_s())
-        return Outcome(chunks=len(chunks))
+        return len(chunks)
 
-    async def _unfold(self, item: Item) -> Outcome:
+    async def _unfold(self, item: Item) -> None:
         """A folder becomes its files, each a place in the queue of its own."""
         found, refusals = await asyncio.to_thread(_listed, item.source, self._settings.walk_files_max)
         await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s())
-        return Outcome()
 
     async def _bytes_of(self, item: Item) -> bytes:
         if item.kind == "path":
@@ -76,7 +79,7 @@ class Story:
 
     async def _read(self, item: Item, data: bytes) -> Reading:
         reading = _as_given(item, data) or await self._reader.read(item.source, data)
-        text = clean(reading.text)
+        text = await asyncio.to_thread(clean, reading.text)
         if not text.strip():
             raise DocumentEmpty("There is no text in it.")
         if len(text) > self._settings.document_chars_max:

@@ -76,6 +76,11 @@ class Meaning:
         """What this model wants before a query."""
         return self.card.query_prefix if self.card else ""
 
+    @property
+    def tokens_max(self) -> int:
+        """The model's window in tokens; without a model nothing is cut, and any number will do."""
+        return self.card.tokens_max if self.card else 512
+
     async def start(self) -> None:
         """Start the pool. A model that cannot boot is not an error here: the pool goes on trying."""
         if self._pool is not None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 
 from pi_rag import log
@@ -62,7 +64,9 @@ async def _house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         stack.push_async_callback(store.close)
         meaning = await meanings.find(settings, store, clock)
         stack.push_async_callback(meaning.stop)
-        runner = Runner(store, meaning.embedder, meaning.reason, settings, clock)
+        runner = Runner(
+            store, meaning.embedder, meaning.reason, settings, clock, tokens_max=meaning.tokens_max
+        )
         stack.push_async_callback(runner.stop)
         query = QueryDesk(
             store,
@@ -96,23 +100,41 @@ async def _until_stopped(
 ) -> None:
     """Start what works by itself, then wait for signals and act on them."""
     proof = asyncio.create_task(_prove(house), name="proof")
-    for task in (proof, server):
+    by_itself = (proof, server, house.runner.start())
+    for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
     try:
         while not signals.stop:
             await signals.woken.wait()
             signals.woken.clear()
-            _raise_faults(proof, server)
+            _raise_faults(*by_itself)
             if signals.reload:
                 signals.reload = False
                 _apply(house, gate, reload)
     finally:
         house.stopping = True
+        _bound_the_stop(house.settings.service.stop_s_max)
         notify("STOPPING=1", "finishing what was acknowledged")
         _log.info("stopping", state=house.state)
         proof.cancel()
         await asyncio.wait({proof})
         await house.runner.drain(house.settings.service.stop_s_max / 2)
+
+
+def _bound_the_stop(seconds: float) -> None:
+    """End the process after `seconds`, whatever still hangs.
+
+    Each room ends its own work in good order, but a thread that waits for a dead disk cannot be ended, and
+    Python waits for its threads. What was acknowledged is on the disk, and children die with their parent.
+    """
+
+    def end() -> None:
+        _log.warning("stop_cut_short", after_s=seconds)
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _raise_faults(*tasks: asyncio.Task[None]) -> None:
@@ -123,14 +145,13 @@ def _raise_faults(*tasks: asyncio.Task[None]) -> None:
 
 
 async def _prove(house: House) -> None:
-    """Start the model and the queue, and say READY when all of it has worked once.
+    """Start the model, and say READY when all of it has worked once.
 
     A model that fails in a way that no restart would mend must not keep the service from answering with
     words: systemd is then told READY with a status that says degraded (docs/decisions/0001).
     """
     await selftest.prove_words(house.store)
     await house.meaning.start()
-    await house.runner.start()
     told = ""
     while not house.proven:
         try:
@@ -139,6 +160,8 @@ async def _prove(house: House) -> None:
             told = _tell("ready", told)
         except PiRagError as error:
             told = _tell(f"degraded, answering from words alone: {error.message}", told)
+            if house.meaning.reason is not None:
+                return
             await asyncio.sleep(PROOF_S_BETWEEN)
 
 

@@ -59,10 +59,10 @@ def claim(db: Connection, attempts_max: int, now: float) -> Item | None:
     return None
 
 
-def put_back(db: Connection, item_id: int) -> None:
-    """Give up a begun item in good order, as at a shutdown: it waits again, its attempt is not counted."""
-    sql = "UPDATE job_items SET state = 'queued', attempts = attempts - 1 WHERE id = ? AND state = 'running'"
-    db.execute(sql, (item_id,))
+def put_back(db: Connection, item_id: int, *, counted: bool) -> None:
+    """Let a begun item wait again. Not `counted` when it had no part in it, as at a shutdown."""
+    sql = "UPDATE job_items SET state = 'queued', attempts = attempts - ? WHERE id = ? AND state = 'running'"
+    db.execute(sql, (0 if counted else 1, item_id))
 
 
 def expand(
@@ -133,13 +133,22 @@ def forget_old(db: Connection, jobs_kept_max: int) -> int:
 
 
 def _next(db: Connection) -> Item | None:
-    """The item whose turn it is, as it will be once claimed: jobs in their order, items in theirs."""
+    """The item whose turn it is, as it will be once claimed: jobs in their order, items in theirs.
+
+    One whose document is being worked on waits for that to end: of two versions of a document, the one that
+    was sent last must also be the last to be stored.
+    """
     sql = """
         SELECT job_items.id, job_id, collection, kind, source, title,
                coalesce((SELECT payload FROM item_payloads WHERE item_id = job_items.id), x''),
                metadata, attempts + 1
         FROM job_items JOIN jobs ON jobs.id = job_id
-        WHERE state = 'queued' ORDER BY job_id, job_items.id LIMIT 1
+        WHERE state = 'queued' AND NOT EXISTS (
+            SELECT 1 FROM job_items AS busy JOIN jobs AS its_job ON its_job.id = busy.job_id
+            WHERE busy.state = 'running' AND busy.source = job_items.source
+                AND its_job.collection = jobs.collection
+        )
+        ORDER BY job_id, job_items.id LIMIT 1
     """
     row = one_row(db, sql)
     return Item(*read_at(row, 7)) if row else None

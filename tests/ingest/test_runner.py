@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
 from pi_rag.embedder.fake import FakeEmbedder
-from pi_rag.errors import EmbedderUnavailable, ModelMismatch, Stopping
+from pi_rag.errors import (
+    DiskFull,
+    EmbedderUnavailable,
+    ModelMismatch,
+    PiRagError,
+    Stopping,
+    TextNotEmbedded,
+    VectorInvalid,
+)
 from pi_rag.ingest.runner import Runner
-from pi_rag.store import checkup, documents, identity
+from pi_rag.store import checkup, documents, identity, jobs
 from pi_rag.store.store import Store
-from pi_rag.types import Fingerprint, NewItem
+from pi_rag.types import Fingerprint, Lane, NewItem
+
+if TYPE_CHECKING:
+    from pi_rag.types import Vectors
 
 
 @pytest.fixture
@@ -41,13 +53,14 @@ async def embedder() -> FakeEmbedder:
 
 @contextlib.asynccontextmanager
 async def running(store: Store, embedder: FakeEmbedder, settings: Settings) -> AsyncIterator[Runner]:
-    runner = Runner(store, embedder, None, settings, SystemClock())
-    await runner.start()
+    runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
+    work = runner.start()
     try:
         yield runner
     finally:
         await runner.drain(5.0)
         await runner.stop()
+    assert work.cancelled() or work.exception() is None
 
 
 def notes(count: int) -> list[NewItem]:
@@ -95,7 +108,7 @@ async def test_a_model_that_does_not_fit_takes_no_documents(
 ) -> None:
     """They would wait for ever, so they are refused at the door with the reason."""
     reason = ModelMismatch("The index was made with another model.")
-    runner = Runner(store, embedder, reason, settings, SystemClock())
+    runner = Runner(store, embedder, reason, settings, SystemClock(), tokens_max=256)
 
     with pytest.raises(ModelMismatch, match="another model"):
         await runner.enqueue("default", notes(1))
@@ -134,6 +147,119 @@ async def test_stopping_keeps_what_waits_and_tells_who_waits(
         job = await asyncio.wait_for(successor.finished(job_id), 10)
 
     assert (job.items_done, job.items_refused) == (5, 0)
+
+
+async def test_of_two_versions_the_one_sent_last_is_kept(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """However long the older one takes: it is stored first, and the newer one replaces it."""
+    slow = asyncio.Event()
+    embed = embedder.embed
+
+    async def embed_slowly(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+        if any("old" in text for text in texts):
+            await slow.wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_slowly  # type: ignore[method-assign]
+    async with running(store, embedder, settings) as runner:
+        old = await runner.enqueue("default", [NewItem("text", "a", payload=b"the old version")])
+        new = await runner.enqueue("default", [NewItem("text", "a", payload=b"the new version")])
+        await runner.finished(await runner.enqueue("default", notes(3)))
+        slow.set()
+        await runner.finished(old)
+        await runner.finished(new)
+
+    rows = await store.read(documents.listing, None, 10, 0)
+    kept = next(row for row in rows if row.source == "a")
+    assert (await store.read(documents.get, kept.id)).text == "the new version"
+
+
+@pytest.mark.parametrize("failing", ["claim", "finish", "put_back", "release_running"])
+async def test_a_full_disk_strands_nothing(
+    store: Store, embedder: FakeEmbedder, settings: Settings, failing: str
+) -> None:
+    """Whatever entry in the queue's books fails for want of space: with space the job goes on to its end."""
+    full = True
+    write = store.write
+    refusable = NewItem("text", "empty", payload=b"  ")
+    if failing == "put_back":
+        embedder.broken = EmbedderUnavailable("none")
+
+    async def write_if_space(fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if full and fn.__name__ == failing:
+            raise DiskFull("The disk is full.")
+        return await write(fn, *args, **kwargs)
+
+    store.write = write_if_space  # type: ignore[method-assign]
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", [refusable, *notes(3)])
+        await until(lambda: runner.status()["waiting_for"] == "disk_full")
+        full = False
+        embedder.broken = None
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+
+    assert (job.items_done, job.items_refused) == (3, 1)
+
+
+@pytest.mark.parametrize("kind", [VectorInvalid, TextNotEmbedded])
+async def test_a_poisonous_document_is_given_up(
+    store: Store, embedder: FakeEmbedder, settings: Settings, kind: type[PiRagError]
+) -> None:
+    """One that workers cannot survive is tried three times, then refused with the reason; others go on."""
+    embed = embedder.embed
+    tries = 0
+
+    async def embed_most(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+        nonlocal tries
+        if any("poison" in text for text in texts):
+            tries += 1
+            raise kind("It cannot be done.")
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_most  # type: ignore[method-assign]
+    poison = NewItem("text", "bad", payload=b"poison")
+    async with running(store, embedder, settings) as runner:
+        job = await asyncio.wait_for(
+            runner.finished(await runner.enqueue("default", [poison, *notes(4)])), 20
+        )
+
+    assert tries == settings.ingest.attempts_max == 3
+    assert (job.items_done, job.items_refused) == (4, 1)
+    assert [(each.source, each.code) for each in job.refusals] == [("bad", kind.code)]
+
+
+async def test_a_fault_in_the_queue_itself_is_not_hidden(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """A hand that dies ends the whole work with its fault, so that the supervisor can see it and end."""
+    runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
+    write = store.write
+
+    async def write_with_fault(fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if fn.__name__ == "claim":
+            raise MemoryError
+        return await write(fn, *args, **kwargs)
+
+    store.write = write_with_fault  # type: ignore[method-assign]
+    work = runner.start()
+    await asyncio.wait({work}, timeout=10)
+
+    assert work.done() and isinstance(work.exception(), ExceptionGroup)
+    store.write = write  # type: ignore[method-assign]
+    await runner.stop()
+
+
+async def test_old_jobs_are_forgotten_while_it_runs(
+    store: Store, embedder: FakeEmbedder, tmp_path: Path
+) -> None:
+    """Not only at the next start: a service that never ends keeps its bound too."""
+    few = from_values({"service.data": str(tmp_path / "data"), "ingest.jobs_kept_max": 5})
+    async with running(store, embedder, few) as runner:
+        for note in notes(12):
+            await runner.finished(await runner.enqueue("default", [note]))
+
+    assert len(await store.read(jobs.listing, 100)) <= 6
 
 
 async def test_a_folder_is_unfolded_and_what_it_holds_is_counted(

@@ -40,7 +40,7 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
     print_of_fake = Fingerprint("fake", "0" * 64, "mean", "", embedder.dimensions, 1)
     await store.write(identity.claim_fingerprint, print_of_fake)
     meaning = Meaning(None, embedder, None)
-    runner = Runner(store, embedder, meaning.reason, settings, clock)
+    runner = Runner(store, embedder, meaning.reason, settings, clock, tokens_max=256)
     query = QueryDesk(
         store,
         embedder,
@@ -50,7 +50,7 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
         clock=clock,
     )
     await meaning.start()
-    await runner.start()
+    runner.start()
     house = House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
     house.proven = True
     yield house

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -124,6 +126,21 @@ def test_a_stop_under_load_keeps_everything_acknowledged(tmp_path: Path, minilm:
     assert took_s < 10.0
     assert (done["items_done"], done["items_refused"]) == (300, 0)
     assert truth.violations(service.data / "pi-rag.db", [each["source"] for each in wanted]) == []
+
+
+def test_a_stop_is_bounded_whatever_hangs() -> None:
+    """A thread that waits for a dead disk for ever does not keep the process from ending."""
+    code = (
+        "import threading; from pi_rag.service.run import _bound_the_stop;"
+        "threading.Thread(target=threading.Event().wait).start();"
+        "_bound_the_stop(0.2)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], timeout=60, check=False, capture_output=True, text=True
+    )
+
+    assert ended.returncode == 0
+    assert "stop_cut_short" in ended.stderr
 
 
 def test_the_log_holds_no_text_of_documents_or_queries(tmp_path: Path, minilm: ModelCard) -> None:

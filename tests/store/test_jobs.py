@@ -119,8 +119,33 @@ def test_an_item_put_back_in_good_order_loses_no_attempt(db: Connection) -> None
     """A long document survives any number of orderly restarts."""
     _enqueue(db, "long")
     for _ in range(10):
-        jobs.put_back(db, _claimed(db).id)
+        jobs.put_back(db, _claimed(db).id, counted=False)
     assert _claimed(db).attempts == 1
+
+
+def test_an_item_that_had_a_part_in_its_failure_counts_its_attempts(db: Connection) -> None:
+    """It may try again, but not for ever."""
+    job_id = _enqueue(db, "bad")
+    for attempt in (1, 2, 3):
+        item = _claimed(db)
+        assert item.attempts == attempt
+        jobs.put_back(db, item.id, counted=True)
+    assert jobs.claim(db, 3, 1.0) is None
+    assert jobs.job(db, job_id, 10).refusals[0].code == "document_gave_up"
+
+
+def test_a_document_in_work_holds_back_its_next_version(db: Connection) -> None:
+    """Two versions are never worked on at once; another collection's document of that name may be."""
+    _enqueue(db, "a", "a", "b")
+    jobs.enqueue(db, "other", [NewItem("path", "a")], 1000, 1.0)
+    first = _claimed(db)
+    assert first.source == "a"
+    assert _claimed(db).source == "b"
+    elsewhere = _claimed(db)
+    assert (elsewhere.source, elsewhere.collection) == ("a", "other")
+    assert jobs.claim(db, 3, 1.0) is None
+    jobs.finish(db, first.id, "done", 1, None, 2.0)
+    assert _claimed(db).source == "a"
 
 
 def test_a_folder_becomes_its_files(db: Connection) -> None:
@@ -201,7 +226,8 @@ class Queue(RuleBasedStateMachine):
     @rule(count=st.integers(0, 3))
     def ask(self, count: int) -> None:
         """A request comes in."""
-        jobs.enqueue(self.db, "default", [NewItem("path", "x")] * count, 1000, 1.0)
+        items = [NewItem("path", f"{self.asked}-{number}") for number in range(count)]
+        jobs.enqueue(self.db, "default", items, 1000, 1.0)
         self.asked += count
 
     @rule()
@@ -232,7 +258,7 @@ class Queue(RuleBasedStateMachine):
     def restart(self, orderly: bool) -> None:
         """The service stops, in good order or not, and starts again."""
         for item in self.running if orderly else []:
-            jobs.put_back(self.db, item.id)
+            jobs.put_back(self.db, item.id, counted=False)
         jobs.release_running(self.db)
         self.running = []
 

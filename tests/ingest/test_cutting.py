@@ -1,0 +1,79 @@
+"""From a text to passages with vectors, over the strict fake embedder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pi_rag.config import Settings, from_values
+from pi_rag.embedder.fake import FakeEmbedder
+from pi_rag.errors import EmbedderUnavailable
+from pi_rag.ingest.cutting import Cutter, passage_tokens_max
+from pi_rag.types import Reading
+
+TEXT = "# Boiler\n\n" + "The boiler was serviced in March. " * 60 + "\n\n## Parts\n\n" + "A new pump. " * 90
+
+
+@pytest.fixture
+async def embedder() -> FakeEmbedder:
+    fake = FakeEmbedder()
+    await fake.start()
+    return fake
+
+
+async def test_passages_and_vectors_come_in_pairs(embedder: FakeEmbedder) -> None:
+    """Each passage has one vector, made of its headings and its text, in the order of the text."""
+    cutter = Cutter(embedder, Settings(), 256)
+
+    chunks = await cutter.cut(Reading(TEXT, "Boiler", "markdown"))
+    vectors = np.frombuffer(await cutter.embed("Boiler", chunks), dtype=np.float32).reshape(-1, 384)
+    last = chunks[-1]
+    alone = await embedder.embed([f"{last.heading}\n{last.text}"], lane="ingest", deadline_s=1)
+
+    assert len(chunks) == len(vectors) > 3
+    assert all(TEXT[chunk.start : chunk.end] == chunk.text for chunk in chunks)
+    assert {chunk.heading for chunk in chunks} == {"Boiler", "Boiler > Parts"}
+    np.testing.assert_allclose(vectors[-1], alone[0], atol=1e-6)
+
+
+async def test_no_passage_is_longer_than_the_model_can_see(embedder: FakeEmbedder) -> None:
+    """A model with a short window gets shorter passages instead of losing their ends."""
+    cutter = Cutter(embedder, from_values({"ingest.heading_tokens_max": 8}), 64)
+
+    chunks = await cutter.cut(Reading(TEXT, "Boiler", "markdown"))
+
+    assert max(chunk.token_count for chunk in chunks) <= 64 - 8 - 2
+
+
+@pytest.mark.parametrize(("window", "room"), [(512, 200), (256, 200), (128, 86), (64, 22), (8, 1)])
+def test_the_room_of_a_passage_follows_the_window(window: int, room: int) -> None:
+    """Headings and the two tokens around a text come off the window; the setting is the upper bound."""
+    assert passage_tokens_max(Settings(), window) == room
+
+
+async def test_the_title_is_said_once(embedder: FakeEmbedder) -> None:
+    """Where the headings begin with the title it is not put before them again."""
+    cutter = Cutter(embedder, Settings(), 256)
+    chunks = await cutter.cut(Reading("# Roof\n\nIt is tight.", "Roof", "markdown"))
+    given: list[str] = []
+    embed = embedder.embed
+
+    async def remembering(texts, *, lane, deadline_s):  # type: ignore[no-untyped-def]  # a stand-in for one method
+        given.extend(texts)
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = remembering  # type: ignore[method-assign]
+    await cutter.embed("Roof", chunks)
+    await cutter.embed("House", chunks)
+
+    assert [text.splitlines()[0] for text in given] == ["Roof", "House > Roof"]
+
+
+async def test_the_first_failure_ends_the_document(embedder: FakeEmbedder) -> None:
+    """The reason comes out as itself, not wrapped, and nothing goes on behind it."""
+    cutter = Cutter(embedder, Settings(), 256)
+    chunks = await cutter.cut(Reading(TEXT, "Boiler", "markdown"))
+    embedder.broken = EmbedderUnavailable("none")
+
+    with pytest.raises(EmbedderUnavailable):
+        await cutter.embed("Boiler", chunks)
