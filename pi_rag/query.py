@@ -7,12 +7,13 @@ workshops, but neither HTTP nor processes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pi_rag.clock import Clock
-from pi_rag.config import EmbedderSettings, QuerySettings
+from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError, QueryEmpty, QueryTooLong
 from pi_rag.rank import Fused, Ranked, reciprocal_rank
 from pi_rag.store import search
@@ -58,15 +59,15 @@ class QueryDesk:
         embedder: Embedder,
         *,
         query_prefix: str,
+        query_s_max: float,
         settings: QuerySettings,
-        embedder_settings: EmbedderSettings,
         clock: Clock,
     ) -> None:
         self.settings = settings
         self._store = store
         self._embedder = embedder
         self._query_prefix = query_prefix
-        self._query_s_max = embedder_settings.query_s_max
+        self._query_s_max = query_s_max
         self._clock = clock
 
     async def search(self, question: Question) -> Answer:
@@ -170,20 +171,16 @@ class _Stopwatch:
         self._begun_s = clock.monotonic_s()
         self._stages: dict[str, float] = {}
 
-    def stage(self, name: str) -> _Stage:
-        return _Stage(self._clock, self._stages, name)
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun_s = self._clock.monotonic_s()
+        try:
+            yield
+        finally:
+            self._stages[name] = self._ms_since(begun_s)
 
     def report(self) -> dict[str, float]:
-        total = (self._clock.monotonic_s() - self._begun_s) * 1000
-        return {name: round(ms, 3) for name, ms in (*self._stages.items(), ("total", total))}
+        return {**self._stages, "total": self._ms_since(self._begun_s)}
 
-
-class _Stage:
-    def __init__(self, clock: Clock, stages: dict[str, float], name: str) -> None:
-        self._clock, self._stages, self._name = clock, stages, name
-
-    def __enter__(self) -> None:
-        self._begun_s = self._clock.monotonic_s()
-
-    def __exit__(self, *_: object) -> None:
-        self._stages[self._name] = (self._clock.monotonic_s() - self._begun_s) * 1000
+    def _ms_since(self, begun_s: float) -> float:
+        return round((self._clock.monotonic_s() - begun_s) * 1000, 3)

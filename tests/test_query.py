@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pi_rag.clock import SystemClock
-from pi_rag.config import EmbedderSettings, QuerySettings, StoreSettings
+from pi_rag.config import QuerySettings, StoreSettings
 from pi_rag.errors import (
     BadInput,
     DeadlineExceeded,
@@ -85,8 +85,8 @@ def desk(store: Store, embedder: ThreeMeanings) -> QueryDesk:
         store,
         embedder,
         query_prefix="find: ",
+        query_s_max=3.0,
         settings=QuerySettings(),
-        embedder_settings=EmbedderSettings(),
         clock=SystemClock(),
     )
 

@@ -72,8 +72,8 @@ async def _house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             store,
             meaning.embedder,
             query_prefix=meaning.query_prefix,
+            query_s_max=settings.embedder.query_s_max,
             settings=settings.query,
-            embedder_settings=settings.embedder,
             clock=clock,
         )
         yield House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)

@@ -45,8 +45,8 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
         store,
         embedder,
         query_prefix="",
+        query_s_max=settings.embedder.query_s_max,
         settings=settings.query,
-        embedder_settings=settings.embedder,
         clock=clock,
     )
     await meaning.start()
