@@ -8,10 +8,10 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings
-from pi_rag.embedder.fake import FakeEmbedder
 from pi_rag.embedder.pool import Pool
 from pi_rag.errors import Busy, EmbedderUnavailable, Stopping
 from pi_rag.types import Embedder, ModelCard
+from tests.embedder.fake import FakeEmbedder
 
 from .contract import EmbedderContract
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pi_rag.config import Settings, from_values
-from pi_rag.embedder.fake import FakeEmbedder
 from pi_rag.errors import EmbedderUnavailable
 from pi_rag.ingest.cutting import Cutter, passage_tokens_max
 from pi_rag.types import Reading
+from tests.embedder.fake import FakeEmbedder
 
 TEXT = "# Boiler\n\n" + "The boiler was serviced in March. " * 60 + "\n\n## Parts\n\n" + "A new pump. " * 90
 

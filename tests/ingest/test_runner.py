@@ -12,7 +12,6 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
-from pi_rag.embedder.fake import FakeEmbedder
 from pi_rag.errors import (
     DiskFull,
     EmbedderUnavailable,
@@ -26,6 +25,7 @@ from pi_rag.ingest.runner import Runner
 from pi_rag.store import checkup, documents, identity, jobs
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, Lane, NewItem
+from tests.embedder.fake import FakeEmbedder
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors

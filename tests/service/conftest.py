@@ -10,7 +10,6 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
-from pi_rag.embedder.fake import FakeEmbedder
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.service.app import application
@@ -20,6 +19,7 @@ from pi_rag.service.meaning import Meaning
 from pi_rag.store import identity
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint
+from tests.embedder.fake import FakeEmbedder
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A strict stand-in for the pool: same promises, no process, no model.
 
 A text's vector is made of its hashed words, so texts that share words have similar vectors. It passes
-`tests/embedder/contract.py`, as the pool does, and is for tests and examples only.
+`tests/embedder/contract.py`, as the pool does.
 """
 
 from __future__ import annotations
