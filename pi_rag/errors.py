@@ -31,7 +31,7 @@ This module imports nothing of ours, so that every other one may import it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class PiRagError(Exception):
@@ -48,6 +48,10 @@ class PiRagError(Exception):
         self.message = message
         self.hint = hint or self.hint_default
         self.retry_after_ms = self.retry_after_ms_default if retry_after_ms is None else retry_after_ms
+
+    def again(self) -> Self:
+        """The same reason, as a new exception: one that is raised twice keeps growing its traceback."""
+        return type(self)(self.message, hint=self.hint, retry_after_ms=self.retry_after_ms)
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON shape that every door shows: {code, message, hint, retry_after_ms}."""
@@ -448,7 +452,7 @@ def every_kind(root: type[PiRagError] = PiRagError) -> Iterator[type[PiRagError]
 
 
 def from_wire(wire: Mapping[str, Any]) -> PiRagError:
-    """The error that a service described in JSON. A code of a newer service becomes its nearest known one."""
+    """The error that a service described in JSON. A code of a newer service becomes PiRagError."""
     kinds = {kind.code: kind for kind in every_kind()}
     kind = kinds.get(str(wire.get("code")), PiRagError)
     retry = wire.get("retry_after_ms")

@@ -36,6 +36,18 @@ def test_an_error_survives_the_wire(kind: type[PiRagError]) -> None:
     assert (got.message, got.hint, got.retry_after_ms) == ("It broke.", "Mend it.", 1234)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+def test_a_reason_can_be_given_again(kind: type[PiRagError]) -> None:
+    """The same in every word, and yet another exception."""
+    first = kind("It broke.", hint="Mend it.", retry_after_ms=1234)
+
+    again = first.again()
+
+    assert type(again) is kind
+    assert again is not first
+    assert again.to_wire() == first.to_wire()
+
+
 def test_an_unknown_code_is_still_an_error() -> None:
     """A newer service may have codes that this client does not know."""
     got = from_wire({"code": "from_the_future", "message": "New.", "hint": None})

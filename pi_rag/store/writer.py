@@ -91,7 +91,7 @@ class Writer:
         if self._abandoned:
             raise Stopping("The store is closing.")
         if self._damage:
-            raise self._damage
+            raise self._damage.again()
         try:
             with translated():
                 result = transaction(self._db, job)

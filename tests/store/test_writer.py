@@ -120,15 +120,19 @@ async def test_a_full_disk_is_said_and_writing_goes_on_when_there_is_space(write
 
 
 async def test_after_damage_nothing_is_written_any_more(writer: Writer) -> None:
-    """Writing on would make it worse."""
+    """Writing on would make it worse. Each refusal is an exception of its own: a shared one only grows."""
 
     def meets_damage(db: Connection) -> None:
         raise apsw.exception_for(apsw.SQLITE_CORRUPT)
 
     with pytest.raises(StoreDamaged):
         await writer.run(meets_damage)
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreDamaged) as first:
         await writer.run(_insert)
+    with pytest.raises(StoreDamaged) as second:
+        await writer.run(_insert)
+    assert first.value is not second.value
+    assert first.value.to_wire() == second.value.to_wire()
     assert "damaged" in writer.stats()["damage"]
 
 
