@@ -1,7 +1,8 @@
 """The one clock. Elapsed time is monotonic; the wall clock is only for stamps that people read.
 
-A Pi has no battery-backed clock: its wall time jumps at the first network sync, so no wait, deadline or
-age may be computed from it. Everything that needs time takes a `Clock` as an argument; tests pass a fake.
+A Pi has no battery-backed clock: its wall time jumps at the first network sync, so no wait or deadline may be
+computed from it. An age that is only shown may be the difference of two stamps, and is never below zero.
+Everything that needs time takes a `Clock` as an argument; tests pass a fake.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class ServiceSettings:
     socket_mode: str = setting(
         "600",
         "octal",
-        "Rights of the socket. 600: only the user who runs the service. 660: the socket's group too.",
+        "Rights of the socket. 600: only the user who runs the service. 660: the socket's group too. 666: "
+        "every user of the machine, who can then read all that is remembered.",
+        choices=("600", "660", "666"),
     )
     request_mib_max: int = setting(
         96,
@@ -72,12 +74,27 @@ class ServiceSettings:
         low=1,
         high=1024,
     )
+    waiting_max: int = setting(
+        32,
+        "requests",
+        "Adds that may wait for their documents to be stored. One more is answered at once, with its job "
+        "queued. Below requests_max, so that searches always find a place.",
+        low=0,
+        high=1024,
+    )
     connections_max: int = setting(
         256,
         "connections",
         "Open connections. One more is answered 503 and closed; it bounds what idle clients can hold.",
         low=1,
         high=4096,
+    )
+    head_kib_max: int = setting(
+        64,
+        "KiB",
+        "Largest head of a request, its address and header lines. A larger one is refused.",
+        low=4,
+        high=1024,
     )
     silence_s_max: float = setting(
         5.0,
@@ -281,7 +298,7 @@ class StoreSettings:
         4.0,
         "s",
         "Longest the store waits at shutdown for reads and writes in progress. Past it they are stopped, and "
-        "a stopped write leaves nothing behind. Keep it below service.stop_s_max.",
+        "a stopped write leaves nothing behind. It must be below service.stop_s_max.",
         low=0.1,
         high=60,
     )
@@ -461,7 +478,7 @@ class Settings:
     @property
     def data_path(self) -> Path:
         """Folder of the database and the models."""
-        return Path(self.service.data) if self.service.data else default_data_path(os.environ)
+        return Path(self.service.data) if self.service.data else default_data_path()
 
     @property
     def socket_path(self) -> Path:
@@ -482,35 +499,29 @@ class Settings:
         return self.data_path / "models"
 
 
-def default_data_path(environ: Mapping[str, str]) -> Path:
+def default_data_path() -> Path:
     """`pi-rag` in the XDG data folder (XDG Base Directory Specification 0.8)."""
-    xdg = environ.get("XDG_DATA_HOME")
+    xdg = os.environ.get("XDG_DATA_HOME")
     base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".local" / "share"
     return base / "pi-rag"
 
 
-def default_config_path(environ: Mapping[str, str]) -> Path | None:
+def default_config_path() -> Path | None:
     """The first settings file that exists: the user's own, then the machine's."""
-    xdg = environ.get("XDG_CONFIG_HOME")
+    xdg = os.environ.get("XDG_CONFIG_HOME")
     base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".config"
     candidates = (base / "pi-rag" / "pi-rag.toml", Path("/etc/pi-rag/pi-rag.toml"))
     return next((path for path in candidates if os.access(path, os.R_OK)), None)
 
 
-def load(
-    config: str | None = None,
-    *,
-    flags: Mapping[str, Any] | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Settings:
+def load(config: str | None = None, *, flags: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force.
 
     `flags` are values by dotted name (`service.data`); None values are skipped. Raises SettingsInvalid.
     """
-    env = os.environ if environ is None else environ
-    chosen = config or env.get("PI_RAG_CONFIG") or default_config_path(env)
+    chosen = config or os.environ.get("PI_RAG_CONFIG") or default_config_path()
     values = _from_file(Path(chosen)) if chosen else {}
-    values |= _from_environment(env)
+    values |= _from_environment()
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     return from_values(values)
 
@@ -573,14 +584,13 @@ def _flattened(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return flat
 
 
-def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+def _from_environment() -> dict[str, Any]:
     by_env = {env_name(name, item): name for name, item in names().items()}
-    unknown = [
-        key for key in env if key.startswith("PI_RAG_") and key not in by_env and key not in _ENV_OTHER
-    ]
+    ours = [key for key in os.environ if key.startswith("PI_RAG_")]
+    unknown = [key for key in ours if key not in by_env and key not in _ENV_OTHER]
     if unknown:
         raise SettingsInvalid(f"There is no setting {unknown[0]!r}.", hint=_nearest(unknown[0], list(by_env)))
-    return {name: env[key] for key, name in by_env.items() if env.get(key)}
+    return {by_env[key]: os.environ[key] for key in ours if key in by_env and os.environ[key]}
 
 
 _ENV_OTHER = frozenset({"PI_RAG_CONFIG"})
@@ -644,6 +654,8 @@ def _check_relations(settings: Settings) -> None:
             f"The socket path {settings.socket_path} is longer than {SOCKET_PATH_BYTES_MAX} bytes.",
             hint="Choose a shorter one with --socket or PI_RAG_SOCKET.",
         )
-    mode = settings.service.socket_mode
-    if mode not in {"600", "660", "666"}:
-        raise SettingsInvalid(f"service.socket_mode is {mode!r}; it must be 600, 660 or 666.")
+    close_s_max, stop_s_max = settings.store.close_s_max, settings.service.stop_s_max
+    if close_s_max >= stop_s_max:
+        raise SettingsInvalid(
+            f"store.close_s_max ({close_s_max:g}) must be below service.stop_s_max ({stop_s_max:g})."
+        )

@@ -1,5 +1,6 @@
 """Settings: where they come from, and what is refused."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,28 @@ from pi_rag import config
 from pi_rag.errors import SettingsInvalid
 
 
+@pytest.fixture(autouse=True)
+def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PI_RAG_")]:
+        monkeypatch.delenv(name)
+
+
 def written(folder: Path, text: str) -> str:
     path = folder / "pi-rag.toml"
     path.write_text(text, encoding="utf-8")
     return str(path)
 
 
-def test_a_flag_beats_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+def test_a_flag_beats_the_environment_which_beats_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The nearest to the person wins."""
     path = written(tmp_path, "[embedder]\nworkers = 2\nsequences_max = 3\n[query]\nk_max = 50\n")
-    environ = {"PI_RAG_CONFIG": path, "PI_RAG_WORKERS": "3", "PI_RAG_EMBEDDER_SEQUENCES_MAX": "5"}
+    monkeypatch.setenv("PI_RAG_CONFIG", path)
+    monkeypatch.setenv("PI_RAG_WORKERS", "3")
+    monkeypatch.setenv("PI_RAG_EMBEDDER_SEQUENCES_MAX", "5")
 
-    settings = config.load(environ=environ, flags={"embedder.workers": 6, "service.data": None})
+    settings = config.load(flags={"embedder.workers": 6, "service.data": None})
 
     assert settings.embedder.workers == 6
     assert settings.embedder.sequences_max == 5
@@ -41,16 +52,17 @@ def test_a_typing_mistake_is_named_with_the_nearest_right_key(
 ) -> None:
     """A setting that nobody reads would be a silent failure."""
     with pytest.raises(SettingsInvalid) as caught:
-        config.load(written(tmp_path, text), environ={})
+        config.load(written(tmp_path, text))
 
     assert repr(named) in caught.value.message
     assert repr(nearest) in caught.value.hint
 
 
-def test_a_misspelt_variable_is_named_too() -> None:
+def test_a_misspelt_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is a settings file like any other."""
+    monkeypatch.setenv("PI_RAG_WORKER", "2")
     with pytest.raises(SettingsInvalid) as caught:
-        config.load(environ={"PI_RAG_WORKER": "2", "HOME": "/nowhere"})
+        config.load("/dev/null")
 
     assert "PI_RAG_WORKER'" in caught.value.message
     assert "PI_RAG_WORKERS" in caught.value.hint
@@ -87,6 +99,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         config.from_values({"ingest.chunk_tokens_max": 500, "ingest.heading_tokens_max": 50})
     with pytest.raises(SettingsInvalid, match="at most half"):
         config.from_values({"ingest.chunk_overlap_tokens": 150})
+    with pytest.raises(SettingsInvalid, match=r"close_s_max \(4\) must be below service.stop_s_max \(4\)"):
+        config.from_values({"service.stop_s_max": 4})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +114,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
 
     with pytest.raises(SettingsInvalid, match=word):
-        config.load(str(path), environ={})
+        config.load(str(path))
 
 
 def test_the_folders_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

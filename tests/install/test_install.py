@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -202,7 +203,9 @@ def test_the_settings_of_a_machine_are_valid(shell: Shell, monkeypatch: pytest.M
     """The settings file of a service loads, names its three places, and leaves all else at its default."""
     done = shell.run("DATA=/var/lib/pi-rag; put_settings")
     assert done.returncode == 0, done.stderr
-    settings = config.load(str(shell.folder / "etc" / "pi-rag.toml"), environ={})
+    for name in [name for name in os.environ if name.startswith("PI_RAG_")]:
+        monkeypatch.delenv(name)
+    settings = config.load(str(shell.folder / "etc" / "pi-rag.toml"))
     assert settings.service.data == "/var/lib/pi-rag"
     assert settings.service.socket == "/run/pi-rag/pi-rag.sock"
     assert settings.service.socket_mode == "660"
