@@ -25,7 +25,7 @@ Mode = Literal["hybrid", "vector", "text"]
 Kind = Literal["text", "markdown", "code", "html", "pdf", "docx"]
 """What a document was before it became text; it chooses the reader and the way it is cut."""
 
-Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch", "words_unavailable"]
+Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
 """Why an answer was made from less than everything: the closed vocabulary of `degraded`."""
 
 ItemKind = Literal["path", "text", "bytes"]

@@ -23,7 +23,6 @@ ADVICE = {
     "embedder_unavailable": "Search goes by words alone. Check the model: pi-rag doctor",
     "embedder_timeout": "Vectors come too slowly. See what the machine is busy with: top",
     "model_mismatch": "The index was made with another model. Go back to it: pi-rag model use NAME",
-    "words_unavailable": "Search goes by vectors alone. Check the index: pi-rag doctor",
 }
 """What to do about each reason in `degraded`."""
 
