@@ -141,7 +141,7 @@ class DocumentTooLarge(DocumentRefused):
     """A file is larger than `ingest.document_mib_max`, or its text than `ingest.document_chars_max`."""
 
     code = "document_too_large"
-    hint_default = "Split it, or raise ingest.document_mib_max."
+    hint_default = "Split it, or raise ingest.document_mib_max (of its text: ingest.document_chars_max)."
 
 
 class DocumentUnreadable(DocumentRefused):

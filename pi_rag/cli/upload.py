@@ -88,7 +88,7 @@ class Upload:
 
     def _read(self, path: str, title: str | None) -> Document | None:
         """The file as a document; None when it was refused."""
-        from pi_rag.ingest.reading import read_file
+        from pi_rag.ingest.file import read_file
 
         source = _shown(path)
         try:

@@ -8,7 +8,6 @@ the names of our own errors. It never runs OCR, writes no file and reaches no ne
 from __future__ import annotations
 
 import re
-import resource
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +26,7 @@ from pi_rag.ingest.reader_wire import Terms, answer, request_parts
 from pi_rag.ingest.structure import as_markdown
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
-from pi_rag.processes.limits import Limits, apply, yield_to_oom
+from pi_rag.processes.limits import Limits, allow_cpu, apply, yield_to_oom
 from pi_rag.text.kinds import OLE_MAGIC
 from pi_rag.text.titles import title_of
 from pi_rag.text.webpage import main_part, page_of, plain_text, title_of_page
@@ -71,16 +70,6 @@ def main(argv: Sequence[str]) -> None:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)
             send_frame(sock, answer(said_of(frame, terms.chars_max)), terms.answer_bytes_max)
-
-
-def allow_cpu(more_s: int) -> None:
-    """Let the kernel end this process with SIGXCPU after so many further seconds of processor time.
-
-    The limit counts from the start of the process, so it is moved on for each document.
-    """
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + more_s + 1, hard))
 
 
 def said_of(frame: bytes, chars_max: int) -> Reading | PiRagError:

@@ -13,7 +13,7 @@ import signal
 
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
-from pi_rag.errors import DocumentDamaged, DocumentTooLarge, DocumentTooSlow, InternalError, PiRagError
+from pi_rag.errors import Busy, DocumentDamaged, DocumentTooSlow, InternalError, PiRagError
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reader_wire import Terms, reading, request
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
@@ -31,6 +31,9 @@ THREAD_BYTES_MIN = 256 * 1024
 """Smaller texts are decoded at once: handing one to a thread takes longer."""
 
 END_GRACE_S = 1.0
+
+ATTEMPTS_MAX = 2
+"""How often a document is begun whose reader is killed from outside, which says nothing of the document."""
 
 CHILD_MODULE = "pi_rag.ingest.reader_child"
 
@@ -61,25 +64,18 @@ class Reader:
         return self._line.child.pid if self._line is not None else None
 
     async def read(self, name: str, data: bytes) -> Reading:
-        """The text of a document called `name`. Raises DocumentRefused kinds.
+        """The text of a document called `name`. Raises DocumentRefused kinds, and Busy when no child can start.
 
-        From the main thread only: it may have to spawn the child.
+        From the main thread only: it may have to spawn the child. The caller bounds what goes in and what is
+        kept of what comes out; only what the child unpacks is bounded here.
         """
-        if len(data) > self._settings.document_mib_max * MIB:
-            raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
         kind = kind_of(name, data[:HEAD_BYTES])
         if kind in ("html", "pdf", "docx"):
             async with self._turn:
-                found = await self._read_by_child(name, kind, data)
-        elif len(data) < THREAD_BYTES_MIN:
-            found = _read_text(name, kind, data)
-        else:
-            found = await asyncio.to_thread(_read_text, name, kind, data)
-        length, most = len(found.text), self._settings.document_chars_max
-        if length > most:
-            hint = "Split it, or raise ingest.document_chars_max."
-            raise DocumentTooLarge(f"It has {length} characters; at most {most} are taken.", hint=hint)
-        return found
+                return await self._read_by_child(name, kind, data)
+        if len(data) < THREAD_BYTES_MIN:
+            return _read_text(name, kind, data)
+        return await asyncio.to_thread(_read_text, name, kind, data)
 
     async def stop(self) -> None:
         """End the child; a document that it is on is given up first by whoever waits for it."""
@@ -87,66 +83,54 @@ class Reader:
             if self._idle:
                 self._idle.cancel()
                 await asyncio.gather(self._idle, return_exceptions=True)
-            await self._end_child()
+            await self._end_child(END_GRACE_S)
 
     async def _read_by_child(self, name: str, kind: Kind, data: bytes) -> Reading:
-        """One document through the child, which is replaced when it did not come out of it well."""
+        """One document through the child, and through another one when that is killed over it."""
         asked = request(name, kind, data)
-        line = await self._ready_line()
+        code = None
+        for _ in range(ATTEMPTS_MAX):
+            line = await self._ready_line()
+            try:
+                return await self._asked(line, asked, kind)
+            except FrameError:
+                code = await line.child.wait(END_GRACE_S)
+                await self._end_child(0.0)
+            if code != -signal.SIGKILL:
+                break
+        raise _died(code, self._terms)
+
+    async def _asked(self, line: _Line, asked: bytes, kind: Kind) -> Reading:
+        """What the child says of a document; it ends when that takes too long or makes no sense."""
         try:
             async with asyncio.timeout(self._settings.read_s_max):
                 answer = await line.ask(asked)
             self._used_at_s = self._clock.monotonic_s()
             return reading(answer, kind)
         except TimeoutError:
-            await self._drop_child()
+            await self._end_child(0.0)
             raise DocumentTooSlow(f"It took longer than {self._settings.read_s_max:g} s to read.") from None
-        except FrameError as error:
-            raise await self._autopsy() from error
         except InternalError as error:
-            await self._drop_child()
+            await self._end_child(0.0)
             raise DocumentDamaged("Its reader gave an answer that makes no sense.") from error
         except asyncio.CancelledError:  # the child is in the middle of something that nobody waits for
-            await self._drop_child()
+            await self._end_child(0.0)
             raise
 
     async def _ready_line(self) -> _Line:
         if self._line is not None and not self._line.child.alive:
-            await self._drop_child()
+            await self._end_child(0.0)
         if self._line is None:
             self._line = await _Line.open(self._module, self._terms)
             self._used_at_s = self._clock.monotonic_s()
+        if self._idle is None or self._idle.done():
             self._idle = asyncio.create_task(self._end_when_idle(), name="reader-idle")
         return self._line
 
-    async def _autopsy(self) -> PiRagError:
-        """What the end of the child says about the document it was on."""
-        line = self._line
-        code = await line.child.wait(END_GRACE_S) if line else None
-        await self._drop_child()
-        if code == -signal.SIGXCPU:
-            return DocumentTooSlow(f"It took more than {self._terms.cpu_s_max} s of processor time.")
-        if code == -signal.SIGABRT:
-            return DocumentDamaged(
-                f"Its reader gave up, most often for want of memory (ingest.reader_memory_mib_max is "
-                f"{self._terms.memory_mib_max})."
-            )
-        end = signal.Signals(-code).name if code is not None and code < 0 else f"code {code}"
-        return DocumentDamaged(f"Its reader ended with {end}.")
-
-    async def _drop_child(self) -> None:
+    async def _end_child(self, grace_s: float) -> None:
         line, self._line = self._line, None
-        if self._idle and self._idle is not asyncio.current_task():
-            self._idle.cancel()
-        self._idle = None
         if line:
-            await line.close(0.0)
-
-    async def _end_child(self) -> None:
-        line, self._line = self._line, None
-        self._idle = None
-        if line:
-            await line.close(END_GRACE_S)
+            await line.close(grace_s)
 
     async def _end_when_idle(self) -> None:
         """Give the child's memory back some time after its last document."""
@@ -154,7 +138,7 @@ class Reader:
             async with self._turn:
                 left_s = self._used_at_s + self._settings.reader_idle_s_max - self._clock.monotonic_s()
                 if left_s <= 0:
-                    return await self._end_child()
+                    return await self._end_child(END_GRACE_S)
             await asyncio.sleep(left_s)
 
 
@@ -175,8 +159,11 @@ class _Line:
 
     @classmethod
     async def open(cls, module: str, terms: Terms) -> _Line:
-        """Spawn a child under these terms."""
-        child = Child.spawn(module, [terms.as_argument()], environ=CHILD_ENVIRON)
+        """Spawn a child under these terms. Raises Busy when the machine has no process or memory to give."""
+        try:
+            child = Child.spawn(module, [terms.as_argument()], environ=CHILD_ENVIRON)
+        except OSError as error:
+            raise Busy(f"No reader can be started now: {error.strerror}.") from error
         try:
             reader, writer = await asyncio.open_connection(sock=child.sock, limit=MIB)
         except BaseException:
@@ -195,6 +182,24 @@ class _Line:
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
         await self.child.end(grace_s)
+
+
+def _died(code: int | None, terms: Terms) -> PiRagError:
+    """What the end of the child says about the document it was on."""
+    if code == -signal.SIGXCPU:
+        return DocumentTooSlow(f"It took more than {terms.cpu_s_max} s of processor time.")
+    if code == -signal.SIGABRT:
+        return DocumentDamaged(
+            f"Its reader gave up, most often for want of memory (ingest.reader_memory_mib_max is "
+            f"{terms.memory_mib_max})."
+        )
+    if code == -signal.SIGKILL:
+        return DocumentDamaged(
+            f"Its reader was killed {ATTEMPTS_MAX} times (SIGKILL), most often because memory ran out.",
+            hint="Add it again when more memory is free.",
+        )
+    end = signal.Signals(-code).name if code is not None and code < 0 else f"code {code}"
+    return DocumentDamaged(f"Its reader ended with {end}.")
 
 
 def _read_text(name: str, kind: Kind, data: bytes) -> Reading:

@@ -24,8 +24,6 @@ class Limits:
 
     memory_mib_max: int | None = None
     """Address space, which is more than what is resident: libraries count whole."""
-    cpu_s_max: int | None = None
-    """Processor time. The kernel ends the child with SIGXCPU, and a second later with SIGKILL."""
     file_mib_max: int | None = None
     """Size of any file it writes. 0 forbids writing."""
     files_open_max: int | None = None
@@ -36,26 +34,24 @@ class Limits:
 def apply(limits: Limits) -> None:
     """Put the limits on this process, for good. No limit is ever raised. Never leaves a core file."""
     if not limits.network:
-        drop_network()
+        _drop_network()
     _limit(resource.RLIMIT_CORE, 0)
     if limits.memory_mib_max is not None:
         _limit(resource.RLIMIT_AS, limits.memory_mib_max * MIB)
-    if limits.cpu_s_max is not None:
-        _limit(resource.RLIMIT_CPU, limits.cpu_s_max, slack=1)
     if limits.file_mib_max is not None:
         _limit(resource.RLIMIT_FSIZE, limits.file_mib_max * MIB)
     if limits.files_open_max is not None:
         _limit(resource.RLIMIT_NOFILE, limits.files_open_max)
 
 
-def drop_network() -> bool:
-    """Move into a network namespace without interfaces. False where the kernel does not permit it.
+def allow_cpu(more_s: int) -> None:
+    """Let the kernel end this process with SIGXCPU after so many further seconds of processor time.
 
-    Call it before any thread is started: the kernel refuses a process with more than one.
+    The limit counts from the start of the process, so it is moved on for each piece of work.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    # A user namespace is what lets an ordinary user do it; root may do without.
-    return any(libc.unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWUSER | CLONE_NEWNET))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + more_s + 1, hard))
 
 
 def yield_to_oom(score_adj: int) -> None:
@@ -64,8 +60,19 @@ def yield_to_oom(score_adj: int) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(score_adj), encoding="ascii")
 
 
-def _limit(which: int, value: int, slack: int = 0) -> None:
+def _drop_network() -> None:
+    """Move into a network namespace without interfaces, where the kernel permits it.
+
+    Call it before any thread is started: the kernel refuses a process with more than one.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    # A user namespace is what lets an ordinary user do it; root may do without.
+    if libc.unshare(CLONE_NEWNET) != 0:
+        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
+
+
+def _limit(which: int, value: int) -> None:
     """Lower one limit; a hard limit that is lower already stays."""
     _, hard = resource.getrlimit(which)
-    ceiling = value + slack if hard == resource.RLIM_INFINITY else min(value + slack, hard)
-    resource.setrlimit(which, (min(value, ceiling), ceiling))
+    ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (ceiling, ceiling))

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from pi_rag.ingest.reader_wire import Terms, answer, request_parts
 from pi_rag.processes.child import attach
@@ -37,6 +38,11 @@ def _said(how: str, fine: Reading) -> bytes:
             return b'{"text": "x"}'
         case "wrong error":
             return b'{"error": {"code": "busy", "message": "wait"}}'
+        case _ if how.startswith("killed once "):
+            mark = Path(how.removeprefix("killed once "))
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
         case _ if how.startswith("SIG"):
             os.kill(os.getpid(), signal.Signals[how])
     return answer(fine)

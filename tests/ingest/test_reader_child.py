@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from pi_rag.errors import (
     DocumentTooLarge,
     PiRagError,
 )
-from pi_rag.ingest.reader_child import allow_cpu, read, said_of
+from pi_rag.ingest.reader_child import read, said_of
 from pi_rag.ingest.reader_wire import request
 from pi_rag.text.kinds import OLE_MAGIC
 from pi_rag.types import Kind
@@ -81,19 +80,6 @@ def test_what_cannot_be_read_has_one_reason(kind: Kind, data: bytes, error: type
     with pytest.raises(error):
         read(f"a.{kind}", kind, data, CHARS_MAX)
     assert isinstance(said_of(request(f"a.{kind}", kind, data), CHARS_MAX), error)
-
-
-def test_processor_time_is_counted_anew_for_each_document() -> None:
-    """The limit moves on by what was used; the hard limit stays."""
-    before = resource.getrlimit(resource.RLIMIT_CPU)
-    try:
-        allow_cpu(1000)
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        assert 1000 <= soft - used.ru_utime - used.ru_stime <= 1001
-        assert hard == before[1]
-    finally:
-        resource.setrlimit(resource.RLIMIT_CPU, before)
 
 
 @pytest.mark.data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import (
+    Busy,
     DocumentBinary,
     DocumentDamaged,
     DocumentRefused,
@@ -22,7 +24,8 @@ from pi_rag.errors import (
     DocumentTooSlow,
     PiRagError,
 )
-from pi_rag.ingest.reading import MIB, Reader, read_file
+from pi_rag.ingest.file import read_file
+from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
 
 from .making import docx, pdf
@@ -89,16 +92,11 @@ async def test_several_documents_at_once_wait_for_their_turn(reader: Reader) -> 
     assert [reading.text.strip() for reading in readings] == texts
 
 
-async def test_what_is_too_large_is_refused() -> None:
-    """By its bytes before it is read, by its characters after, in the child and here."""
-    reader = Reader(IngestSettings(document_mib_max=1, document_chars_max=1000), SystemClock())
-    for name, data in (
-        ("a.txt", bytes(MIB + 1)),
-        ("a.txt", b"word " * 201),
-        ("a.html", b"<html>" + b"word " * 201),
-    ):
-        with pytest.raises(DocumentTooLarge):
-            await reader.read(name, data)
+async def test_what_unpacks_to_too_much_is_refused() -> None:
+    """In the child, before it is sent here."""
+    reader = Reader(IngestSettings(document_chars_max=1000), SystemClock())
+    with pytest.raises(DocumentTooLarge):
+        await reader.read("a.html", b"<html>" + b"word " * 201)
     await reader.stop()
 
 
@@ -113,7 +111,7 @@ async def test_what_is_no_document_is_refused(reader: Reader) -> None:
     ("name", "error", "word"),
     [
         ("exit", DocumentDamaged, "code 3"),
-        ("SIGKILL", DocumentDamaged, "SIGKILL"),
+        ("SIGKILL", DocumentDamaged, "2 times"),
         ("SIGSEGV", DocumentDamaged, "SIGSEGV"),
         ("SIGABRT", DocumentDamaged, "memory"),
         ("SIGXCPU", DocumentTooSlow, "processor"),
@@ -132,6 +130,29 @@ async def test_a_child_that_fails_costs_one_document(
     second = (await odd.read("fine.html", HTML)).text
     assert first != second
     assert gone(int(first))
+
+
+async def test_a_child_that_is_killed_once_costs_no_document(odd: Reader, tmp_path: Path) -> None:
+    """By the kernel when memory runs out, or by a person: the document is read by another child."""
+    first = (await odd.read("fine.html", HTML)).text
+    second = (await odd.read(f"killed once {tmp_path / 'mark'}.html", HTML)).text
+    assert (tmp_path / "mark").exists()
+    assert int(second) == odd.pid != int(first)
+    assert gone(int(first))
+
+
+async def test_a_machine_without_room_for_a_child_is_a_reason_to_wait(odd: Reader) -> None:
+    """The document is not at fault: it can be read as soon as there is room."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.dup(0)
+    os.close(first_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, before[1]))
+    try:
+        with pytest.raises(Busy, match="Too many open files"):
+            await odd.read("fine.html", HTML)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert int((await odd.read("fine.html", HTML)).text) == odd.pid
 
 
 async def test_a_child_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

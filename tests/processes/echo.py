@@ -36,8 +36,13 @@ def _answer(asked: dict[str, Any], arguments: list[str]) -> Any:
             time.sleep(600)
         case "limit":
             limits.apply(limits.Limits(**asked["limits"]))
-            names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE")
+            names = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE")
             return {name: resource.getrlimit(getattr(resource, name))[0] for name in names}
+        case "allow_cpu":
+            limits.allow_cpu(asked["more_s"])
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            return {"left_s": soft - used.ru_utime - used.ru_stime, "hard": hard}
         case "allocate":
             try:
                 return len(bytearray(asked["mib"] * 1024 * 1024))

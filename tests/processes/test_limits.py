@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +27,9 @@ def child() -> Iterator[Child]:
 
 def test_each_limit_is_put_in_force(child: Child) -> None:
     """The kernel reports the values asked for, and no core file whatever was asked."""
-    limits = {"memory_mib_max": 512, "cpu_s_max": 7, "file_mib_max": 0, "files_open_max": 20}
+    limits = {"memory_mib_max": 512, "file_mib_max": 0, "files_open_max": 20}
     assert ask(child, "limit", limits=limits) == {
         "RLIMIT_AS": 512 * MIB,
-        "RLIMIT_CPU": 7,
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": 20,
         "RLIMIT_CORE": 0,
@@ -49,10 +49,18 @@ def test_memory_over_the_limit_is_a_memory_error(child: Child) -> None:
 
 
 async def test_processor_time_over_the_limit_ends_the_child(child: Child) -> None:
-    """An endless loop is ended by the kernel."""
-    ask(child, "limit", limits={"cpu_s_max": 1})
+    """An endless loop is ended by the kernel, with the signal that says why."""
+    ask(child, "allow_cpu", more_s=0)
     frames.send_frame(child.sock, b'{"do": "burn"}', 100)
-    assert await child.wait(timeout_s=60) in (-signal.SIGXCPU, -signal.SIGKILL)
+    assert await child.wait(timeout_s=60) == -signal.SIGXCPU
+
+
+def test_processor_time_is_allowed_anew_for_each_piece_of_work(child: Child) -> None:
+    """What was used before does not count, and the allowance may grow again."""
+    for more_s in (1000, 10, 100):
+        allowed = ask(child, "allow_cpu", more_s=more_s)
+        assert more_s <= allowed["left_s"] <= more_s + 1
+        assert allowed["hard"] == resource.getrlimit(resource.RLIMIT_CPU)[1]
 
 
 def test_the_network_is_given_up_where_the_kernel_permits(child: Child) -> None:
