@@ -7,7 +7,6 @@ know no model: vectors come in as bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
 from pi_rag.store import Connection, identity, vectors
@@ -92,16 +91,6 @@ def counts(db: Connection) -> Counts:
                (SELECT count(*) FROM job_items)
     """
     return Counts(*all_rows(db, sql)[0])
-
-
-def collections(db: Connection) -> list[dict[str, Any]]:
-    """Every collection by name: {name, documents, chunks, updated_at}."""
-    sql = f"""
-        SELECT collections.name, count(*), sum(chunk_count), max(updated_at)
-        FROM {_FROM} GROUP BY collections.id ORDER BY collections.name
-    """
-    names = ("name", "documents", "chunks", "updated_at")
-    return [dict(zip(names, row, strict=True)) for row in all_rows(db, sql)]
 
 
 def _id_of(db: Connection, collection: str, source: str) -> int | None:
