@@ -9,15 +9,8 @@ from starlette.responses import JSONResponse
 
 from pi_rag.errors import PiRagError
 from pi_rag.query import Answer, Hit
-from pi_rag.service.schemas import (
-    DocumentAnswer,
-    DocumentWithText,
-    HitAnswer,
-    JobAnswer,
-    RefusalAnswer,
-    SearchAnswer,
-)
-from pi_rag.types import DocumentRow, JobRow
+from pi_rag.service.schemas import DocumentAnswer, DocumentWithText, HitAnswer, SearchAnswer
+from pi_rag.types import DocumentRow
 
 
 def error_response(error: PiRagError, *, close: bool = False) -> JSONResponse:
@@ -57,12 +50,6 @@ def _hit(hit: Hit, now_s: float) -> HitAnswer:
         age_s=round(max(0.0, now_s - passage.updated_at), 1),
         metadata=dict(passage.metadata),
     )
-
-
-def job_answer(job: JobRow) -> JobAnswer:
-    """A job as guests see it."""
-    fields = {name: value for name, value in asdict(job).items() if name != "refusals"}
-    return JobAnswer(**fields, refusals=[RefusalAnswer(**asdict(each)) for each in job.refusals])
 
 
 def document_answer(row: DocumentRow) -> DocumentAnswer:

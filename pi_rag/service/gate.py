@@ -2,23 +2,22 @@
 
 It counts requests in progress and answers `busy` at once when there are too many; it stops a body that is too
 large before it is read whole; it cuts off a client that falls silent in the middle of its body; and it ends
-a request that takes too long. It knows no route.
+a request that takes too long. It knows no route but those that stay open.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pi_rag.config import ServiceSettings
-from pi_rag.errors import Busy, DeadlineExceeded, PiRagError, RequestInvalid, RequestTooLarge
+from pi_rag.errors import Busy, DeadlineExceeded, PiRagError, RequestInvalid, RequestTooLarge, Stopping
 from pi_rag.service.answers import error_response
 
 ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/v1/status"})
-"""A person who wonders why all is busy must still be able to ask."""
+"""A person who wonders why all is busy must still be able to ask. With a query it is more than that."""
 
 
 class Gate:
@@ -34,7 +33,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        counted = scope["path"] not in ALWAYS_OPEN
+        counted = scope["path"] not in ALWAYS_OPEN or bool(scope["query_string"])
         if counted and self._inside >= self.settings.requests_max:
             error = Busy(f"{self._inside} requests are in progress, which is the most allowed.")
             await error_response(error)(scope, receive, send)
@@ -46,16 +45,18 @@ class Gate:
             self._inside -= counted
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = _Begun(send)
+        reply = _Reply(scope, receive, send)
         try:
             async with asyncio.timeout(self.settings.request_s_max):
                 self._check_declared_size(scope)
-                await self._app(scope, self._measured(receive), begun)
+                await self._app(scope, self._measured(receive, reply), reply)
         except TimeoutError:
-            slow = DeadlineExceeded(f"The request took longer than {self.settings.request_s_max:g} s.")
-            await begun.end_with(slow, scope, receive)
+            await reply.refuse(DeadlineExceeded(f"It took longer than {self.settings.request_s_max:g} s."))
         except PiRagError as error:
-            await begun.end_with(error, scope, receive)
+            await reply.refuse(error)
+        except asyncio.CancelledError:
+            await reply.refuse(Stopping("The service stopped before the answer was ready."))
+            raise
 
     def _check_declared_size(self, scope: Scope) -> None:
         for name, value in scope["headers"]:
@@ -69,7 +70,7 @@ class Gate:
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(f"The request is larger than {self.settings.request_mib_max} MiB.")
 
-    def _measured(self, receive: Receive) -> Callable[[], Awaitable[Message]]:
+    def _measured(self, receive: Receive, reply: _Reply) -> Callable[[], Awaitable[Message]]:
         """`receive`, counting the body's bytes and the seconds between its pieces."""
         seen = 0
         whole = False
@@ -82,29 +83,43 @@ class Gate:
                 async with asyncio.timeout(self.settings.silence_s_max):
                     message = await receive()
             except TimeoutError:
-                raise RequestInvalid("The client fell silent in the middle of its request.") from None
+                silence = RequestInvalid("The client fell silent in the middle of its request.")
+                raise reply.due(silence) from None
             seen += len(message.get("body", b""))
             if seen > self._bytes_max:
-                raise self._too_large()
+                raise reply.due(self._too_large())
             whole = not message.get("more_body", False)
             return message
 
         return measured
 
 
-class _Begun:
-    """`send`, remembering whether an answer has begun: a second one would break the protocol."""
+class _Reply:
+    """`send`, as the gate gives it to the application: an answer begins once, and a refusal goes before it.
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    The web framework turns whatever a broken body raises into an error of its own, so the gate's reason is
+    kept here, and sent in place of the framework's.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._refusal: PiRagError | None = None
         self._begun = False
 
+    def due(self, error: PiRagError) -> PiRagError:
+        """Answer with this error, whatever the application makes of it."""
+        self._refusal = error
+        return error
+
     async def __call__(self, message: Message) -> None:
+        if self._refusal is not None:
+            await self.refuse(self._refusal)
+            return
         self._begun = True
         await self._send(message)
 
-    async def end_with(self, error: PiRagError, scope: Scope, receive: Receive) -> None:
-        if self._begun:
-            raise error
-        response: Any = error_response(error, close=True)
-        await response(scope, receive, self._send)
+    async def refuse(self, error: PiRagError) -> None:
+        """Answer with an error and end the connection, since an unread body may follow on it."""
+        if not self._begun:
+            self._begun = True
+            await error_response(error, close=True)(self._scope, self._receive, self._send)

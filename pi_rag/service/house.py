@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pi_rag import __version__
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
+from pi_rag.errors import StoreBusy
 from pi_rag.host.memory import pss_mib
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
@@ -17,7 +17,7 @@ from pi_rag.service.meaning import Meaning
 from pi_rag.service.schemas import Readiness
 from pi_rag.store import checkup, documents
 from pi_rag.store.store import Store
-from pi_rag.types import Degraded
+from pi_rag.types import Counts, Degraded
 
 State = Literal["starting", "ready", "degraded", "stopping"]
 
@@ -43,7 +43,9 @@ class House:
         self.proven = False
         """A real embedding, a nearest-neighbour search and a word search have worked."""
         self.stopping = False
-        self._clock = clock
+        self.waiting = asyncio.Semaphore(settings.service.waiting_max)
+        """Places for adds that wait for their job; searches keep the rest of `requests_max`."""
+        self.clock = clock
         self._begun_s = clock.monotonic_s()
 
     @property
@@ -73,16 +75,23 @@ class House:
             "ready": self.state == "ready",
             "state": self.state,
             "degraded": self.degraded(),
-            "uptime_s": round(self._clock.monotonic_s() - self._begun_s, 1),
+            "uptime_s": round(self.clock.monotonic_s() - self._begun_s, 1),
             "data": str(self.settings.data_path),
-            "model": asdict(card) if card else None,
+            "model": card,
             "embedder": embedder,
             "store": self.store.stats()
             | ({"problems": await self.store.read(checkup.check)} if check else {}),
-            "counts": asdict(await self.store.read(documents.counts)),
+            "counts": await self._counts(),
             "ingest": self.runner.status(),
             "memory": await asyncio.to_thread(_memory, _processes(embedder, self.runner.reader_pid)),
         }
+
+    async def _counts(self) -> Counts | None:
+        """How much there is; None when no reader is free, since the status must be told even then."""
+        try:
+            return await self.store.read(documents.counts)
+        except StoreBusy:
+            return None
 
 
 def _processes(embedder: dict[str, Any], reader_pid: int | None) -> list[tuple[int, str]]:

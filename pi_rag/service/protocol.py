@@ -1,39 +1,36 @@
-"""HTTP/1.1 with bounds that uvicorn itself does not set: connections, and the time a head may take.
+"""HTTP/1.1 with bounds that uvicorn itself does not set: connections, and the time and size of a head.
 
 A client that connects and then says nothing, or sends its head a byte at a time, would otherwise hold its
-place for ever. Bodies are bounded in `gate.py`.
+place for ever, and one that never ends its head would fill the RAM. Bodies are bounded in `gate.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pi_rag.errors import Busy
+from pi_rag.config import ServiceSettings
+from pi_rag.errors import Busy, PiRagError, RequestTooLarge
 
 
-def bounded(connections_max: int, silence_s_max: float) -> type[asyncio.Protocol]:
-    """The protocol class for uvicorn's `http=` with these bounds."""
-    return type(
-        "BoundedProtocol",
-        (_BoundedProtocol,),
-        {"connections_max": connections_max, "silence_s_max": silence_s_max},
-    )
+def bounded(settings: ServiceSettings) -> type[asyncio.Protocol]:
+    """The protocol class for uvicorn's `http=` with the bounds of these settings."""
+    return type("BoundedProtocol", (_BoundedProtocol,), {"settings": settings})
 
 
 class _BoundedProtocol(HttpToolsProtocol):
-    connections_max: int
-    silence_s_max: float
+    settings: ServiceSettings
     _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > self.connections_max:
-            transport.write(_refusal())
-            transport.close()
+        if len(self.connections) > self.settings.connections_max:
+            self._refuse(Busy("Too many connections are open."))
             return
         self._start_head_timer()
 
@@ -41,6 +38,11 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._start_head_timer()
         super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.settings.head_kib_max * 1024:
+                head_kib_max = self.settings.head_kib_max
+                self._refuse(RequestTooLarge(f"The head of the request is larger than {head_kib_max} KiB."))
 
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
@@ -51,20 +53,25 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.silence_s_max, self.transport.close)
+        self._head_timer = self.loop.call_later(self.settings.silence_s_max, self.transport.close)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        self._head_bytes = 0
+
+    def _refuse(self, error: PiRagError) -> None:
+        self.transport.write(_refusal(error))
+        self.transport.close()
 
 
-def _refusal() -> bytes:
-    """One connection too many is told why, in the shape of every other error."""
-    error = Busy("Too many connections are open.")
+def _refusal(error: PiRagError) -> bytes:
+    """What is refused before it is a request is told why, in the shape of every other error."""
     body = json.dumps({"error": error.to_wire()}).encode()
+    phrase = HTTPStatus(error.http_status).phrase
     head = (
-        f"HTTP/1.1 {error.http_status} Service Unavailable\r\ncontent-type: application/json\r\n"
+        f"HTTP/1.1 {error.http_status} {phrase}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -5,13 +5,12 @@ Nothing is decided here. The contract is in docs/api.md and at /openapi.json.
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from pi_rag.errors import BadInput, DocumentNotFound, NotFound, PiRagError, TryLater
+from pi_rag.errors import DocumentNotFound, every_kind
 from pi_rag.query import Question
 from pi_rag.service import answers, intake
 from pi_rag.service.house import House
@@ -27,13 +26,19 @@ from pi_rag.service.schemas import (
     Removed,
     SearchAnswer,
     SearchRequest,
+    StatusAnswer,
 )
+from pi_rag.service.waiting import waited
 from pi_rag.store import documents, jobs
 from pi_rag.types import Scope
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    kind.http_status: {"model": ErrorAnswer, "description": (kind.__doc__ or "").strip()}
-    for kind in (BadInput, NotFound, TryLater, PiRagError)
+    status: {
+        "model": ErrorAnswer,
+        "description": "One of: "
+        + ", ".join(kind.code for kind in every_kind() if kind.http_status == status),
+    }
+    for status in sorted({kind.http_status for kind in every_kind()})
 }
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
@@ -57,17 +62,21 @@ def _search_routes(api: APIRouter, house: House) -> None:
         scope = Scope(request.collection, request.filter)
         question = Question(request.query, request.k, request.mode, scope)
         answer = await house.query.search(question)
-        return answers.search_answer(answer, now_s=time.time(), explain=request.explain)
+        return answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
 
 
 def _document_routes(api: APIRouter, house: House) -> None:
     @api.post("/v1/documents", summary="Store documents", response_model=JobEnvelope)
-    async def add(request: DocumentsRequest) -> JSONResponse:
-        """Queue documents durably. With `wait` the answer comes when all are stored or refused."""
+    async def add(request: DocumentsRequest, connection: Request) -> JSONResponse:
+        """Queue documents durably. With `wait` the answer comes when all are stored or refused: 200.
+
+        202 says that they are queued and the job goes on: without `wait`, or when it takes too long to wait
+        for, or when too many wait already.
+        """
         job_id = await house.runner.enqueue(request.collection, intake.items(request))
-        job = await (house.runner.finished(job_id) if request.wait else house.runner.job(job_id))
-        envelope = JobEnvelope(job=answers.job_answer(job))
-        return JSONResponse(envelope.model_dump(), status_code=200 if job.state == "done" else 202)
+        job = await (waited(house, job_id, connection) if request.wait else house.runner.job(job_id))
+        body = JobEnvelope(job=job).model_dump()
+        return JSONResponse(body, status_code=200 if job.state == "done" else 202)
 
     @api.get("/v1/documents", summary="List documents")
     async def listing(collection: str | None = None, limit: PageSize = 100, after: RowId = 0) -> DocumentList:
@@ -101,19 +110,19 @@ def _job_routes(api: APIRouter, house: House) -> None:
     async def listing(limit: PageSize = 20) -> JobList:
         """Jobs, newest first."""
         rows = await house.store.read(jobs.listing, limit)
-        return JobList(jobs=[answers.job_answer(row) for row in rows])
+        return JobList(jobs=rows)
 
     @api.get("/v1/jobs/{job_id}", summary="One job")
     async def get(job_id: int) -> JobEnvelope:
         """A job with its counts and what was not taken."""
-        return JobEnvelope(job=answers.job_answer(await house.runner.job(job_id)))
+        return JobEnvelope(job=await house.runner.job(job_id))
 
 
 def _health_routes(api: APIRouter, house: House) -> None:
     @api.get("/v1/status", summary="How the service is")
-    async def status(check: bool = False) -> dict[str, Any]:
+    async def status(check: bool = False) -> StatusAnswer:
         """State, model, workers, counts and memory. `check` reads the whole database for damage too."""
-        return await house.status(check=check)
+        return StatusAnswer(**await house.status(check=check))
 
     @api.get("/healthz", summary="Does it live")
     async def health() -> Health:

@@ -6,24 +6,30 @@ is refused, so that a typing mistake is told at once instead of being ignored.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from pi_rag.text.clean import clean
-from pi_rag.types import Degraded, JobState, Mode
+from pi_rag.types import Counts, Degraded, JobRow, Mode, ModelCard
+
+METADATA_DEPTH_MAX = 32
+"""Metadata describe a document; what is nested deeper is a document of its own."""
 
 
 def _clean_text(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _clean_tree(value: Any) -> Any:
-    """Every text in a JSON value, at any depth, by way of its one JSON text."""
-    return json.loads(
-        clean(json.dumps(value, ensure_ascii=False).replace("\\u0000", "\N{REPLACEMENT CHARACTER}"))
-    )
+def _clean_tree(value: Any, depth: int = 0) -> Any:
+    """Every text in a JSON value, its keys included. Deeper than `METADATA_DEPTH_MAX` is refused."""
+    if depth > METADATA_DEPTH_MAX:
+        raise ValueError(f"it is nested more than {METADATA_DEPTH_MAX} deep")
+    if isinstance(value, dict):
+        return {_clean_text(key): _clean_tree(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_clean_tree(each, depth + 1) for each in value]
+    return _clean_text(value)
 
 
 Text = Annotated[str, BeforeValidator(_clean_text)]
@@ -104,42 +110,16 @@ class DocumentsRequest(Request):
     wait: bool = Field(default=True, description="Answer when the job is done, not when it is queued.")
 
 
-class RefusalAnswer(BaseModel):
-    """Why one source was not taken."""
-
-    source: str
-    code: str
-    message: str
-    hint: str
-
-
-class JobAnswer(BaseModel):
-    """A queued write as it stands."""
-
-    id: int
-    state: JobState
-    collection: str
-    created_at: float
-    finished_at: float | None
-    items_total: int
-    items_done: int
-    items_unchanged: int
-    items_refused: int
-    chunks: int
-    current: str | None
-    refusals: list[RefusalAnswer]
-
-
 class JobEnvelope(BaseModel):
     """One job."""
 
-    job: JobAnswer
+    job: JobRow
 
 
 class JobList(BaseModel):
     """Jobs, newest first."""
 
-    jobs: list[JobAnswer]
+    jobs: list[JobRow]
 
 
 class DocumentAnswer(BaseModel):
@@ -175,6 +155,23 @@ class Removed(BaseModel):
     """How many documents are gone."""
 
     removed: int
+
+
+class StatusAnswer(BaseModel):
+    """How the service is; docs/api.md tells what stands in each part."""
+
+    version: str
+    ready: bool
+    state: str
+    degraded: list[Degraded]
+    uptime_s: float
+    data: str
+    model: ModelCard | None
+    embedder: dict[str, Any]
+    store: dict[str, Any]
+    counts: Counts | None = Field(description="Null while all readers of the database are taken.")
+    ingest: dict[str, Any]
+    memory: dict[str, Any]
 
 
 class Health(BaseModel):

@@ -27,7 +27,7 @@ async def web(
     """
     config = uvicorn.Config(
         app,
-        http=bounded(settings.connections_max, settings.silence_s_max),
+        http=bounded(settings),
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from pi_rag.config import ServiceSettings
 from pi_rag.service.gate import Gate
@@ -113,6 +113,30 @@ async def test_a_guest_that_falls_silent_is_cut_off() -> None:
 
     assert answer.status_code == 400
     assert "silent" in answer.json()["error"]["message"]
+
+
+async def test_a_request_cut_off_by_the_stop_is_told_so() -> None:
+    """Who is cancelled inside gets an answer in the shape of every other, with when to come back."""
+    echo = Echo()
+    echo.let.clear()
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "path": "/v1/jobs", "query_string": b"", "headers": []}
+    inside = asyncio.create_task(Gate(echo, ServiceSettings())(scope, receive, send))
+    while not echo.entered:
+        await asyncio.sleep(0)
+    inside.cancel()
+    await asyncio.wait({inside})
+
+    assert inside.cancelled()
+    assert sent[0]["status"] == 503
+    assert json.loads(sent[1]["body"])["error"]["code"] == "stopping"
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])

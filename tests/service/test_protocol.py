@@ -1,6 +1,7 @@
 """The bounds on connections and on a request's head, over a real socket."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from contextlib import AbstractAsyncContextManager
@@ -72,6 +73,38 @@ async def test_a_second_head_on_the_same_connection_is_bounded_too(path: Path) -
             await asyncio.wait_for(reader.readuntil(b"hello"), 10)
             writer.write(b"GET / H")
             assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+
+
+async def test_a_head_without_end_is_refused_before_it_fills_the_memory(path: Path) -> None:
+    """Past the bound the guest is told so and cut off, however fast it goes on sending."""
+    sent = 0
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=10, silence_s_max=30):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(b"GET / HTTP/1.1\r\nhost: service\r\n")
+            with contextlib.suppress(ConnectionError):
+                while sent < 64 * 2**20:
+                    writer.write(b"x: " + b"y" * 1000 + b"\r\n")
+                    sent += 1005
+                    await writer.drain()
+            with contextlib.suppress(ConnectionError):
+                answer = await asyncio.wait_for(reader.read(), 10)
+                assert b"request_too_large" in answer
+            writer.close()
+
+    assert sent < 8 * 2**20, "it was read on and on"
+
+
+async def test_the_bound_is_on_one_head_not_on_all_of_a_connection(path: Path) -> None:
+    """A guest may send large heads one after another for as long as it likes."""
+    head = GET[:-2] + b"x: " + b"y" * 40_000 + b"\r\n\r\n"
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=10, silence_s_max=30):
+            reader, writer = await asyncio.open_unix_connection(path)
+            for _ in range(4):
+                writer.write(head)
+                await asyncio.wait_for(reader.readuntil(b"hello"), 10)
             writer.close()
 
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from pi_rag.config import ServiceSettings
+from pi_rag.errors import EmbedderUnavailable, StoreBusy, every_kind
+from pi_rag.service.app import application
+from pi_rag.service.gate import Gate
+from pi_rag.service.house import House
+from tests.embedder.fake import FakeEmbedder
+
 BOILER = "# Boiler\n\nThe boiler was serviced in March by Ada.\n\n## Parts\n\nA new pump was put in.\n"
+
+
+def guest_of(house: House, settings: ServiceSettings) -> httpx.AsyncClient:
+    """A client of the house through a gate with these bounds."""
+    gate = Gate(application(house), settings)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=gate), base_url="http://service")
 
 
 async def added(guest: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, Any]:
@@ -246,16 +263,127 @@ async def test_an_unknown_address_is_named(guest: httpx.AsyncClient, method: str
 )
 async def test_hostile_texts_are_stored_and_found(guest: httpx.AsyncClient, text: str) -> None:
     """What cannot be written as UTF-8 is replaced; everything else comes back as it was."""
-    import json
-
-    body = json.dumps({"documents": [{"source": text, "title": text, "text": text, "metadata": {"m": text}}]})
+    given = {"source": text, "title": text, "text": text + " lamp", "metadata": {text: [text]}}
+    body = json.dumps({"documents": [given]})
     job = (await guest.post("/v1/documents", content=body)).json()["job"]
-    stored = (await guest.get("/v1/documents/1")).json()["text"]
+    hit = (await guest.post("/v1/search", json={"query": "lamp"})).json()["hits"][0]
 
+    kept = text.replace("\ud800", "\N{REPLACEMENT CHARACTER}").replace("\0", "\N{REPLACEMENT CHARACTER}")
     assert job["items_done"] == 1
-    assert stored == text.replace("\ud800", "\N{REPLACEMENT CHARACTER}").replace(
-        "\0", "\N{REPLACEMENT CHARACTER}"
+    assert (hit["source"], hit["title"], hit["text"]) == (kept, kept, f"{kept} lamp")
+    assert hit["metadata"] == {kept: [kept]}
+
+
+@pytest.mark.parametrize("word", ["\\u0000", "\\", "C:\\users\\x", '"', "\\ud800"])
+async def test_a_backslash_in_metadata_is_a_backslash(guest: httpx.AsyncClient, word: str) -> None:
+    """What looks like an escape comes back as it was sent, and a filter finds it."""
+    await added(guest, {"documents": [{"source": "a", "text": "the lamp", "metadata": {"path": word}}]})
+
+    found = (await guest.post("/v1/search", json={"query": "lamp", "filter": {"path": word}})).json()["hits"]
+
+    assert [hit["metadata"] for hit in found] == [{"path": word}]
+
+
+async def test_metadata_nested_without_end_is_refused(guest: httpx.AsyncClient) -> None:
+    """A clear error instead of a fault of ours."""
+    body = (
+        '{"documents": [{"source": "a", "text": "b", "metadata": ' + '{"x":' * 200 + "1" + "}" * 200 + "}]}"
     )
+
+    answer = await guest.post("/v1/documents", content=body)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
+    assert "nested" in answer.json()["error"]["message"]
+
+
+async def _pieces(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b" " * 2**20
+
+
+async def _half() -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "word"),
+    [
+        (_pieces(3), 413, "request_too_large", "larger than 1 MiB"),
+        (_half(), 400, "request_invalid", "fell silent"),
+    ],
+)
+async def test_the_gates_reason_is_told_through_the_framework(
+    house: House, body: AsyncIterator[bytes], status: int, code: str, word: str
+) -> None:
+    """A body stopped in the middle gets the gate's answer, not the framework's guess at it."""
+    async with guest_of(house, ServiceSettings(request_mib_max=1, silence_s_max=0.05)) as guest:
+        answer = await guest.post("/v1/documents", content=body)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert word in answer.json()["error"]["message"]
+    assert answer.headers["connection"] == "close"
+
+
+async def test_waiting_adds_leave_room_for_searches(house: House, embedder: FakeEmbedder) -> None:
+    """Adds that cannot end yet fill their own places; one more is told its job, and a search is let in."""
+    embedder.broken = EmbedderUnavailable("none")
+    house.waiting = asyncio.Semaphore(2)
+    async with guest_of(house, ServiceSettings(requests_max=4)) as guest:
+        bodies = [{"documents": [{"source": str(number), "text": "a lamp"}]} for number in range(5)]
+        waiting = [asyncio.create_task(guest.post("/v1/documents", json=body)) for body in bodies[:2]]
+        while not house.waiting.locked():
+            await asyncio.sleep(0.001)
+        told = [await guest.post("/v1/documents", json=body) for body in bodies[2:]]
+        search = await guest.post("/v1/search", json={"query": "lamp"})
+        embedder.broken = None
+        done = [await each for each in waiting]
+
+    assert [each.status_code for each in told] == [202, 202, 202]
+    assert all(each.json()["job"]["id"] for each in told)
+    assert (search.status_code, search.json()["degraded"]) == (200, ["embedder_unavailable"])
+    assert [each.json()["job"]["state"] for each in done] == ["done", "done"]
+
+
+async def test_a_wait_that_takes_too_long_ends_with_the_job(house: House, embedder: FakeEmbedder) -> None:
+    """The guest gets the number of a job that goes on, not an error that would make it send all again."""
+    embedder.broken = EmbedderUnavailable("none")
+    house.settings = replace(house.settings, service=replace(house.settings.service, request_s_max=0.2))
+    async with guest_of(house, ServiceSettings(request_s_max=30)) as guest:
+        answer = await guest.post("/v1/documents", json={"documents": [{"source": "a", "text": "b"}]})
+    embedder.broken = None
+
+    assert answer.status_code == 202
+    assert answer.json()["job"]["state"] in {"queued", "running"}
+
+
+async def test_the_status_is_told_while_all_readers_are_taken(
+    guest: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who wonders why all is busy is answered; only what has to be counted is missing."""
+
+    async def taken(*_: object) -> None:
+        raise StoreBusy("All readers are taken.")
+
+    monkeypatch.setattr(house.store, "read", taken)
+    answer = await guest.get("/v1/status")
+
+    assert answer.status_code == 200
+    assert answer.json()["counts"] is None
+
+
+async def test_the_description_names_every_error_that_is_sent(guest: httpx.AsyncClient) -> None:
+    """A program written from /openapi.json meets no status that it was not told of, and no other shape."""
+    described = (await guest.get("/openapi.json")).json()
+    responses = described["paths"]["/v1/search"]["post"]["responses"]
+    errors = {
+        code: each["content"]["application/json"]["schema"]
+        for code, each in responses.items()
+        if code != "200"
+    }
+
+    assert {str(kind.http_status) for kind in every_kind()} <= set(errors)
+    assert all(schema == {"$ref": "#/components/schemas/ErrorAnswer"} for schema in errors.values())
 
 
 async def test_health_and_readiness_are_answered(guest: httpx.AsyncClient) -> None:

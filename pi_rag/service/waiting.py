@@ -1,0 +1,41 @@
+"""Waiting for a job on behalf of a guest, for as long as that serves anybody.
+
+The job is durable and goes on by itself, so nothing is lost by an end of the wait: not by a guest who hung
+up, not by one who would have to wait too long, not by too many of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+
+from pi_rag.service.house import House
+from pi_rag.types import JobRow
+
+WAIT_SHARE = 0.9
+"""The part of `service.request_s_max` after which the job is told as it stands: an answer with the job's
+number is worth more than an error without."""
+
+
+async def waited(house: House, job_id: int, connection: Request) -> JobRow:
+    """The job when it is done, or as it stands when the wait had to end. Raises Stopping."""
+    if house.waiting.locked():
+        return await house.runner.job(job_id)
+    async with house.waiting:
+        done = asyncio.ensure_future(house.runner.finished(job_id))
+        gone = asyncio.ensure_future(_hung_up(connection))
+        try:
+            seconds = house.settings.service.request_s_max * WAIT_SHARE
+            await asyncio.wait({done, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            finished = done.done()
+            done.cancel()
+    return done.result() if finished else await house.runner.job(job_id)
+
+
+async def _hung_up(connection: Request) -> None:
+    """Until the guest's side of the connection is closed."""
+    while (await connection.receive())["type"] != "http.disconnect":
+        pass
