@@ -64,7 +64,7 @@ class Reader:
         return self._line.child.pid if self._line is not None else None
 
     async def read(self, name: str, data: bytes) -> Reading:
-        """The text of a document called `name`. Raises DocumentRefused kinds, and Busy when no child can start.
+        """The text of a document called `name`. Raises DocumentRefused kinds; Busy when no child can start.
 
         From the main thread only: it may have to spawn the child. The caller bounds what goes in and what is
         kept of what comes out; only what the child unpacks is bounded here.
@@ -94,8 +94,10 @@ class Reader:
             try:
                 return await self._asked(line, asked, kind)
             except FrameError:
-                code = await line.child.wait(END_GRACE_S)
-                await self._end_child(0.0)
+                try:
+                    code = await line.child.wait(END_GRACE_S)
+                finally:
+                    await self._end_child(0.0)
             if code != -signal.SIGKILL:
                 break
         raise _died(code, self._terms)
