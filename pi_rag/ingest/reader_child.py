@@ -99,7 +99,8 @@ def read(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
 def _read_pdf(name: str, data: bytes) -> Reading:
     result = _extract("pdf", data)
     pages = result.pages or []
-    text, starts = as_markdown(result.document["nodes"] if result.document else [])
+    plain = {int(page["page_number"]): str(page["content"]) for page in pages}
+    text, starts = as_markdown(result.document["nodes"] if result.document else [], plain)
     if not any(page["content"].strip() for page in pages):
         raise DocumentNeedsOcr("There is no text on its pages: it is a scan, or all pictures.")
     return Reading(text, _title("pdf", name, text, result), "pdf", starts, _metadata(result.metadata))

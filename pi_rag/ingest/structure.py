@@ -21,21 +21,49 @@ _UNWANTED = {0x02: None, 0xAD: None, 0xFFFE: None}
 _LOOKS_LIKE_MARKUP = re.compile(r"^(?= {0,3}(?:#{1,6}(?:\s|$)|```|~~~|(?:==+|---+)[ \t]*$))", re.MULTILINE)
 
 
-def as_markdown(nodes: Sequence[Mapping[str, Any]]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The text, and (offset in characters, page number) of each page that has text, ascending."""
-    parts: list[str] = []
-    pages: list[tuple[int, int]] = []
-    length = 0
+def as_markdown(
+    nodes: Sequence[Mapping[str, Any]], plain: Mapping[int, str]
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The text, and (offset in characters, page number) of each page that has text, ascending.
+
+    `plain` is each page's bare text by its number. The parser leaves out of its nodes what it takes for the
+    running head or foot of a page, which may be the only place of a telephone number: such lines are put at the
+    end of their page.
+    """
+    blocks: dict[int, list[str]] = {page: [] for page in sorted(plain)}
+    current = min(plain, default=1)
     for node in nodes:
-        block = _block(node.get("content") or {})
-        if not block:
-            continue
-        page = node.get("page")
-        if page is not None and (not pages or page > pages[-1][1]):
-            pages.append((length, int(page)))
-        parts.append(block + "\n\n")
-        length += len(parts[-1])
-    return "".join(parts), tuple(pages)
+        current = max(current, int(node.get("page") or current))
+        if block := _block(node.get("content") or {}):
+            blocks.setdefault(current, []).append(block)
+    for page, text in plain.items():
+        blocks[page] += _left_out(text, blocks[page])
+    return _joined(blocks)
+
+
+def _joined(blocks: Mapping[int, Sequence[str]]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    parts: list[str] = []
+    starts: list[tuple[int, int]] = []
+    length = 0
+    for page, of_page in sorted(blocks.items()):
+        if of_page:
+            starts.append((length, page))
+            parts.append("".join(f"{block}\n\n" for block in of_page))
+            length += len(parts[-1])
+    return "".join(parts), tuple(starts)
+
+
+def _left_out(plain: str, blocks: Sequence[str]) -> list[str]:
+    """The lines of a page that have a word which none of its blocks has, in one block more."""
+    there = _bare("".join(blocks))
+    lines = [line.strip() for line in plain.translate(_UNWANTED).splitlines()]
+    lost = [line for line in lines if any(_bare(word) not in there for word in line.split())]
+    return ["\n".join(_LOOKS_LIKE_MARKUP.sub(r"\\", line) for line in lost)] if lost else []
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone: a word that was parted at the end of a line is then found whole."""
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def _block(content: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def pack(
         if span and chunks and span[0] <= chunks[-1].start:  # all that was before the overlap is white space
             begin, span = fresh, _trimmed(text, pieces[fresh].start, pieces[end - 1].end)
         if span:
-            heading, page = _heading(pieces, begin, end), _page(pages, span[0])
+            heading, page = _heading(pieces, begin, end), _page(pages, sum(span) // 2)
             tokens = plan.tokens(begin, end)
             chunks.append(Chunk(len(chunks), *span, text[slice(*span)], heading, page, tokens))
     return chunks

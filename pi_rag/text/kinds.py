@@ -71,7 +71,8 @@ _HTML_BEGINNING = re.compile(
 def kind_of(name: str, head: bytes) -> Kind:
     """The kind of a document called `name` that begins with `head`. Raises DocumentBinary."""
     suffix = _suffix(name)
-    if b"%PDF-" in head[:1024]:
+    # Some printers write a line before it; a text that only speaks of the mark is called something else.
+    if head.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return "pdf"
     if suffix in _DOCX and head.startswith((b"PK\x03\x04", OLE_MAGIC)):
         return "docx"

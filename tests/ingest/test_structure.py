@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from pi_rag.ingest.structure import as_markdown
+from pi_rag.ingest import structure
 
 
 def node(kind: str, text: str = "", page: int | None = 1, **more: Any) -> dict[str, Any]:
     """One node as the parser gives it."""
     return {"content": {"node_type": kind, "text": text, **more}, "page": page}
+
+
+def as_markdown(
+    nodes: list[dict[str, Any]], plain: dict[int, str] | None = None
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Nodes of pages that hold nothing else, unless said."""
+    return structure.as_markdown(nodes, plain or {})
+
+
+def test_what_the_parser_leaves_out_of_a_page_is_put_at_its_end() -> None:
+    """A running head may be the only place of a telephone number; what is there already is not repeated."""
+    nodes = [node("paragraph", "The boiler is exam\x02ined.", 1), node("paragraph", "Paid.", 2)]
+    plain = {1: "Phone (416) 555\nThe boiler is exam-\nined.", 2: "Phone (425) 111\nPaid."}
+
+    text, pages = as_markdown(nodes, plain)
+
+    assert text == "The boiler is examined.\n\nPhone (416) 555\n\nPaid.\n\nPhone (425) 111\n\n"
+    assert [text[offset:][:3] for offset, _ in pages] == ["The", "Pai"]
 
 
 def test_pages_begin_where_their_first_words_stand() -> None:
