@@ -77,10 +77,16 @@ def _check(args: Namespace) -> None:
             "Standard input needs a name, and only standard input takes one.",
             hint="For example: date | pi-rag add - --source now.txt",
         )
+    if "" in args.paths:
+        # An unset variable of a script gives this; taken as a path it would be the folder one is in.
+        raise RequestInvalid("A path is empty.", hint='Check the variable: pi-rag add "$FOLDER"')
     if args.paths.count(STANDARD_INPUT) > 1:
         raise RequestInvalid("Standard input can be read only once.")
     if args.title is not None and (len(args.paths) > 1 or Path(args.paths[0]).is_dir()):
-        raise RequestInvalid("--title is for one file or for standard input.")
+        raise RequestInvalid(
+            "--title is for one file or for standard input.",
+            hint="For example: pi-rag add a.pdf --title Lease",
+        )
 
 
 @dataclass

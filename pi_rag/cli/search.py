@@ -88,6 +88,8 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     for reason in answer.get("degraded") or []:
         print(styled(f"This answer is made from less than everything: {one_line(reason)}.", "yellow"))
     hits = answer.get("hits") or []
+    if args.mode == "hybrid" and hits and not any("text" in hit.get("scores", {}) for hit in hits):
+        print("No passage has these words. The nearest by meaning:\n")
     for number, hit in enumerate(hits, 1):
         _show_hit(number, hit, words(query), explain=args.explain)
     if not hits:
@@ -98,7 +100,8 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
 def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, explain: bool) -> None:
     title = one_line(hit.get("title") or hit.get("source") or "untitled")
     page = [f"p. {hit['page']}"] if hit.get("page") is not None else []
-    place = [title, *page, *([one_line(hit["heading"])] if hit.get("heading") else [])]
+    heading = one_line(hit.get("heading") or "").removeprefix(title).removeprefix(" > ")
+    place = [title, *page, *([heading] if heading else [])]
     head = f"{number:>2}. {styled(place[0], 'bold')}"
     print("  ".join([head, *place[1:], styled(f"{float(hit.get('score') or 0):.3f}", "dim")]))
     for line in snippet(str(hit.get("text") or ""), wanted):

@@ -31,7 +31,8 @@ def snippet(text: str, wanted: list[str]) -> list[str]:
         cut = cut.rsplit(" ", 1)[0] + " …"
     if begin:
         cut = "… " + cut
-    return textwrap.wrap(cut, WIDTH, max_lines=LINES_MAX, placeholder=" …")
+    # A command such as pi-rag must not be parted at its hyphen.
+    return textwrap.wrap(cut, WIDTH, max_lines=LINES_MAX, placeholder=" …", break_on_hyphens=False)
 
 
 def _begin(flat: str, wanted: list[str]) -> int:

@@ -27,8 +27,8 @@ def as_markdown(
     """The text, and (offset in characters, page number) of each page that has text, ascending.
 
     `plain` is each page's bare text by its number. The parser leaves out of its nodes what it takes for the
-    running head or foot of a page, which may be the only place of a telephone number: such lines are put at the
-    end of their page.
+    running head or foot of a page, which may be the only place of a telephone number: such lines are put at
+    the end of their page.
     """
     blocks: dict[int, list[str]] = {page: [] for page in sorted(plain)}
     current = min(plain, default=1)

@@ -85,6 +85,32 @@ def test_remove_by_number(service: StandIn, run: Run) -> None:
     assert run("remove", "7").out == "Removed 1 document.\n"
 
 
+def test_remove_several_by_number(service: StandIn, run: Run) -> None:
+    """Each is asked for, and the sum is told."""
+    for number in (7, 8, 9):
+        service.on("DELETE", f"/v1/documents/{number}", {"removed": 1})
+    assert run("remove", "7", "8", "9", "--json").json == {"removed": 3}
+
+
+def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: Path) -> None:
+    """All pages of the listing are looked through; a folder whose name only begins alike is left alone."""
+    inside = [
+        DOCUMENT | {"id": 1, "source": f"{tmp_path}/a.md"},
+        DOCUMENT | {"id": 4, "source": f"{tmp_path}/b/c"},
+    ]
+    beside = DOCUMENT | {"id": 2, "source": f"{tmp_path}-other/a.md"}
+
+    def listing(asked: Asked) -> Reply:
+        first = asked.params["after"] == "0"
+        return 200, {"documents": [inside[0], beside] if first else [inside[1]], "next": 2 if first else None}
+
+    service.on("GET", "/v1/documents", listing)
+    for number in (1, 4):
+        service.on("DELETE", f"/v1/documents/{number}", {"removed": 1})
+    assert run("remove", "--under", str(tmp_path)).out == "Removed 2 documents.\n"
+    assert run("remove", "--under", f"{tmp_path}/none").code == 3
+
+
 def test_remove_by_source_as_it_was_listed_or_as_it_is_typed(
     service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -108,7 +134,9 @@ def test_removing_a_source_that_is_not_there_is_exit_code_three(service: StandIn
     assert "'/none'" in ran.err
 
 
-@pytest.mark.parametrize("arguments", [(), ("7", "--source", "x"), ("7", "--collection", "c")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("7", "--source", "x"), ("7", "--collection", "c"), ("--source", "x", "--under", "y")]
+)
 def test_remove_wants_to_know_exactly_what(run: Run, arguments: tuple[str, ...]) -> None:
     """Neither nothing nor two things at once; nothing is asked of the service."""
     assert run("remove", *arguments).code == 2
@@ -142,7 +170,6 @@ def test_one_job_shows_what_was_not_taken_and_why(service: StandIn, run: Run) ->
     [
         (("get", "7"), ("GET", "/v1/documents/7"), DOCUMENT | {"text": "t", "new": 1}),
         (("list",), ("GET", "/v1/documents"), {"documents": [DOCUMENT], "next": None, "new": 1}),
-        (("remove", "7"), ("DELETE", "/v1/documents/7"), {"removed": 1, "new": 1}),
         (("jobs",), ("GET", "/v1/jobs"), {"jobs": [JOB], "new": 1}),
         (("jobs", "3"), ("GET", "/v1/jobs/3"), {"job": JOB, "new": 1}),
     ],
