@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets pi_rag up. It can be run again at any time, and sourced without running anything.
 #
-#   ./install.sh try [FOLDER...]           try it here: nothing outside this folder is changed
+#   ./install.sh try [FOLDER...]           try it here: all stays in this folder, but for pip's cache
 #   sudo ./install.sh                      install it as a service of this machine, or bring it up to date
 #   sudo ./install.sh uninstall [--purge]  remove the service; --purge removes its documents and settings too
 #   ./install.sh test                      set up and run the tests
@@ -200,7 +200,7 @@ try_it() {
 try_next() {
   cat <<END
 
-It works. The service is stopped again; all it made is in .venv and .cache here. To go on by hand:
+It works. The service is stopped again; what it made is in .venv and .cache here. To go on by hand:
 
   export PATH="$VENV/bin:\$PATH" PI_RAG_DATA="$CACHE/try" PI_RAG_SOCKET="/tmp/pi-rag-\$USER.sock"
   pi-rag serve &
