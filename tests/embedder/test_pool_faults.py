@@ -24,6 +24,7 @@ from pi_rag.errors import (
     PiRagError,
     RequestTooLarge,
     Stopping,
+    TextNotEmbedded,
     VectorInvalid,
 )
 from pi_rag.types import Lane, ModelCard
@@ -111,7 +112,7 @@ async def test_a_request_that_ends_every_worker_is_given_up(kind: str) -> None:
     """A crash is tried once more, a kill a few times, neither for ever; the pool stays alive."""
     ends = KILLS_MAX + FAULTS_MAX if kind == "killed" else FAULTS_MAX
     async with running(f"{kind}:{ends}", workers=1) as pool:
-        with pytest.raises((EmbedderUnavailable, VectorInvalid)):
+        with pytest.raises((TextNotEmbedded, VectorInvalid)):
             await ask(pool, [1])
         assert np.array_equal(await ask(pool, [2]), right([2]))
 
@@ -119,7 +120,7 @@ async def test_a_request_that_ends_every_worker_is_given_up(kind: str) -> None:
 async def test_two_hanging_workers_are_told_from_a_slow_one() -> None:
     """Silence past the bound is a fault: killed, tried once more, then given up."""
     async with running("hang:2", workers=1, answer_s_max=0.2) as pool:
-        with pytest.raises(EmbedderUnavailable):
+        with pytest.raises(TextNotEmbedded):
             await ask(pool, [1])
         assert np.array_equal(await ask(pool, [2]), right([2]))
 
