@@ -150,7 +150,7 @@ start_service() {
     sleep 0.2
   done
   tail -n 12 "$LOG" >&2
-  fail "The service did not become ready." "Its log is in $LOG."
+  fail "The service did not become ready." "What it said is above and in $LOG. A pi-rag that you started by hand must be stopped first."
 }
 
 # Stops what `try` started, and only that. It runs at the end, after an error and on Ctrl-C.
@@ -202,7 +202,7 @@ try_next() {
 
 It works. The service is stopped again; what it made is in .venv and .cache here. To go on by hand:
 
-  export PATH="$VENV/bin:\$PATH" PI_RAG_DATA="$CACHE/try" PI_RAG_SOCKET="/tmp/pi-rag-\$USER.sock"
+  export PATH="$VENV/bin:\$PATH" PI_RAG_DATA="$CACHE/try" PI_RAG_SOCKET="/tmp/pi-rag-$(id -un).sock"
   pi-rag serve &
   pi-rag add ~/Documents
   pi-rag search "what you look for"

@@ -339,7 +339,7 @@ class ModelMissing(ModelError):
     """No model is installed, or the one in use is gone."""
 
     code = "model_missing"
-    hint_default = "Get one with: pi-rag model pull"
+    hint_default = "Get one with: pi-rag model pull   (then restart the service)"
 
 
 class ModelCorrupt(ModelError):
