@@ -193,7 +193,7 @@ class EmbedderSettings:
         64,
         "requests",
         "Requests of the ingest lane that may wait for a worker. One more is answered `busy`; the ingest "
-        "itself waits for its answers and never fills it.",
+        "itself keeps fewer under way, two for each worker, so only smaller values slow it.",
         low=1,
         high=4096,
     )
@@ -342,14 +342,15 @@ class IngestSettings:
     queue_items_max: int = setting(
         100_000,
         "documents",
-        "Documents that may wait in the durable queue. A request that would exceed it is answered `busy`.",
+        "Documents that may wait in the durable queue. A request that would exceed it is answered `busy`. A "
+        "folder counts as one until its turn comes, and then as its files, up to walk_files_max.",
         low=1,
         high=10_000_000,
     )
     walk_files_max: int = setting(
         100_000,
         "files",
-        "Files one `add` may find below its paths; the rest is said and left out.",
+        "Files that are taken from one folder and what lies below it; the rest is said and left out.",
         low=1,
         high=10_000_000,
     )
