@@ -37,7 +37,19 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise RequestInvalid with where to read how it is done."""
-        raise RequestInvalid(f"{message[:1].upper()}{message[1:]}.", hint=f"Run: {self.prog} --help")
+        hint = f"{_meant(message)}Run: {self.prog} --help"
+        raise RequestInvalid(f"{message[:1].upper()}{message[1:]}.", hint=hint)
+
+
+def _meant(message: str) -> str:
+    """The choice nearest to what was typed, out of argparse's own words; empty when none is near."""
+    import difflib  # only on the way to an error: light commands should not pay for it
+
+    typed, _, choices = message.partition("(choose from ")
+    near = difflib.get_close_matches(
+        typed.rpartition(": ")[2].strip(" '"), choices.strip(")").replace("'", "").split(", ")
+    )
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 class CommandParser(Parser):

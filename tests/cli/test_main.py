@@ -248,3 +248,16 @@ def test_a_name_that_no_terminal_can_show_does_not_break_the_output(service: Sta
     assert err == b""
     assert child.returncode == 0
     assert json.loads(out)["documents"][0]["id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(("serach", "x"), "'search'"), (("ad", "x"), "'add'"), (("search", "x", "--mode", "txt"), "'text'")],
+)
+def test_a_mistyped_word_is_answered_with_the_nearest_right_one(
+    run: Run, typed: tuple[str, ...], meant: str
+) -> None:
+    """As mistyped settings are."""
+    ran = run(*typed)
+    assert ran.code == 2
+    assert f"Did you mean {meant}?" in ran.err
