@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -23,9 +23,15 @@ COMMAND = [sys.executable, "-m", "pi_rag.cli.main"]
 
 
 class RunningService:
-    """`pi-rag serve` as a child process; ready inside the block, stopped after it."""
+    """`pi-rag serve` as a child process; ready inside the block, stopped after it.
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], *, ready: bool = True) -> None:
+    `under` is a program that becomes the service, such as setpriv with its flags.
+    """
+
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], *, ready: bool = True, under: Sequence[str] = ()
+    ) -> None:
+        self._under = under
         self.data = folder / "data"
         # A socket's path is bounded at 107 bytes, which a test's folder may exceed.
         self._short = tempfile.TemporaryDirectory(prefix="pirag")
@@ -64,7 +70,11 @@ class RunningService:
         self.data.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "serve"], env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._under, *COMMAND, "serve"],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.wait_until_up(60.0)
 

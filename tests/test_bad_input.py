@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tests.models.seeded import write_folder
 
 pytestmark = pytest.mark.model
 
+NOBODY = 65534
 EXIT = {kind.code: kind.exit_code for kind in every_kind()}
 
 
@@ -109,6 +112,62 @@ def test_other_encodings_are_read_as_what_they_are(
     stored = next(row for row in listed if row["source"] == str(path))
     assert service.client.document(stored["id"])["text"].strip() == text.strip()
     service.client.remove(stored["id"])
+
+
+WITHOUT_EVERY_DOOR = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+"""Root that, like any other user, may not read what belongs to others."""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv, of util-linux")
+def test_a_file_that_the_service_may_not_read_is_sent_by_who_may(tmp_path: Path, minilm: ModelCard) -> None:
+    """Asked for by its path it is refused with the reason; `pi-rag add` of who may read it takes it in."""
+    private = tmp_path / "private.txt"
+    private.write_text("the number of the bicycle shed is 4711")
+    private.chmod(0o600)
+    os.chown(private, NOBODY, NOBODY)
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path}, under=WITHOUT_EVERY_DOOR) as service:
+        by_path = service.client.add_paths([str(private)], wait=True)["job"]
+        found_before = service.client.search("bicycle shed")["hits"]
+        sent = service.run("add", str(private))
+        found = service.client.search("bicycle shed")["hits"]
+
+    assert [(each["source"], each["code"]) for each in by_path["refusals"]] == [
+        (str(private), "document_unreadable")
+    ]
+    assert found_before == []
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert [hit["source"] for hit in found] == [str(private)]
+
+
+def test_a_folder_that_vanishes_while_it_waits_is_one_refusal(
+    service: RunningService, tmp_path: Path
+) -> None:
+    """The documents before it in the queue are taken, and the job comes to its end."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    (gone / "a.txt").write_text("never read")
+    workers = [worker["pid"] for worker in service.client.status()["embedder"]["workers"]]
+    texts = [{"source": f"before-{number}", "text": f"number {number}"} for number in range(len(workers))]
+    for pid in workers:  # documents stay in hand, so that the folder waits for its turn
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        before = service.client.add_documents(texts)["job"]
+        while len(service.client.status()["ingest"]["current"]) < len(texts):
+            time.sleep(0.01)
+        job = service.client.add_paths([str(gone)])["job"]
+        shutil.rmtree(gone)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    while job["state"] != "done" or before["state"] != "done":
+        job, before = (service.client.job(each["id"])["job"] for each in (job, before))
+
+    assert [(each["source"], each["code"]) for each in job["refusals"]] == [(str(gone), "path_not_found")]
+    assert (before["items_done"], before["items_refused"]) == (len(texts), 0)
+    for text in texts:
+        service.client.remove_source(text["source"])
 
 
 def test_a_path_that_is_not_there_is_not_found(service: RunningService, tmp_path: Path) -> None:
@@ -200,22 +259,22 @@ def test_a_typing_mistake_in_the_settings_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def broken_copy(minilm: ModelCard, folder: Path) -> Path:
-    """The installed model with one byte changed: still a GGUF, no longer the one on the list."""
-    models = folder / "models"
-    shutil.copytree(Path(minilm.path).parent, models)
-    path = models / Path(minilm.path).name
+def copied_models(minilm: ModelCard, data: Path) -> Path:
+    """The installed models in a data folder of their own; the path of this one there."""
+    shutil.copytree(Path(minilm.path).parent, data / "models")
+    return data / "models" / Path(minilm.path).name
+
+
+def corrupt(path: Path) -> None:
+    """One byte changed: still a GGUF, no longer the one on the list."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
-    listed = (models / "models.json").read_text().replace(str(Path(minilm.path).parent), str(models))
-    (models / "models.json").write_text(listed)
-    return models
 
 
 def test_a_corrupt_model_is_not_loaded_and_words_still_answer(tmp_path: Path, minilm: ModelCard) -> None:
     """The checksum is compared at every load; the service is up, degraded, and says what to do."""
-    broken_copy(minilm, tmp_path / "data")
+    corrupt(copied_models(minilm, tmp_path / "data"))
     with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.name}, ready=False) as service:
         answer = service.client.search("anything")
         status = service.client.status()
