@@ -53,13 +53,24 @@ class Cutter:
             reading.pages,
         )
 
-    async def embed(self, title: str, chunks: Sequence[Chunk]) -> bytes:
-        """One vector a passage, float32, row after row. Raises TryLater kinds, VectorInvalid."""
+    async def embed(
+        self, title: str, chunks: Sequence[Chunk], progress: Callable[[int], None] = lambda _: None
+    ) -> bytes:
+        """One vector a passage, float32, row after row. `progress` gets how many more are done.
+
+        Raises TryLater kinds, VectorInvalid, TextNotEmbedded.
+        """
+
+        async def vectors(part: Sequence[str]) -> bytes:
+            found = await self._vectors(part)
+            progress(len(part))
+            return found
+
         heads = await self._heads(title, chunks)
         texts = [
             f"{head}\n{chunk.text}" if head else chunk.text for head, chunk in zip(heads, chunks, strict=True)
         ]
-        parts = await self._spread(self._vectors, list(_slices(texts, self._settings.embed_texts)))
+        parts = await self._spread(vectors, list(_slices(texts, self._settings.embed_texts)))
         return b"".join(parts)
 
     async def _recount(

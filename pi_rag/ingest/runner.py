@@ -12,6 +12,8 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from pi_rag import log
@@ -44,6 +46,14 @@ _log = log.logger("ingest")
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class _InHand:
+    """A document being worked on, and how many of its passages have their vectors."""
+
+    item: Item
+    chunks: int = 0
+
+
 class Runner:
     """Works off the durable queue with as many hands as there are workers."""
 
@@ -68,9 +78,9 @@ class Runner:
         self._queued = asyncio.Event()
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._current: dict[int, str] = {}
+        self._current: dict[int, _InHand] = {}
         self._waiting_for: str | None = None
-        self._stored: deque[tuple[float, int]] = deque()
+        self._embedded: deque[tuple[float, int]] = deque()
 
     @property
     def reader_pid(self) -> int | None:
@@ -103,8 +113,12 @@ class Runner:
         return job_id
 
     async def job(self, job_id: int) -> JobRow:
-        """A job as it stands. Raises JobNotFound."""
-        return await self._store.read(jobs.job, job_id, self._settings.refusals_shown_max)
+        """A job as it stands, with the passages of documents in hand counted. Raises JobNotFound."""
+        job = await self._store.read(jobs.job, job_id, self._settings.refusals_shown_max)
+        if job.state == "done":
+            return job
+        in_hand = sum(each.chunks for each in self._current.values() if each.item.job_id == job_id)
+        return replace(job, chunks=job.chunks + in_hand)
 
     async def finished(self, job_id: int) -> JobRow:
         """A job once it is done. Raises Stopping when the service stops first; the job goes on later."""
@@ -125,9 +139,9 @@ class Runner:
     def status(self) -> dict[str, Any]:
         """What is being read now, how fast, and what it waits for."""
         self._forget_old_rates()
-        chunks = sum(count for _, count in self._stored)
+        chunks = sum(count for _, count in self._embedded)
         return {
-            "current": sorted(self._current.values()),
+            "current": sorted(each.item.source for each in self._current.values()),
             "rate_chunks_s": round(chunks / RATE_WINDOW_S, 2),
             "waiting_for": self._waiting_for,
         }
@@ -171,9 +185,9 @@ class Runner:
             self._queued.set()
 
     async def _take_in(self, item: Item) -> None:
-        self._current[item.id] = item.source
+        in_hand = self._current[item.id] = _InHand(item)
         try:
-            chunks = await self._story.tell(item)
+            await self._story.tell(item, partial(self._note, in_hand))
         except asyncio.CancelledError:
             # Should even that fail, the next start does it.
             with contextlib.suppress(PiRagError):
@@ -190,7 +204,7 @@ class Runner:
             _log.exception("document_failed", item=item.id)
             await self._refuse(item, InternalError(f"{type(fault).__name__} while taking it in."))
         else:
-            self._note(chunks)
+            self._waiting_for = None
         finally:
             self._current.pop(item.id, None)
             self._tell_changed()
@@ -225,15 +239,15 @@ class Runner:
         self._waiting_for = error.code
         await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
 
-    def _note(self, chunks: int) -> None:
-        self._waiting_for = None
-        self._stored.append((self._clock.monotonic_s(), chunks))
+    def _note(self, in_hand: _InHand, chunks: int) -> None:
+        in_hand.chunks += chunks
+        self._embedded.append((self._clock.monotonic_s(), chunks))
         self._forget_old_rates()
 
     def _forget_old_rates(self) -> None:
         now_s = self._clock.monotonic_s()
-        while self._stored and self._stored[0][0] < now_s - RATE_WINDOW_S:
-            self._stored.popleft()
+        while self._embedded and self._embedded[0][0] < now_s - RATE_WINDOW_S:
+            self._embedded.popleft()
 
     def _tell_changed(self) -> None:
         """Wake everybody who waits for a job. The next ones wait for the next change."""

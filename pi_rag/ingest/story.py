@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pi_rag.clock import Clock
@@ -45,25 +45,24 @@ class Story:
         self._cutter = Cutter(embedder, settings, tokens_max)
         self._clock = clock
 
-    async def tell(self, item: Item) -> int:
-        """From the queue to the store; the number of passages that were added.
+    async def tell(self, item: Item, progress: Callable[[int], None]) -> None:
+        """From the queue to the store. `progress` gets how many more passages are embedded.
 
         Raises DocumentRefused and NotFound for the document, TryLater and StoreError kinds for the service,
         other errors when it is not known whose fault it was.
         """
         if item.kind == "path" and await asyncio.to_thread(_is_folder, item.source):
             await self._unfold(item)
-            return 0
+            return
         data = await self._bytes_of(item)
         digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
             await self._store.write(jobs.finish, item.id, "unchanged", 0, None, self._clock.wall_s())
-            return 0
+            return
         reading = await self._read(item, data)
         chunks = await self._cutter.cut(reading)
-        vectors = await self._cutter.embed(reading.title, chunks)
+        vectors = await self._cutter.embed(reading.title, chunks, progress)
         await self._store.write(_commit, item, reading, digest, chunks, vectors, self._clock.wall_s())
-        return len(chunks)
 
     async def _unfold(self, item: Item) -> None:
         """A folder becomes its files, each a place in the queue of its own."""

@@ -250,6 +250,35 @@ async def test_a_fault_in_the_queue_itself_is_not_hidden(
     await runner.stop()
 
 
+async def test_a_long_document_shows_how_far_it_is(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Its passages count as they are embedded, long before the document is stored."""
+    let = asyncio.Event()
+    embed = embedder.embed
+    asked = 0
+
+    async def embed_some(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+        nonlocal asked
+        asked += 1
+        if asked > 3:
+            await let.wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_some  # type: ignore[method-assign]
+    book = NewItem("text", "book", payload=b"It was a long and quiet evening by the fire. " * 2000)
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", [book])
+        await until(lambda: asked > 3 and runner.status()["rate_chunks_s"] > 0)
+        half = await runner.job(job_id)
+        let.set()
+        whole = await runner.finished(job_id)
+
+    assert (half.state, half.items_done) == ("running", 0)
+    assert 0 < half.chunks < whole.chunks
+    assert whole.chunks == (await store.read(documents.counts)).chunks
+
+
 async def test_old_jobs_are_forgotten_while_it_runs(
     store: Store, embedder: FakeEmbedder, tmp_path: Path
 ) -> None:
