@@ -14,7 +14,6 @@ import signal
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import Busy, DocumentDamaged, DocumentTooSlow, InternalError, PiRagError
-from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reader_wire import Terms, reading, request
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, read_frame, write_frame
@@ -23,7 +22,6 @@ from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.text.titles import title_of
 from pi_rag.types import Kind, Reading
 
-__all__ = ["Reader", "read_file"]
 
 MIB = 1024 * 1024
 

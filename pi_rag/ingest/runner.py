@@ -100,7 +100,7 @@ class Runner:
         if self._stopping.is_set():
             raise Stopping("The service is stopping and takes no more documents.")
         if self._refusal is not None:
-            raise type(self._refusal)(self._refusal.message, hint=self._refusal.hint)
+            raise self._refusal.again()
         job_id = await self._store.write(
             _enqueued,
             collection,

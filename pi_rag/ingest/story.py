@@ -17,7 +17,8 @@ from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest.cutting import Cutter
-from pi_rag.ingest.reading import Reader, read_file
+from pi_rag.ingest.file import read_file
+from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.store import Store

@@ -39,7 +39,7 @@ class NoMeaning:
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise type(self.reason)(self.reason.message, hint=self.reason.hint)
+        raise self.reason.again()
 
 
 class StartedEmbedder(Embedder, Protocol):
