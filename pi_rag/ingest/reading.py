@@ -22,7 +22,6 @@ from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.text.titles import title_of
 from pi_rag.types import Kind, Reading
 
-
 MIB = 1024 * 1024
 
 THREAD_BYTES_MIN = 256 * 1024
