@@ -37,16 +37,21 @@ class _BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._start_head_timer()
+        # Whatever is no whole head and no body counts: a head that waits its turn, or lines after a body, too.
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > self.settings.head_kib_max * 1024:
-                head_kib_max = self.settings.head_kib_max
-                self._refuse(RequestTooLarge(f"The head of the request is larger than {head_kib_max} KiB."))
+        head_kib_max = self.settings.head_kib_max
+        if self._head_bytes > head_kib_max * 1024:
+            self._refuse(RequestTooLarge(f"The head of the request is larger than {head_kib_max} KiB."))
 
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
+        self._head_bytes = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -59,7 +64,6 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-        self._head_bytes = 0
 
     def _refuse(self, error: PiRagError) -> None:
         self.transport.write(_refusal(error))

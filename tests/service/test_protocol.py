@@ -16,8 +16,10 @@ from pi_rag.service.web import web
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
-    while (await receive()).get("more_body"):
-        pass
+    ends = {"http.disconnect"} if scope["path"] == "/until/gone" else {"http.disconnect", "http.request"}
+    message = await receive()
+    while message.get("more_body") or message["type"] not in ends:
+        message = await receive()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": b"hello"})
 
@@ -76,13 +78,22 @@ async def test_a_second_head_on_the_same_connection_is_bounded_too(path: Path) -
             writer.close()
 
 
-async def test_a_head_without_end_is_refused_before_it_fills_the_memory(path: Path) -> None:
+@pytest.mark.parametrize(
+    "begun",
+    [
+        GET[:-2],
+        GET.replace(b"/", b"/until/gone", 1) + GET[:-2],
+        b"POST / HTTP/1.1\r\nhost: service\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+    ],
+    ids=["first", "behind a request in progress", "trailers after a body"],
+)
+async def test_a_head_without_end_is_refused_before_it_fills_the_memory(path: Path, begun: bytes) -> None:
     """Past the bound the guest is told so and cut off, however fast it goes on sending."""
     sent = 0
     with listening(path, "600") as sock:
         async with serving(sock, connections_max=10, silence_s_max=30):
             reader, writer = await asyncio.open_unix_connection(path)
-            writer.write(b"GET / HTTP/1.1\r\nhost: service\r\n")
+            writer.write(begun)
             with contextlib.suppress(ConnectionError):
                 while sent < 64 * 2**20:
                     writer.write(b"x: " + b"y" * 1000 + b"\r\n")
