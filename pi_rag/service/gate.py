@@ -19,6 +19,10 @@ from pi_rag.service.answers import error_response
 ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/v1/status"})
 """A person who wonders why all is busy must still be able to ask. With a query it is more than that."""
 
+WAIT_SHARE = 0.9
+"""The part of `service.request_s_max` after which a wait for a job ends: an answer with the job's number is worth
+more than an error without. The gate tells it to each request, as `state.wait_until_s` of the loop's clock."""
+
 
 class Gate:
     """ASGI middleware that holds the bounds of `ServiceSettings`, which may be replaced while it works."""
@@ -46,12 +50,16 @@ class Gate:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = _Reply(scope, receive, send)
+        seconds = self.settings.request_s_max
+        scope.setdefault("state", {})["wait_until_s"] = (
+            asyncio.get_running_loop().time() + WAIT_SHARE * seconds
+        )
         try:
-            async with asyncio.timeout(self.settings.request_s_max):
+            async with asyncio.timeout(seconds):
                 self._check_declared_size(scope)
                 await self._app(scope, self._measured(receive, reply), reply)
         except TimeoutError:
-            await reply.refuse(DeadlineExceeded(f"It took longer than {self.settings.request_s_max:g} s."))
+            await reply.refuse(DeadlineExceeded(f"It took longer than {seconds:g} s."))
         except PiRagError as error:
             await reply.refuse(error)
         except asyncio.CancelledError:

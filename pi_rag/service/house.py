@@ -47,6 +47,7 @@ class House:
         """Places for adds that wait for their job; searches keep the rest of `requests_max`."""
         self.clock = clock
         self._begun_s = clock.monotonic_s()
+        self._check: asyncio.Task[list[str]] | None = None
 
     @property
     def state(self) -> State:
@@ -69,7 +70,7 @@ class House:
     async def status(self, *, check: bool = False) -> dict[str, Any]:
         """Everything `pi-rag status` shows. `check` also reads the whole database for damage and orphans."""
         embedder = self.meaning.status()
-        card = self.meaning.card
+        problems = {"problems": await self._problems()} if check else {}
         return {
             "version": __version__,
             "ready": self.state == "ready",
@@ -77,10 +78,9 @@ class House:
             "degraded": self.degraded(),
             "uptime_s": round(self.clock.monotonic_s() - self._begun_s, 1),
             "data": str(self.settings.data_path),
-            "model": card,
+            "model": self.meaning.card,
             "embedder": embedder,
-            "store": self.store.stats()
-            | ({"problems": await self.store.read(checkup.check)} if check else {}),
+            "store": self.store.stats() | problems,
             "counts": await self._counts(),
             "ingest": self.runner.status(),
             "memory": await asyncio.to_thread(_memory, _processes(embedder, self.runner.reader_pid)),
@@ -92,6 +92,12 @@ class House:
             return await self.store.read(documents.counts)
         except StoreBusy:
             return None
+
+    async def _problems(self) -> list[str]:
+        """A check holds a reader for long: there is one at a time, and all who ask meanwhile share it."""
+        if self._check is None or self._check.done():
+            self._check = asyncio.create_task(self.store.read(checkup.check), name="check")
+        return await asyncio.shield(self._check)
 
 
 def _processes(embedder: dict[str, Any], reader_pid: int | None) -> list[tuple[int, str]]:

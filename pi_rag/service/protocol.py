@@ -37,7 +37,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._start_head_timer()
-        # Whatever is no whole head and no body counts: a head that waits its turn, or lines after a body, too.
+        # What is no whole head and no body counts: a head that waits its turn, or lines after a body, too.
         self._head_bytes += len(data)
         super().data_received(data)
         head_kib_max = self.settings.head_kib_max

@@ -13,20 +13,19 @@ from starlette.requests import Request
 from pi_rag.service.house import House
 from pi_rag.types import JobRow
 
-WAIT_SHARE = 0.9
-"""The part of `service.request_s_max` after which the job is told as it stands: an answer with the job's
-number is worth more than an error without."""
-
 
 async def waited(house: House, job_id: int, connection: Request) -> JobRow:
-    """The job when it is done, or as it stands when the wait had to end. Raises Stopping."""
+    """The job when it is done, or as it stands when the wait had to end: at the latest when the gate says.
+
+    Raises Stopping.
+    """
     if house.waiting.locked():
         return await house.runner.job(job_id)
     async with house.waiting:
         done = asyncio.ensure_future(house.runner.finished(job_id))
         gone = asyncio.ensure_future(_hung_up(connection))
         try:
-            seconds = house.settings.service.request_s_max * WAIT_SHARE
+            seconds = max(0.0, connection.state.wait_until_s - asyncio.get_running_loop().time())
             await asyncio.wait({done, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pi_rag.errors import EmbedderUnavailable, StoreBusy, every_kind
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
+from pi_rag.store import checkup
 from tests.embedder.fake import FakeEmbedder
 
 BOILER = "# Boiler\n\nThe boiler was serviced in March by Ada.\n\n## Parts\n\nA new pump was put in.\n"
@@ -348,8 +349,7 @@ async def test_waiting_adds_leave_room_for_searches(house: House, embedder: Fake
 async def test_a_wait_that_takes_too_long_ends_with_the_job(house: House, embedder: FakeEmbedder) -> None:
     """The guest gets the number of a job that goes on, not an error that would make it send all again."""
     embedder.broken = EmbedderUnavailable("none")
-    house.settings = replace(house.settings, service=replace(house.settings.service, request_s_max=0.2))
-    async with guest_of(house, ServiceSettings(request_s_max=30)) as guest:
+    async with guest_of(house, ServiceSettings(request_s_max=2.0)) as guest:
         answer = await guest.post("/v1/documents", json={"documents": [{"source": "a", "text": "b"}]})
     embedder.broken = None
 
@@ -370,6 +370,31 @@ async def test_the_status_is_told_while_all_readers_are_taken(
 
     assert answer.status_code == 200
     assert answer.json()["counts"] is None
+
+
+async def test_one_check_serves_all_who_ask_for_it(
+    guest: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many want the database looked through, one reader does it, and the others stay for searches."""
+    let, checks = threading.Event(), 0
+
+    def check(_: object) -> list[str]:
+        nonlocal checks
+        checks += 1
+        let.wait(30)
+        return ["a page is torn"]
+
+    monkeypatch.setattr(checkup, "check", check)
+    asked = [asyncio.create_task(guest.get("/v1/status?check=true")) for _ in range(20)]
+    while not checks:
+        await asyncio.sleep(0.001)
+    search = await guest.post("/v1/search", json={"query": "lamp"})
+    let.set()
+    answers = [await each for each in asked]
+
+    assert search.status_code == 200
+    assert checks == 1
+    assert all(each.json()["store"]["problems"] == ["a page is torn"] for each in answers)
 
 
 async def test_the_description_names_every_error_that_is_sent(guest: httpx.AsyncClient) -> None:

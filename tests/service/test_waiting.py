@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 from starlette.requests import Request
@@ -24,7 +25,9 @@ async def test_nobody_waits_for_a_guest_who_hung_up(house: House, embedder: Fake
         return {"type": "http.disconnect"}
 
     job_id = await house.runner.enqueue("default", [NewItem("text", "a", payload=b"a lamp")])
-    waiting = asyncio.create_task(waited(house, job_id, Request({"type": "http"}, receive)))
+    waiting = asyncio.create_task(
+        waited(house, job_id, Request({"type": "http", "state": {"wait_until_s": math.inf}}, receive))
+    )
     while house.waiting._value == house.settings.service.waiting_max:
         await asyncio.sleep(0.001)
     hung_up.set()
