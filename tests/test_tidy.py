@@ -41,7 +41,6 @@ SEEN_THROUGH = {
     "service/meaning.py": "test_bad_input.py",
     "service/schemas.py": "service/test_routes.py",
     "service/selftest.py": "service/test_run.py",
-    "service/web.py": "service/test_protocol.py",
     "text/outline.py": "text/test_headings.py",
     "types.py": "store/test_scope.py",
 }

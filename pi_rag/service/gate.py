@@ -20,8 +20,8 @@ ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/v1/status"})
 """A person who wonders why all is busy must still be able to ask. With a query it is more than that."""
 
 WAIT_SHARE = 0.9
-"""The part of `service.request_s_max` after which a wait for a job ends: an answer with the job's number is worth
-more than an error without. The gate tells it to each request, as `state.wait_until_s` of the loop's clock."""
+"""The part of `service.request_s_max` after which a wait for a job ends: an answer with the job's number is
+worth more than an error without. Each request finds that moment, by the loop's clock, in its state."""
 
 
 class Gate:
