@@ -78,7 +78,7 @@ class ServiceSettings:
         32,
         "requests",
         "Adds that may wait for their documents to be stored. One more is answered at once, with its job "
-        "queued. Below requests_max, so that searches always find a place.",
+        "queued. It must be below requests_max, so that searches always find a place.",
         low=0,
         high=1024,
     )
@@ -654,6 +654,11 @@ def _check_relations(settings: Settings) -> None:
         raise SettingsInvalid(
             f"The socket path {settings.socket_path} is longer than {SOCKET_PATH_BYTES_MAX} bytes.",
             hint="Choose a shorter one with --socket or PI_RAG_SOCKET.",
+        )
+    waiting_max, requests_max = settings.service.waiting_max, settings.service.requests_max
+    if waiting_max >= requests_max:
+        raise SettingsInvalid(
+            f"service.waiting_max ({waiting_max}) must be below service.requests_max ({requests_max})."
         )
     close_s_max, stop_s_max = settings.store.close_s_max, settings.service.stop_s_max
     if close_s_max >= stop_s_max:

@@ -53,7 +53,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("model", _model(status.get("model"))))
     lines.append(("workers", _workers(status.get("embedder") or {})))
     lines.append(("memory", _memory(status.get("memory") or {})))
-    lines.append(("stored", _counts(status.get("counts") or {})))
+    lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
     return lines
 
@@ -84,7 +84,9 @@ def _memory(memory: dict[str, Any]) -> str:
     return f"{float(total):.0f} MiB in {counted(len(processes), 'process', 'processes')}"
 
 
-def _counts(counts: dict[str, Any]) -> str:
+def _counts(counts: dict[str, Any] | None) -> str:
+    if counts is None:
+        return "not counted: all readers of the database are taken"
     nouns = {"documents": "document", "chunks": "passage", "collections": "collection"}
     return ", ".join(counted(int(counts.get(name) or 0), noun) for name, noun in nouns.items())
 

@@ -64,6 +64,12 @@ def test_an_answer_with_less_than_everything_is_still_shown(service: StandIn, ru
     assert "adding   nothing" in ran.out
 
 
+def test_what_could_not_be_counted_is_not_shown_as_nothing(service: StandIn, run: Run) -> None:
+    """A service that is too busy to count still holds what it held."""
+    service.on("GET", "/v1/status", STATUS | {"counts": None})
+    assert "stored   not counted" in run("status").out
+
+
 def test_json_is_the_answer_unchanged(service: StandIn, run: Run) -> None:
     """Also the fields that this program does not know."""
     answer = STATUS | {"of_a_newer_service": [1, "ä"]}
