@@ -36,7 +36,8 @@ The settings file is the one named by `--config` or `PI_RAG_CONFIG`, else `~/.co
 A name that does not exist is refused, and the nearest one that does is named.
 
 A change holds from the next start. `systemctl reload pi-rag` (SIGHUP) takes over at once: the log level, the
-bounds of requests, and the settings of searches.
+settings of searches, and of the service `requests_max`, `request_mib_max`, `request_s_max` and, within a
+body, `silence_s_max`.
 """
 
 TOML_HEAD = """\
