@@ -437,6 +437,59 @@ class QuerySettings:
 
 
 @dataclass(frozen=True)
+class CacheSettings:
+    """Vectors of queries asked before, kept in RAM and over a restart."""
+
+    query_mib_max: int = setting(
+        4,
+        "MiB",
+        "RAM for them: about 500 queries each MiB at 384 dimensions. A query that is asked again then costs "
+        "the model nothing. 0: none are kept, neither in RAM nor on the disk.",
+        low=0,
+        high=256,
+    )
+    policy: str = setting(
+        "lru",
+        "name",
+        "What makes room for a new query. lru: the one asked longest ago. lfu: the one asked least often, "
+        "which suits a house that asks the same few things again and again.",
+        choices=("lru", "lfu"),
+    )
+    ttl_s: float = setting(
+        604_800.0,
+        "s",
+        "Longest a query's vector is kept before it is made anew; a restart begins the time again. It does "
+        "not grow stale: this bounds how long a trace of a question stays, and lets old favourites go.",
+        low=1,
+        high=31_536_000,
+    )
+    query_kept_max: int = setting(
+        1000,
+        "queries",
+        "How many of the most used are written to the database, so that they are there after a restart: a "
+        "hash and a vector, never the text. 0: none.",
+        low=0,
+        high=100_000,
+    )
+    save_s: float = setting(
+        300.0,
+        "s",
+        "How often what has changed of them is written, and once more at a stop. Less often spares the "
+        "card; a power cut loses what was asked first since then.",
+        low=1,
+        high=86_400,
+    )
+    available_mib_min: int = setting(
+        128,
+        "MiB",
+        "When the machine has less memory available than this, the queries in RAM are dropped. They come "
+        "back from the database when there is a quarter more than this again. 0: never dropped.",
+        low=0,
+        high=65_536,
+    )
+
+
+@dataclass(frozen=True)
 class ClientSettings:
     """The command line and other guests: how long and how much they take from the service."""
 
@@ -474,6 +527,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     query: QuerySettings = field(default_factory=QuerySettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 
     @property
@@ -557,6 +611,7 @@ _GROUPS: dict[str, Any] = {
     "store": StoreSettings,
     "ingest": IngestSettings,
     "query": QuerySettings,
+    "cache": CacheSettings,
     "client": ClientSettings,
 }
 

@@ -15,11 +15,12 @@ from typing import Any
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError, QueryEmpty, QueryTooLong
+from pi_rag.query_cache import Origin, QueryCache
 from pi_rag.rank import Fused, Ranked, reciprocal_rank
 from pi_rag.store import search
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
-from pi_rag.types import Degraded, Embedder, Mode, Passage, Scope
+from pi_rag.types import Degraded, Mode, Passage, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class QueryDesk:
     def __init__(
         self,
         store: Store,
-        embedder: Embedder,
+        cache: QueryCache,
         *,
         query_prefix: str,
         query_s_max: float,
@@ -64,8 +65,8 @@ class QueryDesk:
         clock: Clock,
     ) -> None:
         self.settings = settings
+        self.cache = cache
         self._store = store
-        self._embedder = embedder
         self._query_prefix = query_prefix
         self._query_s_max = query_s_max
         self._clock = clock
@@ -74,9 +75,9 @@ class QueryDesk:
         """The best passages for a question. Raises BadInput and its kinds; StoreError and its kinds."""
         query = self._checked(question)
         watch = _Stopwatch(self._clock)
-        degraded: list[Degraded] = []
+        course = _Course(watch)
         by_meaning, by_words = await asyncio.gather(
-            self._by_vector(query, question, degraded, watch), self._by_words(query, question, watch)
+            self._by_vector(query, question, course), self._by_words(query, question, watch)
         )
         if by_meaning is None and question.mode == "vector":
             by_words = await self._words(query, question, watch)
@@ -87,8 +88,8 @@ class QueryDesk:
             fused = reciprocal_rank(lists, k=self.settings.rrf_k)[: question.k]
         with watch.stage("read"):
             passages = await self._store.read(search.passages, [each.id for each in fused])
-        explain = self._explanation(question, lists, degraded)
-        return Answer(_joined(passages, fused), tuple(degraded), watch.report(), explain)
+        explain = self._explanation(question, lists, course)
+        return Answer(_joined(passages, fused), tuple(course.degraded), watch.report(), explain)
 
     def _checked(self, question: Question) -> str:
         if len(question.query) > self.settings.chars_max:
@@ -101,24 +102,20 @@ class QueryDesk:
             raise QueryEmpty("The query is empty.")
         return query
 
-    async def _by_vector(
-        self, query: str, question: Question, degraded: list[Degraded], watch: _Stopwatch
-    ) -> Ranked | None:
-        """The nearest passages, or None with the reason added to `degraded`."""
+    async def _by_vector(self, query: str, question: Question, course: _Course) -> Ranked | None:
+        """The nearest passages, or None with the reason in `course`."""
         if question.mode == "text":
             return None
         try:
-            with watch.stage("embed"):
-                vectors = await self._embedder.embed(
-                    [self._query_prefix + query], lane="query", deadline_s=self._query_s_max
+            with course.watch.stage("embed"):
+                vector, course.cache = await self.cache.vector(
+                    self._query_prefix + query, deadline_s=self._query_s_max
                 )
         except PiRagError as error:
-            degraded.append(_reason(error))
+            course.degraded.append(_reason(error))
             return None
-        with watch.stage("vector"):
-            return await self._store.read(
-                search.by_vector, vectors[0].tobytes(), self._depth(question), question.scope
-            )
+        with course.watch.stage("vector"):
+            return await self._store.read(search.by_vector, vector, self._depth(question), question.scope)
 
     async def _by_words(self, query: str, question: Question, watch: _Stopwatch) -> Ranked | None:
         return None if question.mode == "vector" else await self._words(query, question, watch)
@@ -134,7 +131,7 @@ class QueryDesk:
         return max(self.settings.candidates, question.k)
 
     def _explanation(
-        self, question: Question, lists: Mapping[str, Ranked], degraded: Sequence[Degraded]
+        self, question: Question, lists: Mapping[str, Ranked], course: _Course
     ) -> dict[str, Any]:
         return {
             "mode": question.mode,
@@ -142,7 +139,8 @@ class QueryDesk:
             "rrf_k": self.settings.rrf_k,
             "query_prefix": self._query_prefix,
             "candidates": {name: len(found) for name, found in lists.items()},
-            "degraded": list(degraded),
+            "cache": course.cache,
+            "degraded": list(course.degraded),
         }
 
 
@@ -161,6 +159,16 @@ def _reason(error: PiRagError) -> Degraded:
     if isinstance(error, BadInput):
         raise error
     return "embedder_unavailable"
+
+
+@dataclass(slots=True)
+class _Course:
+    """How one search goes: its times, what it lacks, and where its vector came from."""
+
+    watch: _Stopwatch
+    degraded: list[Degraded] = field(default_factory=list)
+    cache: Origin | None = None
+    """None when no vector was asked for, or none came."""
 
 
 class _Stopwatch:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pi_rag.clock import SystemClock
-from pi_rag.config import QuerySettings, StoreSettings
+from pi_rag.config import CacheSettings, QuerySettings, StoreSettings
 from pi_rag.errors import (
     BadInput,
     DeadlineExceeded,
@@ -20,6 +20,7 @@ from pi_rag.errors import (
     QueryTooLong,
 )
 from pi_rag.query import QueryDesk, Question
+from pi_rag.query_cache import QueryCache
 from pi_rag.store import documents, identity
 from pi_rag.store.store import Store
 from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Scope
@@ -80,10 +81,18 @@ def embedder() -> ThreeMeanings:
 
 
 @pytest.fixture
-def desk(store: Store, embedder: ThreeMeanings) -> QueryDesk:
+async def cache(store: Store, embedder: ThreeMeanings) -> AsyncIterator[QueryCache]:
+    cache = QueryCache(store, embedder, b"three", CacheSettings(), SystemClock(), lambda: None)
+    await cache.start()
+    yield cache
+    await cache.stop()
+
+
+@pytest.fixture
+def desk(store: Store, cache: QueryCache) -> QueryDesk:
     return QueryDesk(
         store,
-        embedder,
+        cache,
         query_prefix="find: ",
         query_s_max=3.0,
         settings=QuerySettings(),
@@ -141,6 +150,28 @@ async def test_without_a_vector_the_words_answer_and_say_so(
     assert [hit.passage.source for hit in answer.hits][:1] == ["money.md"]
     assert answer.degraded == (word,)
     assert set(answer.hits[0].fused.scores) == {"text"}
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector"])
+async def test_a_question_asked_again_gets_the_same_answer_without_the_model(
+    desk: QueryDesk, embedder: ThreeMeanings, mode: Mode
+) -> None:
+    """Hits, order and scores do not depend on whether the vector was there; `explain` says whether it was."""
+    answers = [await desk.search(Question("the cat and the tax", mode=mode)) for _ in range(2)]
+    desk.cache.shed()
+    answers.append(await desk.search(Question("the cat and the tax", mode=mode)))
+
+    assert [answer.explain["cache"] for answer in answers] == ["miss", "hit", "off"]
+    assert answers[0].hits == answers[1].hits == answers[2].hits
+    assert len(embedder.asked) == 2
+    assert "embed" in answers[1].took_ms
+
+
+async def test_words_alone_need_no_vector(desk: QueryDesk) -> None:
+    """`explain` does not speak of a cache that was not asked."""
+    answer = await desk.search(Question("the cat", mode="text"))
+
+    assert answer.explain["cache"] is None
 
 
 async def test_scope_and_k_bound_the_answer(desk: QueryDesk) -> None:

@@ -83,6 +83,7 @@ class House:
             "store": self.store.stats() | problems,
             "counts": await self._counts(),
             "ingest": self.runner.status(),
+            "cache": self.query.cache.status(),
             "memory": await asyncio.to_thread(_memory, _processes(embedder, self.runner.reader_pid)),
         }
 

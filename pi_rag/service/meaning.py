@@ -7,11 +7,14 @@ usable model it stands in with an embedder that raises the reason, so that no de
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import importlib.metadata
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from pi_rag.clock import Clock
-from pi_rag.config import Settings
+from pi_rag.config import EmbedderSettings, Settings
 from pi_rag.embedder.pool import Pool
 from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, NotFound, PiRagError
 from pi_rag.models.shelf import Shelf
@@ -130,3 +133,13 @@ def fingerprint(card: ModelCard) -> Fingerprint:
         dimensions=card.dimensions,
         chunker_version=CHUNKER_VERSION,
     )
+
+
+def maker(card: ModelCard, settings: EmbedderSettings) -> bytes:
+    """16 bytes that stand for all that decides the vector of a query beside its text.
+
+    A longer window cuts off less of it, and another engine rounds otherwise.
+    """
+    engine = [each.version for each in importlib.metadata.distributions(name="llama-cpp-python")]
+    facts = [card.sha256, card.pooling, card.dimensions, card.tokens_max, settings.tokens_max, engine]
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).digest()

@@ -18,9 +18,11 @@ from pi_rag import log
 from pi_rag.clock import Clock, SystemClock
 from pi_rag.config import Settings
 from pi_rag.errors import PiRagError, SettingsInvalid
+from pi_rag.host.memory import available_mib
 from pi_rag.host.systemd import notify
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
+from pi_rag.query_cache import QueryCache
 from pi_rag.service import meaning as meanings
 from pi_rag.service import selftest
 from pi_rag.service.app import application
@@ -68,15 +70,26 @@ async def _house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             store, meaning.embedder, meaning.reason, settings, clock, tokens_max=meaning.tokens_max
         )
         stack.push_async_callback(runner.stop)
+        cache = QueryCache(
+            store, meaning.embedder, _maker(meaning, settings), settings.cache, clock, available_mib
+        )
+        stack.push_async_callback(cache.stop)
         query = QueryDesk(
             store,
-            meaning.embedder,
+            cache,
             query_prefix=meaning.query_prefix,
             query_s_max=settings.embedder.query_s_max,
             settings=settings.query,
             clock=clock,
         )
         yield House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
+
+
+def _maker(meaning: meanings.Meaning, settings: Settings) -> bytes | None:
+    """What the vectors of queries are kept under; None while no model makes any."""
+    if meaning.card is None or meaning.reason is not None:
+        return None
+    return meanings.maker(meaning.card, settings.embedder)
 
 
 class _Signals:
@@ -99,8 +112,9 @@ async def _until_stopped(
     house: House, gate: Gate, server: asyncio.Task[None], signals: _Signals, reload: Callable[[], Settings]
 ) -> None:
     """Start what works by itself, then wait for signals and act on them."""
+    keeping = await house.query.cache.start()
     proof = asyncio.create_task(_prove(house), name="proof")
-    by_itself = (proof, server, house.runner.start())
+    by_itself = (proof, server, house.runner.start(), keeping)
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
     try:

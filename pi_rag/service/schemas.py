@@ -171,6 +171,7 @@ class StatusAnswer(BaseModel):
     store: dict[str, Any]
     counts: Counts | None = Field(description="Null while all readers of the database are taken.")
     ingest: dict[str, Any]
+    cache: dict[str, Any]
     memory: dict[str, Any]
 
 

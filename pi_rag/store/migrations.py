@@ -122,7 +122,22 @@ def s05_jobs(db: Connection) -> None:
     """)
 
 
-STEPS: tuple[Step, ...] = (s01_meta, s02_documents, s03_chunks, s04_words, s05_jobs)
+def s06_query_vectors(db: Connection) -> None:
+    """Vectors of queries asked before, under a hash. Counting a use again does not write its vector again."""
+    db.execute("""
+        CREATE TABLE query_uses (
+            hash BLOB PRIMARY KEY,
+            uses INTEGER NOT NULL,
+            used_at REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE query_vectors (
+            hash BLOB PRIMARY KEY REFERENCES query_uses (hash) ON DELETE CASCADE,
+            vector BLOB NOT NULL
+        ) STRICT;
+    """)
+
+
+STEPS: tuple[Step, ...] = (s01_meta, s02_documents, s03_chunks, s04_words, s05_jobs, s06_query_vectors)
 
 
 def refuse_stranger(db: Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Run
 from tests.standin import StandIn
 
@@ -23,6 +25,7 @@ STATUS: dict[str, Any] = {
     },
     "counts": {"documents": 1200, "chunks": 9000, "collections": 1, "jobs_open": 1, "items_queued": 5},
     "ingest": {"current": ["/a/b.pdf"], "rate_chunks_s": 12.34, "waiting_for": None},
+    "cache": {"state": "on", "entries": 1204, "bytes": 2516582, "hits": 630, "misses": 1370},
     "memory": {"pss_mib_total": 287.4, "processes": [{"pid": 1}, {"pid": 2}]},
 }
 
@@ -39,6 +42,7 @@ def test_one_screen_says_how_everything_is(service: StandIn, run: Run) -> None:
     assert lines["memory"] == "287 MiB in 2 processes"
     assert lines["stored"] == "1,200 documents, 9,000 passages, 1 collection"
     assert lines["adding"] == "5 documents waiting, 12.3 passages/s, now /a/b.pdf"
+    assert lines["cache"] == "1,204 queries in 2.4 MiB, 630 of 2,000 asked were known"
     assert lines["socket"] == str(service.socket_path)
 
 
@@ -52,6 +56,22 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     assert "held up by disk_full" in out
     assert "degraded: model_mismatch\n  The index was made with another model." in out
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
+
+
+@pytest.mark.parametrize(
+    ("cache", "line"),
+    [
+        ({"state": "off"}, "off"),
+        ({"state": "shed"}, "shed: the machine is short of memory"),
+        ({"state": "on", "entries": 0, "bytes": 0, "hits": 0, "misses": 0}, "0 queries in 0.0 MiB"),
+    ],
+)
+def test_a_cache_that_does_nothing_says_why(
+    service: StandIn, run: Run, cache: dict[str, Any], line: str
+) -> None:
+    """Turned off, put away for want of memory, or not yet used."""
+    service.on("GET", "/v1/status", STATUS | {"cache": cache})
+    assert f"cache    {line}\n" in run("status").out
 
 
 def test_an_answer_with_less_than_everything_is_still_shown(service: StandIn, run: Run) -> None:

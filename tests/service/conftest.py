@@ -12,6 +12,7 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
+from pi_rag.query_cache import QueryCache
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
@@ -41,9 +42,10 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
     await store.write(identity.claim_fingerprint, print_of_fake)
     meaning = Meaning(None, embedder, None)
     runner = Runner(store, embedder, meaning.reason, settings, clock, tokens_max=256)
+    cache = QueryCache(store, embedder, b"fake", settings.cache, clock, lambda: None)
     query = QueryDesk(
         store,
-        embedder,
+        cache,
         query_prefix="",
         query_s_max=settings.embedder.query_s_max,
         settings=settings.query,
@@ -51,11 +53,13 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
     )
     await meaning.start()
     runner.start()
+    await cache.start()
     house = House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
     house.proven = True
     yield house
     await runner.drain(5.0)
     await runner.stop()
+    await cache.stop()
     await store.close()
 
 

@@ -372,6 +372,26 @@ async def test_the_status_is_told_while_all_readers_are_taken(
     assert answer.json()["counts"] is None
 
 
+async def test_the_status_tells_how_the_cache_of_queries_fares(guest: httpx.AsyncClient) -> None:
+    """Who wonders whether it helps, or what it costs, sees it; the answers do not tell the difference."""
+    await added(guest, {"documents": [{"source": "boiler.md", "text": BOILER}], "wait": True})
+    question = {"query": "the pump", "explain": True}
+    first, second = [(await guest.post("/v1/search", json=question)).json() for _ in range(2)]
+    cache = (await guest.get("/v1/status")).json()["cache"]
+
+    assert [first.pop("explain")["cache"], second.pop("explain")["cache"]] == ["miss", "hit"]
+    for answer in (first, second):
+        answer.pop("took_ms")
+        for hit in answer["hits"]:
+            hit.pop("age_s")
+    assert first == second
+    assert 384 * 4 < cache.pop("bytes") < cache.pop("bytes_max")
+    assert cache == {
+        "state": "on", "policy": "lru", "entries": 1, "hits": 1, "misses": 1, "evictions": 0, "expired": 0,
+        "kept": 0, "sheds": 0,
+    }  # fmt: skip
+
+
 async def test_one_check_serves_all_who_ask_for_it(
     guest: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,28 @@ def test_a_stop_under_load_keeps_everything_acknowledged(tmp_path: Path, minilm:
     assert truth.violations(service.data / "pi-rag.db", [each["source"] for each in wanted]) == []
 
 
+def test_queries_asked_before_are_known_after_a_restart_and_a_kill(tmp_path: Path, minilm: ModelCard) -> None:
+    """A stop keeps what was asked again; a kill before the next save loses no more than that."""
+
+    def asked(query: str) -> str:
+        origin: str = service.client.search(query, explain=True)["explain"]["cache"]
+        return origin
+
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path}) as service:
+        first = [asked("where is the lamp") for _ in range(2)]
+        service.stop()
+        service.start()
+        stopped = asked("where is the lamp")
+        late = [asked("who lit it") for _ in range(2)]
+        service.kill()
+        service.start()
+        killed = [asked("where is the lamp"), asked("who lit it")]
+
+    assert first == late == ["miss", "hit"]
+    assert stopped == "hit"
+    assert killed == ["hit", "miss"]
+
+
 def test_a_stop_is_bounded_whatever_hangs() -> None:
     """A thread that waits for a dead disk for ever does not keep the process from ending."""
     code = (
