@@ -56,7 +56,12 @@ line prints the message and the hint, and ends with a code that scripts can go b
 status, with this body:
 
 ```json
-{"error": {"code": "busy", "message": "...", "hint": "...", "retry_after_ms": 1000}}
+{
+  "error": {
+    "code": "busy", "message": "...", "hint": "...", "retry_after_ms": 1000,
+    "type": "server_error", "param": null
+  }
+}
 ```
 
 `retry_after_ms` is a number where waiting helps, else null. A program that does not know a code can go by the

@@ -112,6 +112,37 @@ class ServiceSettings:
         low=1,
         high=86400,
     )
+    embeddings_inputs_max: int = setting(
+        2048,
+        "inputs",
+        "Most inputs in one request for vectors (`/v1/embeddings`). It is what clients of OpenAI's interface "
+        "send at most; more would hold more RAM and take longer than a request may.",
+        low=1,
+        high=65536,
+    )
+    embeddings_bulk_max: int = setting(
+        16,
+        "requests",
+        "Requests for many or long vectors in progress at once. One more is answered `busy`. With "
+        "waiting_max it must be below requests_max, so that searches always find a place.",
+        low=1,
+        high=1024,
+    )
+    embeddings_query_chars_max: int = setting(
+        256,
+        "characters",
+        "A single input of `/v1/embeddings` no longer than this is taken for a question and goes before all "
+        "ingest, as a search does. All other inputs wait their turn in the ingest lane. 0: all of them do.",
+        low=0,
+        high=8000,
+    )
+    embeddings_model_names: str = setting(
+        "",
+        "names",
+        "Other names by which `/v1/embeddings` takes the model in use, with commas between: for clients that "
+        "ask for `text-embedding-3-small` and cannot be told otherwise. `*`: any name. The vectors are those "
+        "of the model in use, whose name the answer says; never mix them with vectors of the other model.",
+    )
     stop_s_max: float = setting(
         8.0,
         "s",
@@ -710,10 +741,12 @@ def _check_relations(settings: Settings) -> None:
             f"The socket path {settings.socket_path} is longer than {SOCKET_PATH_BYTES_MAX} bytes.",
             hint="Choose a shorter one with --socket or PI_RAG_SOCKET.",
         )
-    waiting_max, requests_max = settings.service.waiting_max, settings.service.requests_max
-    if waiting_max >= requests_max:
+    service = settings.service
+    if service.waiting_max + service.embeddings_bulk_max >= service.requests_max:
         raise SettingsInvalid(
-            f"service.waiting_max ({waiting_max}) must be below service.requests_max ({requests_max})."
+            f"service.waiting_max ({service.waiting_max}) and service.embeddings_bulk_max "
+            f"({service.embeddings_bulk_max}) must together be below service.requests_max "
+            f"({service.requests_max})."
         )
     close_s_max, stop_s_max = settings.store.close_s_max, settings.service.stop_s_max
     if close_s_max >= stop_s_max:

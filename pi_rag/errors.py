@@ -2,7 +2,8 @@
 
     PiRagError
     ├── BadInput ............. the request is at fault; sending it again will not help (HTTP 400, exit 2)
-    │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, RequestTooLarge
+    │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, RequestTooLarge,
+    │   │   InputTooLong
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
     │   │       DocumentEncrypted, DocumentNeedsOcr, DocumentTooSlow, DocumentDamaged, DocumentLinkLoop,
@@ -43,15 +44,24 @@ class PiRagError(Exception):
     exit_code: ClassVar[int] = 1
     retry_after_ms_default: ClassVar[int | None] = None
 
-    def __init__(self, message: str, *, hint: str | None = None, retry_after_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_ms: int | None = None,
+        param: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint or self.hint_default
         self.retry_after_ms = self.retry_after_ms_default if retry_after_ms is None else retry_after_ms
+        self.param = param
+        """The field of the request that is at fault, where one is. Only HTTP tells it."""
 
     def again(self) -> Self:
         """The same reason, as a new exception: one that is raised twice keeps growing its traceback."""
-        return type(self)(self.message, hint=self.hint, retry_after_ms=self.retry_after_ms)
+        return type(self)(self.message, hint=self.hint, retry_after_ms=self.retry_after_ms, param=self.param)
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON shape that every door shows: {code, message, hint, retry_after_ms}."""
@@ -113,6 +123,13 @@ class RequestTooLarge(BadInput):
     code = "request_too_large"
     hint_default = "Send fewer documents in one request, or raise service.request_mib_max."
     http_status = 413
+
+
+class InputTooLong(BadInput):
+    """A text to embed has more tokens than the model sees. Its end would be lost without a word."""
+
+    code = "input_too_long"
+    hint_default = 'Split it, or send "truncate": true to have its end left out.'
 
 
 class DocumentRefused(BadInput):

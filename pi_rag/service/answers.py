@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from typing import Any
 
 from starlette.responses import JSONResponse
 
@@ -18,7 +19,16 @@ def error_response(error: PiRagError, *, close: bool = False) -> JSONResponse:
     headers = {"connection": "close"} if close else {}
     if error.retry_after_ms is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_ms / 1000))
-    return JSONResponse({"error": error.to_wire()}, status_code=error.http_status, headers=headers)
+    else:
+        # OpenAI's clients send again after any 5xx, unless they are told that it will not help.
+        headers["x-should-retry"] = "false"
+    return JSONResponse(error_body(error), status_code=error.http_status, headers=headers)
+
+
+def error_body(error: PiRagError) -> dict[str, Any]:
+    """The body of every error. `type` and `param` are there for clients of OpenAI's interface."""
+    kind = "invalid_request_error" if error.http_status < 500 else "server_error"
+    return {"error": error.to_wire() | {"type": kind, "param": error.param}}
 
 
 def search_answer(answer: Answer, *, now_s: float, explain: bool) -> SearchAnswer:

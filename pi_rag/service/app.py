@@ -47,7 +47,8 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = dict(error.errors()[0])
     place = ".".join(str(part) for part in first["loc"])
-    return error_response(RequestInvalid(f"{place}: {first['msg']}."))
+    field = next((part for part in first["loc"][1:] if isinstance(part, str)), None)
+    return error_response(RequestInvalid(f"{place}: {first['msg']}.", param=field))
 
 
 async def _unrouted(request: Request, error: Exception) -> JSONResponse:

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pi_rag.config import ServiceSettings
 from pi_rag.errors import Busy, PiRagError, RequestTooLarge
+from pi_rag.service.answers import error_body
 
 
 def bounded(settings: ServiceSettings) -> type[asyncio.Protocol]:
@@ -72,7 +73,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
 def _refusal(error: PiRagError) -> bytes:
     """What is refused before it is a request is told why, in the shape of every other error."""
-    body = json.dumps({"error": error.to_wire()}).encode()
+    body = json.dumps(error_body(error)).encode()
     phrase = HTTPStatus(error.http_status).phrase
     head = (
         f"HTTP/1.1 {error.http_status} {phrase}\r\ncontent-type: application/json\r\n"

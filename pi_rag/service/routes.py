@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from pi_rag.errors import DocumentNotFound, every_kind
 from pi_rag.query import Question
-from pi_rag.service import answers, intake
+from pi_rag.service import answers, embeddings, intake
 from pi_rag.service.house import House
 from pi_rag.service.schemas import (
     DocumentList,
@@ -51,6 +51,7 @@ def router(house: House) -> APIRouter:
     _search_routes(api, house)
     _document_routes(api, house)
     _job_routes(api, house)
+    embeddings.mount(api, house)
     _health_routes(api, house)
     return api
 

@@ -1,14 +1,16 @@
 """The shapes of requests and answers, as /openapi.json shows them.
 
 They are the contract that other programs build on: a field is added, never renamed. A key that is not known
-is refused, so that a typing mistake is told at once instead of being ignored.
+is refused, so that a typing mistake is told at once instead of being ignored. `/v1/embeddings` alone takes
+what it does not know: its clients were written for another service, and send what that one takes.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from pi_rag.text.clean import clean
 from pi_rag.types import Counts, Degraded, JobRow, Mode, ModelCard
@@ -175,6 +177,88 @@ class StatusAnswer(BaseModel):
     memory: dict[str, Any]
 
 
+def _inputs(value: Any) -> list[str]:
+    """One text or many, as a list."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list):
+        raise _not_inputs("it must be a text or a list of texts")
+    return [_one_input(number, each) for number, each in enumerate(value)]
+
+
+def _one_input(number: int, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _not_inputs(f"input {number} must be a text: token ids are not taken")
+    return clean(value)
+
+
+def _not_inputs(why: str) -> PydanticCustomError:
+    # The reason is no template of pydantic's.
+    return PydanticCustomError("inputs", "{why}", {"why": why})
+
+
+Inputs = Annotated[list[str], PlainValidator(_inputs, json_schema_input_type=str | list[str])]
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts to turn into vectors, as OpenAI's clients send them. Unknown keys are passed over."""
+
+    model: Text = Field(description="The model in use: its name, or `pi-rag` for whichever it is.")
+    input: Inputs = Field(description="A text or a list of texts.")
+    encoding_format: Literal["float", "base64"] | None = Field(
+        default=None, description="How a vector is written; base64 is of little-endian float32."
+    )
+    dimensions: int | None = Field(default=None, description="If given, it must be the model's own.")
+    truncate: bool = Field(default=False, description="Leave out the end of what is too long. Ours alone.")
+
+
+class EmbeddingAnswer(BaseModel):
+    """One vector of unit length."""
+
+    object: Literal["embedding"]
+    index: int = Field(description="Which input it belongs to.")
+    embedding: list[float] | str = Field(description="Numbers, or base64 of little-endian float32.")
+
+
+class UsageAnswer(BaseModel):
+    """What the model has seen, [CLS] and [SEP] of each input included."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsAnswer(BaseModel):
+    """One vector for each input, in order."""
+
+    object: Literal["list"]
+    data: list[EmbeddingAnswer]
+    model: str = Field(description="The model that made the vectors, however it was asked for.")
+    usage: UsageAnswer
+
+
+class ModelAnswer(BaseModel):
+    """A model that `/v1/embeddings` can use now."""
+
+    id: str
+    object: Literal["model"]
+    created: int = Field(description="When its file was made here, in Unix seconds.")
+    owned_by: str = Field(description="Whose repository it came from, or `local`.")
+    aliases: list[str] = Field(description="Other names it is taken by. `*`: any.")
+    dimensions: int
+    tokens_max: int = Field(description="Most tokens an input may have, [CLS] and [SEP] not counted.")
+    query_prefix: str = Field(
+        description="What the client puts before a question, never before a passage; empty for none."
+    )
+    sha256: str = Field(description="Vectors of two models with different sums cannot be compared.")
+
+
+class ModelsAnswer(BaseModel):
+    """The model in use; empty while there is none."""
+
+    object: Literal["list"]
+    data: list[ModelAnswer]
+
+
 class Health(BaseModel):
     """The service lives."""
 
@@ -196,6 +280,10 @@ class ErrorBody(BaseModel):
     message: str
     hint: str
     retry_after_ms: int | None
+    type: Literal["invalid_request_error", "server_error"] = Field(
+        description="As clients of OpenAI's interface know it: whose fault it is."
+    )
+    param: str | None = Field(description="The field at fault, where one is.")
 
 
 class ErrorAnswer(BaseModel):

@@ -23,7 +23,7 @@ async def waited(house: House, job_id: int, connection: Request) -> JobRow:
         return await house.runner.job(job_id)
     async with house.waiting:
         done = asyncio.ensure_future(house.runner.finished(job_id))
-        gone = asyncio.ensure_future(_hung_up(connection))
+        gone = asyncio.ensure_future(hung_up(connection))
         try:
             seconds = max(0.0, connection.state.wait_until_s - asyncio.get_running_loop().time())
             await asyncio.wait({done, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -34,7 +34,7 @@ async def waited(house: House, job_id: int, connection: Request) -> JobRow:
     return done.result() if finished else await house.runner.job(job_id)
 
 
-async def _hung_up(connection: Request) -> None:
+async def hung_up(connection: Request) -> None:
     """Until the guest's side of the connection is closed."""
     while (await connection.receive())["type"] != "http.disconnect":
         pass

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,20 @@ def typed(command: str, service: RunningService) -> subprocess.CompletedProcess[
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_example_in_python_works(service: RunningService, page: str) -> None:
+    """The lines for OpenAI's client give a vector for each text, with nothing but the socket changed."""
+    (example,) = [block.text for block in blocks((ROOT / page).read_text()) if block.language == "python"]
+    here = example.replace("/run/pi-rag/pi-rag.sock", str(service.socket))
+    names: dict[str, Any] = {}
+    exec(here, names)
+    with names["client"]:
+        lengths = [len(each.embedding) for each in names["answer"].data]
+
+    assert here != example
+    assert lengths == [384, 384]
 
 
 @pytest.mark.parametrize("command", examples((ROOT / "README.md").read_text()))

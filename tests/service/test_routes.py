@@ -236,7 +236,7 @@ async def test_a_request_at_fault_is_told_what_is_wrong(
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (status, code)
     assert error["message"] and error["hint"]
-    assert set(error) == {"code", "message", "hint", "retry_after_ms"}
+    assert set(error) == {"code", "message", "hint", "retry_after_ms", "type", "param"}
     assert (await guest.get("/v1/status")).json()["counts"]["documents"] == 0
 
 
