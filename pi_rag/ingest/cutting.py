@@ -1,13 +1,16 @@
 """From a text to passages with vectors: token counts and vectors come from the pool, the cutting is pure.
 
-It bounds how many requests of the ingest lane are under way at once, so that a book cannot fill the lane that
-a short note also stands in.
+A passage whose very text has a vector already is not embedded again; who knows such vectors is asked, and is
+somebody else. It bounds how many requests of the ingest lane are under way at once, so that a book cannot
+fill the lane that a short note also stands in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pi_rag.config import Settings
@@ -23,11 +26,32 @@ SPECIAL_TOKENS = 2
 T = TypeVar("T")
 R = TypeVar("R")
 
+Known = Callable[[Sequence[bytes]], Awaitable[Mapping[bytes, bytes]]]
+"""From hashes of texts to the vectors of those that were embedded before, with this model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The passages of a document in order: their vectors (float32 rows), and what each was made of."""
+
+    vectors: bytes
+    text_hashes: Sequence[bytes]
+
+
+async def nothing_known(_: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    """Where no vectors are kept, every passage is embedded."""
+    return {}
+
 
 class Cutter:
     """Cuts and embeds for all documents in hand, within one bound on requests under way."""
 
-    def __init__(self, embedder: Embedder, settings: Settings, tokens_max: int) -> None:
+    def __init__(
+        self, embedder: Embedder, settings: Settings, tokens_max: int, known: Known = nothing_known
+    ) -> None:
+        self.passages = {"embedded": 0, "reused": 0}
+        """How many passages got their vector from the model, and how many had it already."""
+        self._known = known
         self._embedder = embedder
         self._settings = settings.ingest
         self._deadline_s = settings.embedder.ingest_s_max
@@ -55,23 +79,37 @@ class Cutter:
 
     async def embed(
         self, title: str, chunks: Sequence[Chunk], progress: Callable[[int], None] = lambda _: None
-    ) -> bytes:
-        """One vector a passage, float32, row after row. `progress` gets how many more are done.
+    ) -> Embedded:
+        """One vector a passage. `progress` gets how many more are done.
 
-        Raises TryLater kinds, VectorInvalid, TextNotEmbedded.
+        Raises TryLater kinds, StoreError kinds, VectorInvalid, TextNotEmbedded.
         """
-
-        async def vectors(part: Sequence[str]) -> bytes:
-            found = await self._vectors(part)
-            progress(len(part))
-            return found
-
         heads = await self._heads(title, chunks)
         texts = [
             f"{head}\n{chunk.text}" if head else chunk.text for head, chunk in zip(heads, chunks, strict=True)
         ]
+        hashes = [text_hash(text) for text in texts]
+        vectors = dict(await self._known(list(dict.fromkeys(hashes))))
+        fresh = {key: text for key, text in zip(hashes, texts, strict=True) if key not in vectors}
+        self._note("reused", len(hashes) - len(fresh), progress)
+        made = await self._embed(list(fresh.values()), progress)
+        vectors.update(zip(fresh, made, strict=True))
+        return Embedded(b"".join(vectors[key] for key in hashes), hashes)
+
+    async def _embed(self, texts: Sequence[str], progress: Callable[[int], None]) -> list[bytes]:
+        """The vector of each text, made by the model."""
+
+        async def vectors(part: Sequence[str]) -> list[bytes]:
+            found = await self._vectors(part)
+            self._note("embedded", len(part), progress)
+            return found
+
         parts = await self._spread(vectors, list(_slices(texts, self._settings.embed_texts)))
-        return b"".join(parts)
+        return [vector for part in parts for vector in part]
+
+    def _note(self, how: str, count: int, progress: Callable[[int], None]) -> None:
+        self.passages[how] += count
+        progress(count)
 
     async def _recount(
         self, text: str, pieces: Sequence[Atom], counts: Sequence[int]
@@ -104,10 +142,10 @@ class Cutter:
         async with self._under_way:
             return await self._embedder.count_tokens(texts, lane="ingest", deadline_s=self._deadline_s)
 
-    async def _vectors(self, texts: Sequence[str]) -> bytes:
+    async def _vectors(self, texts: Sequence[str]) -> list[bytes]:
         async with self._under_way:
             vectors = await self._embedder.embed(texts, lane="ingest", deadline_s=self._deadline_s)
-        return vectors.tobytes()
+        return [row.tobytes() for row in vectors]
 
     async def _spread(self, ask: Callable[[T], Awaitable[R]], slices: Sequence[T]) -> list[R]:
         """Ask for all slices, several at a time, answers in order. The first failure ends them all."""
@@ -126,6 +164,11 @@ class Cutter:
             # The others were cancelled because of the first; it alone says why.
             raise failed.exceptions[0] from None
         return [answers[number] for number in range(len(slices))]
+
+
+def text_hash(text: str) -> bytes:
+    """16 bytes that stand for exactly this text."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def passage_tokens_max(settings: Settings, tokens_max: int) -> int:

@@ -143,6 +143,7 @@ class Runner:
         return {
             "current": sorted(each.item.source for each in self._current.values()),
             "rate_chunks_s": round(chunks / RATE_WINDOW_S, 2),
+            "passages": dict(self._story.passages),
             "waiting_for": self._waiting_for,
         }
 

@@ -10,13 +10,13 @@ import asyncio
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
-from pi_rag.ingest.cutting import Cutter
+from pi_rag.ingest.cutting import Cutter, Embedded
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
@@ -25,6 +25,9 @@ from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.types import Chunk, Embedder, Item, Kind, NewDocument, NewItem, Reading, Refusal
+
+LOOKUP_HASHES = 256
+"""Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
 
 
 class Story:
@@ -43,8 +46,13 @@ class Story:
         self._store = store
         self._reader = reader
         self._settings = settings.ingest
-        self._cutter = Cutter(embedder, settings, tokens_max)
+        self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors)
         self._clock = clock
+
+    @property
+    def passages(self) -> Mapping[str, int]:
+        """How many passages were embedded, and how many had their vector already, since the start."""
+        return self._cutter.passages
 
     async def tell(self, item: Item, progress: Callable[[int], None]) -> None:
         """From the queue to the store. `progress` gets how many more passages are embedded.
@@ -62,8 +70,16 @@ class Story:
             return
         reading = await self._read(item, data)
         chunks = await self._cutter.cut(reading)
-        vectors = await self._cutter.embed(reading.title, chunks, progress)
-        await self._store.write(_commit, item, reading, digest, chunks, vectors, self._clock.wall_s())
+        embedded = await self._cutter.embed(reading.title, chunks, progress)
+        await self._store.write(_commit, item, reading, digest, chunks, embedded, self._clock.wall_s())
+
+    async def _known_vectors(self, text_hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Vectors in the index, copied out: whatever is removed meanwhile, these stay as they are."""
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(text_hashes), LOOKUP_HASHES):
+            part = text_hashes[start : start + LOOKUP_HASHES]
+            found |= await self._store.read(documents.known_vectors, part)
+        return found
 
     async def _unfold(self, item: Item) -> None:
         """A folder becomes its files, each a place in the queue of its own."""
@@ -139,7 +155,7 @@ def _commit(
     reading: Reading,
     digest: str,
     chunks: Sequence[Chunk],
-    vectors: bytes,
+    embedded: Embedded,
     now: float,
 ) -> None:
     """The document and the end of its place in the queue, in one transaction."""
@@ -152,5 +168,5 @@ def _commit(
         content_hash=digest,
         metadata=reading.metadata,
     )
-    documents.put(db, document, chunks, vectors, now)
+    documents.put(db, document, chunks, embedded.vectors, now, embedded.text_hashes)
     jobs.finish(db, item.id, "done", len(chunks), None, now)

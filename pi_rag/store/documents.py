@@ -22,20 +22,42 @@ _FROM = "documents JOIN collections ON collections.id = documents.collection_id"
 
 
 def put(
-    db: Connection, document: NewDocument, chunks: Sequence[Chunk], vectors_f32: bytes, now: float
+    db: Connection,
+    document: NewDocument,
+    chunks: Sequence[Chunk],
+    vectors_f32: bytes,
+    now: float,
+    text_hashes: Sequence[bytes] | None = None,
 ) -> tuple[int, bool]:
     """Store a document with its passages and their vectors (float32 little-endian rows, one a passage).
 
-    One with the same collection and source is replaced and keeps its id. Returns (id, replaced). Raises
-    VectorInvalid when the vectors do not fit the passages, RequestInvalid for metadata that is no JSON.
+    `text_hashes` say what each vector was made of, so that `known_vectors` finds it again. One with the same
+    collection and source is replaced and keeps its id. Returns (id, replaced). Raises VectorInvalid when the
+    vectors do not fit the passages, RequestInvalid for metadata that is no JSON.
     """
     found = _id_of(db, document.collection, document.source)
     if found is not None:
         _forget_passages(db, found)
     document_id = _write_document(db, document, len(chunks), now)
-    chunk_ids = [_write_chunk(db, document_id, document.title, chunk) for chunk in chunks]
+    made_of = text_hashes if text_hashes is not None else [None] * len(chunks)
+    chunk_ids = [
+        _write_chunk(db, document_id, document.title, chunk, text_hash)
+        for chunk, text_hash in zip(chunks, made_of, strict=True)
+    ]
     _write_vectors(db, chunk_ids, vectors_f32)
     return document_id, found is not None
+
+
+def known_vectors(db: Connection, text_hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The vectors that are stored for these hashes, bit by bit. Those that are not known are left out."""
+    if not vectors.exists(db):
+        return {}
+    sql = """
+        SELECT embedding FROM chunks CROSS JOIN chunks_vec ON chunks_vec.chunk_id = chunks.id
+        WHERE text_hash = ? LIMIT 1
+    """
+    found = {text_hash: value(db, sql, (text_hash,)) for text_hash in text_hashes}
+    return {text_hash: vector for text_hash, vector in found.items() if vector is not None}
 
 
 def content_hash(db: Connection, collection: str, source: str) -> str | None:
@@ -134,13 +156,13 @@ def _collection(db: Connection, name: str) -> int:
     return int(value(db, "SELECT id FROM collections WHERE name = ?", (name,)))
 
 
-def _write_chunk(db: Connection, document_id: int, title: str, chunk: Chunk) -> int:
+def _write_chunk(db: Connection, document_id: int, title: str, chunk: Chunk, text_hash: bytes | None) -> int:
     sql = """
-        INSERT INTO chunks (document_id, seq, start, end, page, heading, text, token_count)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO chunks (document_id, seq, start, end, page, heading, text, token_count, text_hash)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
     place = (document_id, chunk.seq, chunk.start, chunk.end, chunk.page)
-    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count))
+    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count, text_hash))
     chunk_id = db.last_insert_rowid()
     db.execute(
         "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)",

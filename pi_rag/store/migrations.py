@@ -137,7 +137,23 @@ def s06_query_vectors(db: Connection) -> None:
     """)
 
 
-STEPS: tuple[Step, ...] = (s01_meta, s02_documents, s03_chunks, s04_words, s05_jobs, s06_query_vectors)
+def s07_text_hashes(db: Connection) -> None:
+    """What each vector was made of, as a hash, to find it again. Passages from before have none."""
+    db.execute("""
+        ALTER TABLE chunks ADD COLUMN text_hash BLOB;
+        CREATE INDEX chunks_by_text_hash ON chunks (text_hash) WHERE text_hash IS NOT NULL;
+    """)
+
+
+STEPS: tuple[Step, ...] = (
+    s01_meta,
+    s02_documents,
+    s03_chunks,
+    s04_words,
+    s05_jobs,
+    s06_query_vectors,
+    s07_text_hashes,
+)
 
 
 def refuse_stranger(db: Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pi_rag.config import Settings, from_values
 from pi_rag.errors import EmbedderUnavailable
-from pi_rag.ingest.cutting import Cutter, passage_tokens_max
+from pi_rag.ingest.cutting import Cutter, passage_tokens_max, text_hash
 from pi_rag.types import Reading
 from tests.embedder.fake import FakeEmbedder
 
@@ -21,12 +26,17 @@ async def embedder() -> FakeEmbedder:
     return fake
 
 
+def embedded_texts(embedder: FakeEmbedder) -> int:
+    return sum(count for task, _, count in embedder.calls if task == "embed")
+
+
 async def test_passages_and_vectors_come_in_pairs(embedder: FakeEmbedder) -> None:
     """Each passage has one vector, made of its headings and its text, in the order of the text."""
     cutter = Cutter(embedder, Settings(), 256)
 
     chunks = await cutter.cut(Reading(TEXT, "Boiler", "markdown"))
-    vectors = np.frombuffer(await cutter.embed("Boiler", chunks), dtype=np.float32).reshape(-1, 384)
+    embedded = await cutter.embed("Boiler", chunks)
+    vectors = np.frombuffer(embedded.vectors, dtype=np.float32).reshape(-1, 384)
     last = chunks[-1]
     alone = await embedder.embed([f"{last.heading}\n{last.text}"], lane="ingest", deadline_s=1)
 
@@ -77,3 +87,47 @@ async def test_the_first_failure_ends_the_document(embedder: FakeEmbedder) -> No
 
     with pytest.raises(EmbedderUnavailable):
         await cutter.embed("Boiler", chunks)
+
+
+async def test_a_text_that_has_a_vector_is_not_embedded(embedder: FakeEmbedder) -> None:
+    """Its vector is taken as it is, bit by bit, and stands in its place among those made anew."""
+    first = Cutter(embedder, Settings(), 256)
+    chunks = await first.cut(Reading(TEXT, "Boiler", "markdown"))
+    plain = await first.embed("Boiler", chunks)
+    marked = {plain.text_hashes[1]: bytes(range(256)) * 6}
+
+    async def known(hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        assert list(hashes) == plain.text_hashes
+        return marked
+
+    done: list[int] = []
+    cutter = Cutter(embedder, Settings(), 256, known)
+    embedder.calls.clear()
+    again = await cutter.embed("Boiler", chunks, done.append)
+    width = 384 * 4
+
+    assert again.text_hashes == plain.text_hashes
+    assert again.vectors[width : 2 * width] == marked[plain.text_hashes[1]]
+    assert again.vectors[:width] == plain.vectors[:width]
+    assert again.vectors[2 * width :] == plain.vectors[2 * width :]
+    assert embedded_texts(embedder) == len(chunks) - 1 == cutter.passages["embedded"]
+    assert (cutter.passages["reused"], sum(done)) == (1, len(chunks))
+
+
+async def test_a_text_that_comes_twice_is_embedded_once(embedder: FakeEmbedder) -> None:
+    """The same note under the same heading has the same vector, and both passages have it."""
+    cutter = Cutter(embedder, Settings(), 256)
+    one = (await cutter.cut(Reading("The lamp is on.", "Lamp", "text")))[0]
+    embedder.calls.clear()
+    embedded = await cutter.embed("Lamp", [one, one, replace(one, text="It is off.")])
+    rows = np.frombuffer(embedded.vectors, dtype=np.float32).reshape(3, 384)
+
+    assert embedded_texts(embedder) == 2
+    assert (rows[0] == rows[1]).all() and not (rows[0] == rows[2]).all()
+
+
+@given(st.text(), st.text())
+def test_the_hash_of_a_text_is_its_own(one: str, other: str) -> None:
+    """Half characters included: what differs in anything is embedded anew."""
+    assert (text_hash(one) == text_hash(other)) == (one == other)
+    assert len(text_hash(one)) == 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from pi_rag.errors import (
 )
 from pi_rag.ingest.runner import Runner
 from pi_rag.store import checkup, documents, identity, jobs
+from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, Lane, NewItem
 from tests.embedder.fake import FakeEmbedder
@@ -266,7 +267,8 @@ async def test_a_long_document_shows_how_far_it_is(
         return await embed(texts, lane=lane, deadline_s=deadline_s)
 
     embedder.embed = embed_some  # type: ignore[method-assign]
-    book = NewItem("text", "book", payload=b"It was a long and quiet evening by the fire. " * 2000)
+    told = " ".join(f"Evening {number} was long and quiet, by the fire." for number in range(2000))
+    book = NewItem("text", "book", payload=told.encode())
     async with running(store, embedder, settings) as runner:
         job_id = await runner.enqueue("default", [book])
         await until(lambda: asked > 3 and runner.status()["rate_chunks_s"] > 0)
@@ -306,3 +308,83 @@ async def test_a_folder_is_unfolded_and_what_it_holds_is_counted(
 
     assert (first.items_total, first.items_done, first.items_refused) == (4, 3, 1)
     assert (again.items_unchanged, again.items_done) == (3, 0)
+
+
+def handbook(sections: int, changed: Mapping[int, str] | None = None) -> bytes:
+    """A Markdown file with one passage for each section; `changed` sections have another text."""
+    parts = ["# Handbook"]
+    for number in range(sections):
+        told = (changed or {}).get(number, f"Lamp {number} hangs in room {number} and is lit at night. " * 10)
+        parts.append(f"## Room {number}\n\n{told}")
+    return "\n\n".join(parts).encode()
+
+
+def embedded_texts(embedder: FakeEmbedder) -> int:
+    return sum(count for task, _, count in embedder.calls if task == "embed")
+
+
+async def stored_vectors(store: Store) -> dict[str, bytes]:
+    """The vector of each passage by its text."""
+    sql = "SELECT text, embedding FROM chunks JOIN chunks_vec ON chunk_id = chunks.id"
+    return {row[0]: row[1] for row in await store.read(all_rows, sql)}
+
+
+async def test_an_edited_paragraph_alone_is_embedded_again(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Of two hundred passages one costs the model something; the others keep their vectors, bit by bit."""
+    edited = "The lamp of this room is broken and waits for a new bulb. " * 8
+    async with running(store, embedder, settings) as runner:
+        first = NewItem("text", "handbook.md", payload=handbook(200))
+        await runner.finished(await runner.enqueue("default", [first]))
+        before, asked = await stored_vectors(store), embedded_texts(embedder)
+        second = NewItem("text", "handbook.md", payload=handbook(200, {77: edited}))
+        job = await runner.finished(await runner.enqueue("default", [second]))
+        after, passages = await stored_vectors(store), runner.status()["passages"]
+
+    same = before.keys() & after.keys()
+    assert (asked, embedded_texts(embedder) - asked, job.chunks) == (200, 1, 200)
+    assert passages == {"embedded": 201, "reused": 199}
+    assert len(same) == 199
+    assert all(after[text] == before[text] for text in same)
+    assert await store.read(checkup.check) == []
+
+
+async def test_what_is_known_under_another_source_is_not_embedded(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """A file that was moved, or that lies in two collections, costs the model nothing."""
+    async with running(store, embedder, settings) as runner:
+        for collection, source in (("default", "old/handbook.md"), ("other", "new/handbook.md")):
+            item = NewItem("text", source, payload=handbook(30))
+            await runner.finished(await runner.enqueue(collection, [item]))
+
+    assert embedded_texts(embedder) == 30
+    assert (await store.read(documents.counts)).chunks == 60
+    assert await store.read(checkup.check) == []
+
+
+async def test_a_vector_in_use_may_be_removed_meanwhile(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Between the look for known vectors and the store's write, their only owner is forgotten."""
+    embed = embedder.embed
+
+    async def forget_then_embed(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+        await store.write(documents.remove_source, "first/book.md", None)
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    async with running(store, embedder, settings) as runner:
+        item = NewItem("text", "first/book.md", payload=handbook(20))
+        await runner.finished(await runner.enqueue("default", [item]))
+        before = await stored_vectors(store)
+        embedder.embed = forget_then_embed  # type: ignore[method-assign]
+        item = NewItem("text", "second/book.md", payload=handbook(20, {3: "The lamp is gone. " * 30}))
+        job = await runner.finished(await runner.enqueue("default", [item]))
+
+    after = await stored_vectors(store)
+    same = before.keys() & after.keys()
+    assert (job.items_done, len(after), len(same)) == (1, 20, 19)
+    assert runner.status()["passages"] == {"embedded": 21, "reused": 19}
+    assert all(after[text] == before[text] for text in same)
+    assert await store.read(checkup.check) == []

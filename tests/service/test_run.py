@@ -150,6 +150,20 @@ def test_queries_asked_before_are_known_after_a_restart_and_a_kill(tmp_path: Pat
     assert killed == ["hit", "miss"]
 
 
+def test_of_an_edited_file_only_what_changed_is_embedded(tmp_path: Path, minilm: ModelCard) -> None:
+    """With the real model: the count of the embedded says so, and the new words are found by meaning."""
+    rooms = [f"## Room {number}\n\n" + f"Lamp {number} is lit at night. " * 20 for number in range(12)]
+    edited = [*rooms[:5], "## Room 5\n\n" + "A cat sleeps on the sofa. " * 20, *rooms[6:]]
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path}) as service:
+        for each in (rooms, edited):
+            service.client.add_documents([{"source": "rooms.md", "text": "\n\n".join(each)}], wait=True)
+        passages = service.client.status()["ingest"]["passages"]
+        first = service.client.search("where does the pet rest", mode="vector")["hits"][0]
+
+    assert passages == {"embedded": 13, "reused": 11}
+    assert first["text"].count("cat") == 20
+
+
 def test_a_stop_is_bounded_whatever_hangs() -> None:
     """A thread that waits for a dead disk for ever does not keep the process from ending."""
     code = (

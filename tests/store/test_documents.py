@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,74 @@ def test_an_unchanged_document_is_known_by_its_hash(db: Connection) -> None:
     assert documents.content_hash(db, "one", "a") == wanted
     assert documents.content_hash(db, "two", "a") is None
     assert documents.content_hash(db, "one", "b") is None
+
+
+def _put_hashed(db: Connection, source: str, numbers: list[float]) -> bytes:
+    vector = struct.pack("<8f", *numbers)
+    documents.put(db, document(source, ["tea"]), cut(["tea"]), vector, 1.0, [source.encode()])
+    return vector
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=8, max_size=8))
+def test_a_known_vector_comes_back_bit_by_bit(numbers: list[float]) -> None:
+    """Minus zero and the smallest numbers included: what is reused is what was stored."""
+    db = Connection(":memory:")
+    connection.apply(db, connection.EVERY_CONNECTION, StoreSettings())
+    migrations.migrate(db)
+    identity.claim_fingerprint(db, FINGERPRINT)
+    vector = _put_hashed(db, "a", numbers)
+    assert documents.known_vectors(db, [b"a", b"b"]) == {b"a": vector}
+    db.close()
+
+
+def test_a_vector_is_known_as_long_as_a_passage_has_it(db: Connection) -> None:
+    """Of two passages with one text, either will do; with the last one it is gone."""
+    vector = _put_hashed(db, "a", [1.0] * 8)
+    documents.put(db, document("b", ["tea"]), cut(["tea"]), vector, 1.0, [b"a"])
+    documents.remove_source(db, "a", None)
+    assert documents.known_vectors(db, [b"a"]) == {b"a": vector}
+    documents.remove_source(db, "b", None)
+    assert documents.known_vectors(db, [b"a"]) == {}
+
+
+def test_passages_from_before_are_not_known_and_keep_their_place(db: Connection) -> None:
+    """An older database takes the step, and its passages are embedded again only when they are touched."""
+    older = Connection(":memory:")
+    connection.apply(older, connection.EVERY_CONNECTION, StoreSettings())
+    migrations.migrate(older, migrations.STEPS[:6])
+    identity.claim_fingerprint(older, FINGERPRINT)
+    older.execute("INSERT INTO collections (name) VALUES ('default')")
+    older.execute(
+        "INSERT INTO documents (collection_id, source, title, kind, content_hash, metadata, char_count,"
+        " chunk_count, created_at, updated_at) VALUES (1, 'a', '', 'text', '', '{}', 3, 1, 1.0, 1.0)"
+    )
+    older.execute("INSERT INTO document_texts VALUES (1, 'tea')")
+    older.execute(
+        "INSERT INTO chunks (document_id, seq, start, end, heading, text, token_count)"
+        " VALUES (1, 0, 0, 3, '', 'tea', 1)"
+    )
+    older.execute("INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (1, '', '', 'tea')")
+    vectors.add(older, [1], axis(0), 8)
+    migrations.migrate(older)
+    assert value(older, "SELECT text_hash FROM chunks") is None
+    assert checkup.check(older) == []
+    vector = _put_hashed(older, "a", [1.0] * 8)
+    assert documents.known_vectors(older, [b"a"]) == {b"a": vector}
+    older.close()
+
+
+def test_before_the_first_model_no_vector_is_known() -> None:
+    """There is no table to look into."""
+    empty = Connection(":memory:")
+    migrations.migrate(empty)
+    assert documents.known_vectors(empty, [b"a"]) == {}
+    empty.close()
+
+
+def test_as_many_hashes_as_passages_are_wanted(db: Connection) -> None:
+    """Anything else would give one passage the vector of another."""
+    with pytest.raises(ValueError, match="zip"):
+        documents.put(db, document("a", ["tea"]), cut(["tea"]), axis(0), 1.0, [])
 
 
 def test_a_document_that_is_not_there_has_its_own_error(db: Connection) -> None:
