@@ -26,6 +26,7 @@ from benchmarks.embedding.weights import weights
 from benchmarks.report import Figures, arguments, publish
 from benchmarks.sets import DEFAULT_ROOT, RetrievalSet, load
 from pi_rag.embedder.llama import Model
+from pi_rag.errors import PiRagError
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -38,7 +39,9 @@ def main() -> int:
     """Measure and print."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--seconds", type=float, default=1.5, help="shortest turn of a row")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each row with each list")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="turns of each row with each list; 0: none is timed"
+    )
     parser.add_argument("--only", action="append", help="rows with this word in their name; may be repeated")
     parser.add_argument("--quality", action="store_true", help="also nDCG@10 on SciFact: many minutes")
     parser.add_argument("--model", default="all-MiniLM-L6-v2", help="a name, bge-shape, or a BERT folder")
@@ -47,7 +50,11 @@ def main() -> int:
     if not (args.root / "scifact").is_dir():
         print(f"There is no set 'scifact' in {args.root}.", file=sys.stderr)
         return 2
-    publish(measure(args), args.json)
+    try:
+        publish(measure(args), args.json)
+    except PiRagError as error:
+        print(f"{error.message} {error.hint or ''}", file=sys.stderr)
+        return error.exit_code
     return 0
 
 
@@ -63,7 +70,7 @@ def measure(args: Namespace) -> Figures:
     working = [row for row in chosen_rows if not alone[row.name].failed]
     rounds, seconds = (1, 0.5) if args.quick else (args.rounds, args.seconds)
     with contextlib.ExitStack() as stack:
-        runners = [stack.enter_context(Runner(row)) for row in working]
+        runners = [stack.enter_context(Runner(row)) for row in working if rounds]
         figures = timed(runners, texts, rounds, seconds)
         promised = _promised(runners, texts, rounds, seconds)
     return table.figures(chosen_rows, alone, figures, promised, _notes(args, texts, tokenizer))

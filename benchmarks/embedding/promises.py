@@ -20,6 +20,7 @@ def under_load(runner: Runner, texts: Texts, rounds: int, seconds: float) -> Map
         idle.append(runner.latencies_ms(texts.queries, seconds))
         loaded.append(list(runner.ask(order)["ms"]))
     return {
+        "idle_p50_ms": statistics.median(percentile(each, P50) for each in idle),
         "idle_p95_ms": statistics.median(percentile(each, P95) for each in idle),
         "loaded_p50_ms": statistics.median(percentile(each, P50) for each in loaded),
         "loaded_p95_ms": statistics.median(percentile(each, P95) for each in loaded),

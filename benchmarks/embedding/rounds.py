@@ -8,12 +8,13 @@ from __future__ import annotations
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.embedding.children import Runner
+from benchmarks.embedding.children import PeerFailed, Runner
 from benchmarks.embedding.texts import Texts
 
 P50, P95 = 50, 95
@@ -29,6 +30,16 @@ class Timed:
     """The same per second of processor time."""
     p50_ms: list[float] = field(default_factory=list)
     p95_ms: list[float] = field(default_factory=list)
+    failed: str = ""
+    """Why it did not get to the end; empty when it did."""
+
+    @contextmanager
+    def unless_failed(self) -> Iterator[bool]:
+        """False when an earlier turn failed. A failure of this turn is kept, and the others go on."""
+        try:
+            yield not self.failed
+        except PeerFailed as error:
+            self.failed = str(error)
 
     def rate(self, name: str) -> float:
         """The median over all rounds."""
@@ -46,14 +57,26 @@ def timed(runners: Sequence[Runner], texts: Texts, rounds: int, seconds: float) 
         for name, each in texts.timed().items():
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
             for runner in runners:
-                turn = runner.rate(each, seconds)
-                found[runner.row.name].rates[name].append(turn.texts_per_s)
-                found[runner.row.name].core_rates[name].append(turn.texts_per_core_s)
+                _turn(runner, found[runner.row.name], name, each, seconds)
         for runner in runners:
-            ms = runner.latencies_ms(texts.queries, seconds)
-            found[runner.row.name].p50_ms.append(percentile(ms, P50))
-            found[runner.row.name].p95_ms.append(percentile(ms, P95))
+            _queries(runner, found[runner.row.name], texts.queries, seconds)
     return found
+
+
+def _turn(runner: Runner, found: Timed, name: str, texts: Sequence[str], seconds: float) -> None:
+    with found.unless_failed() as go:
+        if go:
+            turn = runner.rate(texts, seconds)
+            found.rates[name].append(turn.texts_per_s)
+            found.core_rates[name].append(turn.texts_per_core_s)
+
+
+def _queries(runner: Runner, found: Timed, texts: Sequence[str], seconds: float) -> None:
+    with found.unless_failed() as go:
+        if go:
+            ms = runner.latencies_ms(texts, seconds)
+            found.p50_ms.append(percentile(ms, P50))
+            found.p95_ms.append(percentile(ms, P95))
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

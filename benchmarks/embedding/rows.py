@@ -62,6 +62,7 @@ LLAMA_DEFAULT = "llama-cpp-python, create_embedding(list)"
 LLAMA_ONE_BY_ONE = "llama-cpp-python, one by one, n_ctx=2048"
 ONNX_INT8 = "ONNX Runtime int8"
 ONNX_FUSED = "ONNX Runtime int8 fused here"
+ONNX_FLOAT = "ONNX Runtime float32"
 
 
 def llama_rows(weights: Weights) -> list[Row]:
@@ -91,12 +92,15 @@ def onnx_rows(weights: Weights) -> list[Row]:
 
 
 def _onnx_files(weights: Weights) -> Sequence[tuple[str, Callable[[], Path]]]:
-    """(label, where the file is). The packaged int8 file is MiniLM's alone."""
+    """(label, where the file is). The packaged int8 file is MiniLM's alone.
+
+    Its weights are int8 and its arithmetic float32; the one made here multiplies in int8.
+    """
     packaged = [(ONNX_INT8, _packaged_int8)] if weights.name == "all-MiniLM-L6-v2" else []
     return [
         *packaged,
         (ONNX_FUSED, lambda: weights.onnx() / "int8.onnx"),
-        ("ONNX Runtime float32", lambda: weights.onnx() / "model.onnx"),
+        (ONNX_FLOAT, lambda: weights.onnx() / "model.onnx"),
     ]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import llama_cpp
 
 from benchmarks.embedding.environment import CACHE, peers_python
+from pi_rag.errors import ModelNotFound
 from pi_rag.models import catalogue, package
 from pi_rag.models.convert import convert
 from pi_rag.models.folder import ModelFolder, read_folder
@@ -80,7 +81,8 @@ def weights(name: str) -> Weights:
 def _known(name: str) -> Path:
     known = catalogue.find(name)
     source = known.source
-    assert isinstance(source, catalogue.PackageSource), "a model that a package carries"
+    if not isinstance(source, catalogue.PackageSource):
+        raise ModelNotFound(f"{name} is in no package.", hint="Fetch its folder, and give the folder's path.")
     folder = KEPT / known.name / "folder"
     if not folder.exists():
         partial = folder.with_name("partial")

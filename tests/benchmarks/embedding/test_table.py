@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.embedding.children import PeerFailed
 from benchmarks.embedding.rounds import Timed
 from benchmarks.embedding.rows import CORES, LLAMA_DEFAULT, ONE_WORKER, Row
 from benchmarks.embedding.table import OURS, Alone, figures, ratios
@@ -17,6 +18,10 @@ def timed(rate: float) -> Timed:
         found.rates[name] += [rate, rate * 100, rate / 100]
         found.core_rates[name] += [rate / CORES]
     return found
+
+
+def fail() -> None:
+    raise PeerFailed("it ended with -9")
 
 
 def test_ratios_are_of_medians_and_leave_out_what_did_not_run() -> None:
@@ -51,3 +56,17 @@ def test_rows_of_one_arithmetic_share_their_quality() -> None:
     found = figures(rows, alone, {}, {}, {})
 
     assert [row["nDCG@10"] for row in found.rows] == ["0.6500", "0.6500"]
+
+
+def test_a_row_that_broke_off_has_no_figures() -> None:
+    """Half its turns would be compared with all of another's."""
+    broken = timed(50.0)
+    with broken.unless_failed():
+        fail()
+    with broken.unless_failed() as go:
+        assert not go
+
+    found = figures([Row("broken", dict)], {"broken": Alone(0.9, 0.8, 70.0)}, {"broken": broken}, {}, {})
+
+    assert found.rows[0]["why not"] == "it ended with -9"
+    assert found.rows[0]["full/s"] == "-"
