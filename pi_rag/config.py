@@ -171,51 +171,76 @@ class EmbedderSettings:
         env="PI_RAG_MODEL",
     )
     workers: int = setting(
-        4,
+        0,
         "processes",
-        "Worker processes, one thread each. A Pi 5 has four cores; more workers than cores gain nothing and "
-        "cost about 45 MiB each.",
+        "Worker processes that embed documents and, when the others are busy, queries. 0: one for each core "
+        "the service may use, four at most. More than cores gain nothing; each costs 6 to 10 MiB.",
         env="PI_RAG_WORKERS",
-        low=1,
+        low=0,
         high=64,
     )
-    query_workers_reserved: int = setting(
+    query_workers: int = setting(
         1,
         "processes",
-        "Workers that never take a passage of an ingest, so that a query finds one free. 0: ingest may take "
-        "all of them, and a query waits for one passage. With one worker it has no effect.",
+        "Worker processes beside those, which only answer queries and go before all others at the processor. "
+        "0: a query waits until a worker has finished its batch of passages.",
         low=0,
-        high=63,
+        high=16,
+    )
+    ingest_nice: int = setting(
+        10,
+        "nice",
+        "How far workers that embed documents step back behind queries and the rest of the machine. 0: not "
+        "at all; a query then shares its core with them. 19: as far as can be.",
+        low=0,
+        high=19,
+    )
+    threads: int = setting(
+        1,
+        "threads",
+        "Threads of each worker. More threads and fewer workers answer a single query sooner and embed fewer "
+        "passages.",
+        low=1,
+        high=16,
     )
     tokens_max: int = setting(
-        256,
+        512,
         "tokens",
-        "Longest text a worker embeds; the rest is cut off. RAM per worker grows with it (about 31 MiB at "
-        "256, 62 MiB at 512), so it should be no larger than passages need.",
+        "Longest text a worker embeds; the rest is cut off. A model with a shorter window cuts at its own. "
+        "Attention costs grow with the square of it.",
         low=32,
         high=512,
     )
-    sequences_max: int = setting(
-        8,
+    texts_per_call_max: int = setting(
+        1,
         "texts",
-        "Texts that may share one model call when they are short. More costs RAM and gains nothing.",
+        "Texts that may share one model call. With more, short texts are up to a fifth faster, and a text's "
+        "vector depends a little on its company (docs/decisions/0006).",
         low=1,
         high=64,
     )
-    request_texts_max: int = setting(
+    batch_texts_max: int = setting(
         64,
         "texts",
-        "Texts in one frame to a worker. It bounds how long one request can hold a worker.",
+        "Texts in one batch to a worker. How many there really are follows from their length and from what "
+        "this machine was measured to do; this only bounds it.",
         low=1,
         high=1024,
     )
-    request_kib_max: int = setting(
-        4,
+    batch_kib_max: int = setting(
+        64,
         "KiB",
-        "Text in one frame to a worker: about four passages. Small frames spread one document over the "
-        "workers, let a query in soon and make a worker's death cost little.",
+        "Text in one batch to a worker. A longer single text goes alone.",
         low=1,
         high=1024,
+    )
+    ingest_wait_s_max: float = setting(
+        5.0,
+        "s",
+        "How long documents give way to queries. When they have waited longer, one worker does a batch of "
+        "them before the next query, so that a flood of queries cannot stop an ingest for good.",
+        low=0.1,
+        high=600,
     )
     query_queue_max: int = setting(
         64, "requests", "Queries that may wait for a worker. One more is answered `busy`.", low=1, high=4096
@@ -249,13 +274,49 @@ class EmbedderSettings:
         low=1,
         high=3600,
     )
-    answer_s_max: float = setting(
-        20.0,
+    beat_s: float = setting(
+        1.0,
         "s",
-        "Longest a worker may take over one frame. A silent one is killed and replaced; its frame is tried "
-        "once more on another.",
+        "How often a worker that has nothing to do says that it lives. It must be well below silence_s_max.",
+        low=0.05,
+        high=60,
+    )
+    silence_s_max: float = setting(
+        8.0,
+        "s",
+        "Longest a worker may say nothing, at work or not. It is then asked for its stack, which goes to the "
+        "log, killed and replaced; its texts are tried once more on another.",
         low=0.1,
         high=600,
+    )
+    examine_s: float = setting(
+        180.0,
+        "s",
+        "How often each worker must show that it still computes the vector it did at first. One that does "
+        "not, or that has grown by growth_mib_max, is replaced, one at a time.",
+        low=0.1,
+        high=86400,
+    )
+    growth_mib_max: int = setting(
+        32,
+        "MiB",
+        "How much a worker's private memory may grow before it is replaced by a fresh one.",
+        low=1,
+        high=1024,
+    )
+    circuit_failures_max: int = setting(
+        5,
+        "failures",
+        "So many failed starts and crashes within circuit_window_s stop all attempts for circuit_open_s; the "
+        "service answers from words meanwhile.",
+        low=1,
+        high=100,
+    )
+    circuit_window_s: float = setting(
+        60.0, "s", "The time within which those failures are counted.", low=1, high=3600
+    )
+    circuit_open_s: float = setting(
+        30.0, "s", "How long the embedder is left alone before one more attempt decides.", low=0.1, high=3600
     )
     boot_s_max: float = setting(
         60.0, "s", "Longest the model may take to load before the start counts as failed.", low=1, high=600
@@ -268,6 +329,11 @@ class EmbedderSettings:
         low=0.5,
         high=600,
     )
+
+    @property
+    def workers_wanted(self) -> int:
+        """`workers`, or what this machine has cores for."""
+        return self.workers or min(len(os.sched_getaffinity(0)), 4)
 
 
 @dataclass(frozen=True)
@@ -747,6 +813,11 @@ def _check_relations(settings: Settings) -> None:
             f"service.waiting_max ({service.waiting_max}) and service.embeddings_bulk_max "
             f"({service.embeddings_bulk_max}) must together be below service.requests_max "
             f"({service.requests_max})."
+        )
+    if embedder.beat_s * 2 > embedder.silence_s_max:
+        raise SettingsInvalid(
+            f"embedder.beat_s ({embedder.beat_s:g}) must be at most half of "
+            f"embedder.silence_s_max ({embedder.silence_s_max:g})."
         )
     close_s_max, stop_s_max = settings.store.close_s_max, settings.service.stop_s_max
     if close_s_max >= stop_s_max:

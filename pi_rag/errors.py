@@ -3,7 +3,7 @@
     PiRagError
     ├── BadInput ............. the request is at fault; sending it again will not help (HTTP 400, exit 2)
     │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, RequestTooLarge,
-    │   │   InputTooLong
+    │   │   InputTooLong, TokensInvalid
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
     │   │       DocumentEncrypted, DocumentNeedsOcr, DocumentTooSlow, DocumentDamaged, DocumentLinkLoop,
@@ -130,6 +130,13 @@ class InputTooLong(BadInput):
 
     code = "input_too_long"
     hint_default = 'Split it, or send "truncate": true to have its end left out.'
+
+
+class TokensInvalid(BadInput):
+    """A text was given as token ids, and one of them is none of this model's."""
+
+    code = "tokens_invalid"
+    hint_default = "Send texts, or ids of this model's own vocabulary."
 
 
 class DocumentRefused(BadInput):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Lane = Literal["query", "ingest"]
 """Which queue of the embedder a request stands in: queries go before any ingest."""
 
+Text = str | tuple[int, ...]
+"""What an embedder embeds: a text, or the model's own token ids without [CLS] and [SEP]."""
+
 Mode = Literal["hybrid", "vector", "text"]
 """Which ways a search uses."""
 
@@ -68,11 +71,11 @@ class Fingerprint:
 class Embedder(Protocol):
     """Texts in, unit vectors out. The pool and the test's fake both pass `tests/embedder/contract.py`."""
 
-    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
-        """Shape (len(texts), dimensions). Raises TryLater and its kinds, or VectorInvalid."""
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        """Shape (len(texts), dimensions). Raises TryLater and its kinds, VectorInvalid, TokensInvalid."""
         ...
 
-    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+    async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
         """Tokens of each text without [CLS] and [SEP]. Raises as `embed` does."""
         ...
 

@@ -26,15 +26,15 @@ def test_a_flag_beats_the_environment_which_beats_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The nearest to the person wins."""
-    path = written(tmp_path, "[embedder]\nworkers = 2\nsequences_max = 3\n[query]\nk_max = 50\n")
+    path = written(tmp_path, "[embedder]\nworkers = 2\ntexts_per_call_max = 3\n[query]\nk_max = 50\n")
     monkeypatch.setenv("PI_RAG_CONFIG", path)
     monkeypatch.setenv("PI_RAG_WORKERS", "3")
-    monkeypatch.setenv("PI_RAG_EMBEDDER_SEQUENCES_MAX", "5")
+    monkeypatch.setenv("PI_RAG_EMBEDDER_TEXTS_PER_CALL_MAX", "5")
 
     settings = config.load(flags={"embedder.workers": 6, "service.data": None})
 
     assert settings.embedder.workers == 6
-    assert settings.embedder.sequences_max == 5
+    assert settings.embedder.texts_per_call_max == 5
     assert settings.query.k_max == 50
 
 
@@ -71,7 +71,7 @@ def test_a_misspelt_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("embedder.workers", 0),
+        ("embedder.workers", -1),
         ("embedder.workers", 65),
         ("embedder.workers", "many"),
         ("embedder.workers", 2.5),

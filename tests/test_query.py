@@ -23,7 +23,7 @@ from pi_rag.query import QueryDesk, Question
 from pi_rag.query_cache import QueryCache
 from pi_rag.store import documents, identity
 from pi_rag.store.store import Store
-from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Scope
+from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Scope, Text
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -44,15 +44,15 @@ class ThreeMeanings:
         self.failure: PiRagError | None = None
         self.asked: list[str] = []
 
-    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> "Vectors":
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> "Vectors":
         assert lane == "query"
         assert 0 < deadline_s <= 60
-        self.asked += texts
+        self.asked += [str(text) for text in texts]
         if self.failure is not None:
             raise self.failure
-        return np.stack([vector(text) for text in texts])
+        return np.stack([vector(str(text)) for text in texts])
 
-    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+    async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
         raise AssertionError("A search counts no tokens.")
 
 

@@ -1,226 +1,103 @@
-"""The model, by llama.cpp's low-level calls: the only file that imports `llama_cpp`.
+"""From texts to unit vectors in one process: cut, choose the way of attention, compute, check.
 
-A `Model` is weights and vocabulary: loaded once, then shared by forked processes. An `Engine` is what one
-process needs to compute with it. llama.cpp ends the whole process when a call has one token too many, so
-tokens are counted and cut here before every call. It does not know processes, lanes or documents.
+Short texts are computed with plain attention and long ones with flash attention, each alone in its call: so
+a text's vector is the same bit by bit, whatever it was sent with (docs/decisions/0006). It does not know
+llama.cpp's calls, processes or lanes.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
 from pi_rag.embedder import vectors
+from pi_rag.embedder.llama import Context, Model, Tokens
 from pi_rag.embedder.packing import packed
-from pi_rag.errors import ModelCorrupt, ModelError, ModelMissing, ModelUnsupported, VectorInvalid
+from pi_rag.errors import TokensInvalid
 
 if TYPE_CHECKING:
-    from pi_rag.types import Vectors
+    from pi_rag.types import Text, Vectors
 
-Tokens = npt.NDArray[np.int32]
-
-_POOLINGS = {llama_cpp.LLAMA_POOLING_TYPE_MEAN: "mean", llama_cpp.LLAMA_POOLING_TYPE_CLS: "cls"}
-
-_LOG_ERROR = 4
-"""GGML_LOG_LEVEL_ERROR."""
-
-_complaints: list[str] = []
-
-
-def _on_log(level: int, text: bytes, _data: Any) -> None:
-    """Keep llama.cpp's last errors, which say why a load failed, and drop its chatter."""
-    if level == _LOG_ERROR:
-        _complaints.append(text.decode("utf-8", "replace").strip())
-        del _complaints[:-3]
-
-
-_ON_LOG = llama_cpp.llama_log_callback(_on_log)
-"""Kept here: llama.cpp calls it as long as the process lives."""
-
-
-class Model:
-    """Weights and vocabulary of one GGUF file."""
-
-    def __init__(self, handle: Any, path: str) -> None:
-        self._handle = handle
-        self._vocab = llama_cpp.llama_model_get_vocab(handle)
-        self.path = path
-        self.dimensions = int(llama_cpp.llama_model_n_embd(handle))
-        self.tokens_max = int(llama_cpp.llama_model_n_ctx_train(handle))
-        self.pooling = self._pooling()
-        self.specials = len(self.tokens(""))
-        """Tokens that every text gets around it: [CLS] and [SEP]."""
-
-    @classmethod
-    def load(cls, path: str) -> Model:
-        """Map a GGUF file. Raises ModelMissing, ModelCorrupt, ModelUnsupported."""
-        _check_is_gguf(path)
-        _complaints.clear()
-        llama_cpp.llama_log_set(_ON_LOG, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
-        params = llama_cpp.llama_model_default_params()
-        params.n_gpu_layers = 0
-        handle = llama_cpp.llama_model_load_from_file(path.encode(), params)
-        if not handle:
-            raise _load_error(path)
-        return cls(handle, path)
-
-    def close(self) -> None:
-        """Give the weights back. No engine of this model may be used afterwards."""
-        llama_cpp.llama_model_free(self._handle)
-
-    def tokens(self, text: str) -> Tokens:
-        """Token ids, [CLS] first and [SEP] last. Never fails: what has no UTF-8 form becomes `?`."""
-        data = text.encode("utf-8", "replace")
-        ids = np.empty(len(data) + 2, dtype=np.int32)
-        count = self._tokenize(data, ids)
-        if count < 0:
-            ids = np.empty(-count, dtype=np.int32)
-            count = self._tokenize(data, ids)
-        return ids[:count]
-
-    def context(self, tokens_max: int, sequences_max: int, flash_attention: bool) -> Any:
-        """A llama.cpp context with room for exactly so much in one call. Raises ModelUnsupported."""
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = tokens_max
-        params.n_seq_max = sequences_max
-        params.n_threads = params.n_threads_batch = 1
-        params.embeddings = True
-        params.no_perf = True
-        params.flash_attn_type = int(flash_attention)
-        handle = llama_cpp.llama_init_from_model(self._handle, params)
-        if not handle:
-            raise ModelUnsupported(f"llama.cpp cannot compute with {self.path}: {'; '.join(_complaints)}")
-        return handle
-
-    def _tokenize(self, data: bytes, ids: Tokens) -> int:
-        """Fill `ids`; the negative number of ids needed when they do not fit."""
-        pointer = ids.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-        return int(llama_cpp.llama_tokenize(self._vocab, data, len(data), pointer, len(ids), True, False))
-
-    def _pooling(self) -> str:
-        architecture = self._metadata("general.architecture")
-        if "bert" not in architecture:
-            raise ModelUnsupported(f"{self.path} is a {architecture} model, not of the BERT family.")
-        number = self._metadata(f"{architecture}.pooling_type")
-        pooling = _POOLINGS.get(int(number)) if number.isdigit() else None
-        if pooling is None:
-            raise ModelUnsupported(f"{self.path} has pooling {number or 'unset'}; cls or mean is needed.")
-        return pooling
-
-    def _metadata(self, key: str) -> str:
-        buffer = ctypes.create_string_buffer(128)
-        got = llama_cpp.llama_model_meta_val_str(self._handle, key.encode(), buffer, len(buffer))
-        return buffer.value.decode("utf-8", "replace") if got >= 0 else ""
+FLASH_TOKENS_MIN = 64
+"""From this length on flash attention wins where nobody has measured: llama.cpp's fast way begins there."""
 
 
 class Engine:
-    """One process's means to compute vectors with a model, on one thread."""
+    """One process's means to compute vectors with a model."""
 
     def __init__(
-        self, model: Model, tokens_max: int, sequences_max: int, *, flash_attention: bool = True
+        self,
+        model: Model,
+        tokens_max: int,
+        texts_max: int = 1,
+        *,
+        flash_tokens_min: int = FLASH_TOKENS_MIN,
     ) -> None:
+        """`texts_max` texts may share a call. A call of `flash_tokens_min` tokens is the first with flash.
+
+        Raises ModelUnsupported.
+        """
         self.model = model
         self.tokens_max = min(tokens_max, model.tokens_max)
-        self.sequences_max = sequences_max
-        self._context = model.context(self.tokens_max, sequences_max, flash_attention)
-        self._batch = _Batch(self.tokens_max)
+        self._texts_max = texts_max
+        plain_tokens_max = min(self.tokens_max, flash_tokens_min - 1)
+        self._plain = self._flash = None
+        if plain_tokens_max > model.specials:
+            self._plain = Context(model, plain_tokens_max, texts_max, flash=False)
+        if plain_tokens_max < self.tokens_max:
+            self._flash = Context(model, self.tokens_max, texts_max, flash=True)
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Shape (len(texts), dimensions), unit rows in the order of `texts`. Raises VectorInvalid.
+    def embed(self, texts: Sequence[Text]) -> Vectors:
+        """Shape (len(texts), dimensions), unit rows in the order of `texts`.
 
         A text longer than the window is cut, its [SEP] kept. An empty text is [CLS][SEP], which has a vector
-        like any other: whether an empty text is worth one is not for the engine to say.
+        like any other: whether an empty text is worth one is not for the engine to say. Raises TokensInvalid,
+        VectorInvalid.
         """
-        tokens = [self._cut(self.model.tokens(text)) for text in texts]
+        tokens = [self._cut(self._tokens(text, self.tokens_max)) for text in texts]
         raw = np.empty((len(texts), self.model.dimensions), dtype=np.float32)
-        for call in packed([len(ids) for ids in tokens], self.tokens_max, self.sequences_max):
-            self._encode([tokens[index] for index in call])
-            for sequence, index in enumerate(call):
-                raw[index] = self._vector(sequence)
+        for call in packed([len(ids) for ids in tokens], self.tokens_max, self._texts_max):
+            raw[call] = self._computed([tokens[index] for index in call])
         unit = vectors.normalised(raw)
         vectors.check(unit, len(texts), self.model.dimensions)
         return unit
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text without [CLS] and [SEP], uncut."""
-        return [len(self.model.tokens(text)) - self.model.specials for text in texts]
+    def count_tokens(self, texts: Sequence[Text]) -> list[int]:
+        """Tokens of each text without [CLS] and [SEP], uncut. Raises TokensInvalid."""
+        return [len(self._tokens(text)) - self.model.specials for text in texts]
+
+    def use_threads(self, threads: int) -> None:
+        """Compute on so many threads from now on. A process that will be forked must keep to one."""
+        for context in self._contexts():
+            context.use_threads(threads)
 
     def close(self) -> None:
-        """Give the context back; the model stays."""
-        llama_cpp.llama_free(self._context)
+        """Give the buffers back; the model stays."""
+        for context in self._contexts():
+            context.close()
+
+    def _contexts(self) -> list[Context]:
+        return [context for context in (self._plain, self._flash) if context is not None]
+
+    def _tokens(self, text: Text, enough: int | None = None) -> Tokens:
+        if isinstance(text, str):
+            return self.model.tokens(text, enough)
+        first, last = self.model.tokens("")
+        for number in text:
+            if not 0 <= number < self.model.vocabulary or number in self.model.unusable:
+                raise TokensInvalid(f"{number} is no token id that a text of this model can have.")
+        return np.array([first, *text, last], dtype=np.int32)
 
     def _cut(self, ids: Tokens) -> Tokens:
         if len(ids) <= self.tokens_max:
             return ids
         return np.concatenate([ids[: self.tokens_max - 1], ids[-1:]])
 
-    def _encode(self, sequences: Sequence[Tokens]) -> None:
-        status = llama_cpp.llama_encode(self._context, self._batch.filled(sequences))
-        if status != 0:
-            raise VectorInvalid(f"llama.cpp could not encode a batch (status {status}).")
-
-    def _vector(self, sequence: int) -> npt.NDArray[np.float32]:
-        pointer = llama_cpp.llama_get_embeddings_seq(self._context, sequence)
-        if not pointer:
-            raise VectorInvalid("llama.cpp gave no vector for a text.")
-        return np.ctypeslib.as_array(pointer, (self.model.dimensions,))
-
-
-class _Batch:
-    """A llama_batch over numpy arrays, so that filling it is a few copies and no loop over tokens."""
-
-    def __init__(self, tokens_max: int) -> None:
-        self._tokens = np.zeros(tokens_max, dtype=np.int32)
-        self._positions = np.zeros(tokens_max, dtype=np.int32)
-        self._sequences = np.zeros(tokens_max, dtype=np.int32)
-        # Every token belongs to one sequence; llama.cpp wants a count and a pointer to it for each.
-        self._counts = np.ones(tokens_max, dtype=np.int32)
-        self._pointers = self._sequences.ctypes.data + 4 * np.arange(tokens_max, dtype=np.uintp)
-        self._outputs = np.ones(tokens_max, dtype=np.int8)
-        self._batch = llama_cpp.llama_batch(
-            n_tokens=0,
-            token=_at(self._tokens, ctypes.c_int32),
-            embd=None,
-            pos=_at(self._positions, ctypes.c_int32),
-            n_seq_id=_at(self._counts, ctypes.c_int32),
-            seq_id=_at(self._pointers, ctypes.POINTER(ctypes.c_int32)),
-            logits=_at(self._outputs, ctypes.c_int8),
-        )
-
-    def filled(self, sequences: Sequence[Tokens]) -> Any:
-        """The batch that holds these texts' tokens, numbered from 0. They fit: `packed` saw to it."""
-        lengths = [len(ids) for ids in sequences]
-        total = sum(lengths)
-        self._tokens[:total] = np.concatenate(sequences)
-        self._positions[:total] = np.concatenate([np.arange(length) for length in lengths])
-        self._sequences[:total] = np.repeat(np.arange(len(lengths)), lengths)
-        self._batch.n_tokens = total
-        return self._batch
-
-
-def _at(array: npt.NDArray[Any], kind: Any) -> Any:
-    return array.ctypes.data_as(ctypes.POINTER(kind))
-
-
-def _load_error(path: str) -> ModelError:
-    """What llama.cpp said, as an error of ours: a file cut short is another matter than a strange model."""
-    why = "; ".join(_complaints) or "no reason given"
-    kind = ModelCorrupt if "corrupted or incomplete" in why else ModelUnsupported
-    return kind(f"llama.cpp cannot load {path}: {why}")
-
-
-def _check_is_gguf(path: str) -> None:
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(4)
-    except OSError as error:
-        raise ModelMissing(f"The model file {path} cannot be opened: {error.strerror}.") from error
-    if head != b"GGUF":
-        raise ModelCorrupt(f"{path} is not a GGUF file.")
+    def _computed(self, sequences: Sequence[Tokens]) -> npt.NDArray[np.float32]:
+        total = sum(len(ids) for ids in sequences)
+        context = self._plain if self._plain and total <= self._plain.tokens_max else self._flash
+        assert context is not None, "the two contexts cover every length between them"
+        return context.embed(sequences)

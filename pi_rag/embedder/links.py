@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pi_rag.embedder import wire
-from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
+from pi_rag.embedder.order import CONTROL_BYTES_MAX, Order
 from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, FrameTooLarge, FrameTruncated, read_frame, write_frame
@@ -21,11 +21,19 @@ NURSERY = "pi_rag.embedder.nursery"
 
 
 CODE_S_MAX = 1.0
-"""How long a piece waits to hear how its worker ended. The nursery says it in milliseconds, or never."""
+"""How long a batch waits to hear how its worker ended. The nursery says it in milliseconds, or never."""
+
+
+STACK_S_MAX = 1.0
+"""How long a silent worker has to write down its stack. One that is stopped cannot, and is killed then."""
 
 
 class LinkLost(Exception):
     """A worker is gone, or was never there."""
+
+
+class WorkerSilent(Exception):
+    """A worker has neither answered nor beaten for too long."""
 
 
 class WorkerLink:
@@ -36,7 +44,10 @@ class WorkerLink:
         pid: int,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        frame_bytes_max: int,
+        *,
+        dimensions: int,
+        bytes_max: int,
+        silence_s_max: float,
     ) -> None:
         """Raises ProcessLookupError when it has died since."""
         # A descriptor instead of a number: by the time we kill, the number may be somebody else's.
@@ -44,26 +55,43 @@ class WorkerLink:
         self.pid = pid
         self._reader = reader
         self._writer = writer
-        self._bytes_max = frame_bytes_max
+        self.dimensions = dimensions
+        self._bytes_max = bytes_max
+        self._silence_s_max = silence_s_max
         self.speaking = self._listen()
         """The next frame it sends, or the error that ended it. An idle worker has no reason to be done."""
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """Its return code, negative for a signal, once the nursery has reaped it and said so."""
 
     async def ask(self, payload: bytes) -> bytes:
-        """The answer to a frame; the caller bounds the time.
+        """The answer to a frame.
 
-        Raises LinkLost when the worker is gone, VectorInvalid when its answer is larger than it may be.
+        Raises LinkLost when the worker is gone, WorkerSilent when it says nothing for too long, VectorInvalid
+        when its answer is larger than it may be.
         """
         try:
             await write_frame(self._writer, payload, self._bytes_max)
-            answer = await asyncio.shield(self.speaking)
+        except FrameTruncated as error:
+            raise LinkLost(str(error)) from error
+        await asyncio.wait({self.speaking})
+        return self.heard()
+
+    def heard(self) -> bytes:
+        """What it has said by now. Raises as `ask` does."""
+        try:
+            payload = self.speaking.result()
         except FrameTooLarge as error:
             raise VectorInvalid(str(error)) from error
         except FrameTruncated as error:
             raise LinkLost(str(error)) from error
         self.speaking = self._listen()
-        return answer
+        return payload
+
+    async def tell_its_stack(self) -> None:
+        """Have a silent worker write its stack to the log and end: SIGABRT, which faulthandler answers."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGABRT)
+        await asyncio.wait({self.code}, timeout=STACK_S_MAX)
 
     async def was_killed(self) -> bool:
         """Of a worker that is gone: did a person or the kernel kill it? True too when nobody can say.
@@ -82,10 +110,21 @@ class WorkerLink:
         self._writer.close()
 
     def _listen(self) -> asyncio.Task[bytes]:
-        task = asyncio.create_task(read_frame(self._reader, self._bytes_max))
+        task = asyncio.create_task(self._next_word())
         # asyncio complains about an error that nobody looked at; a worker that is closed has no reader left.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
+
+    async def _next_word(self) -> bytes:
+        """The next frame that is more than a beat."""
+        while True:
+            try:
+                async with asyncio.timeout(self._silence_s_max):
+                    payload = await read_frame(self._reader, self._bytes_max)
+            except TimeoutError:
+                raise WorkerSilent(f"It has been silent for {self._silence_s_max:g} s.") from None
+            if payload != wire.BEAT:
+                return payload
 
 
 class NurseryLink:
@@ -100,6 +139,10 @@ class NurseryLink:
         self._writer = writer
         self._order = order
         self._workers: dict[int, WorkerLink] = {}
+        self.given_up = False
+        """True once it was killed: nobody need ask it for another worker."""
+        self.canary: tuple[float, ...] = ()
+        """The vector of order.CANARY, as the nursery computed it at boot."""
 
     @classmethod
     async def boot(cls, order: Order, dimensions: int, boot_s_max: float) -> NurseryLink:
@@ -123,20 +166,30 @@ class NurseryLink:
             raise
         return nursery
 
-    async def fork(self, hello_s_max: float) -> WorkerLink:
-        """A new worker that has greeted. Raises LinkLost, TimeoutError when it stays silent, OSError."""
+    async def fork(self, kind: bytes, silence_s_max: float) -> WorkerLink:
+        """A new worker that has greeted; `kind` is FORK or FORK_PROMPT.
+
+        Raises LinkLost, TimeoutError when it stays silent, OSError.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._child.sock, [FORK], [theirs.fileno()])
+                socket.send_fds(self._child.sock, [kind], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise LinkLost(f"The nursery cannot be asked: {error}.") from error
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         try:
-            async with asyncio.timeout(hello_s_max):
+            async with asyncio.timeout(silence_s_max):
                 pid = wire.parsed_hello(await read_frame(reader, self._order.frame_bytes_max))
-            worker = self._workers[pid] = WorkerLink(pid, reader, writer, self._order.frame_bytes_max)
+            worker = self._workers[pid] = WorkerLink(
+                pid,
+                reader,
+                writer,
+                dimensions=len(self.canary),
+                bytes_max=self._order.frame_bytes_max,
+                silence_s_max=silence_s_max,
+            )
             return worker
         except (FrameError, VectorInvalid, ProcessLookupError) as error:
             writer.close()
@@ -157,13 +210,14 @@ class NurseryLink:
                 on_ended(pid, code)
 
     def kill(self) -> None:
-        """End it at once. `listen` then returns, and `end` reaps it."""
+        """End it at once, since it is of no use. `listen` then returns, and `end` reaps it."""
+        self.given_up = True
         self._child.process.kill()
 
-    async def end(self, grace_s: float) -> None:
-        """Ask it to end, kill it after `grace_s`, reap it. Its workers end with it."""
+    async def end(self, grace_s: float) -> int:
+        """Ask it to end, kill it after `grace_s`, reap it. Its workers end with it. Returns its code."""
         self._writer.close()
-        await self._child.end(grace_s)
+        return await self._child.end(grace_s)
 
     @classmethod
     async def _of(cls, child: Child, order: Order) -> NurseryLink:
@@ -187,6 +241,7 @@ class NurseryLink:
         if "failed" in message:
             raise from_wire(message["failed"])
         found = message["booted"]["dimensions"]
+        self.canary = tuple(message["booted"]["canary"])
         if found != dimensions:
             raise ModelUnsupported(
                 f"{self._order.path} makes vectors of {found} numbers; {dimensions} were expected."

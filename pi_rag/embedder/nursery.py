@@ -16,10 +16,12 @@ import selectors
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from pi_rag.embedder.engine import Engine, Model
-from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
+from pi_rag.embedder.engine import Engine
+from pi_rag.embedder.llama import Model
+from pi_rag.embedder.order import CANARY, CONTROL_BYTES_MAX, FORK, FORK_PROMPT, Order
 from pi_rag.embedder.worker import work
 from pi_rag.errors import ModelCorrupt, ModelMissing, PiRagError
 from pi_rag.models.checksum import sha256_of
@@ -39,19 +41,21 @@ def main(argv: list[str]) -> int:
     order = Order.from_argument(arguments[0])
     with control:
         try:
-            model = boot(order)
+            engine = boot(order)
         except PiRagError as error:
             _tell(control, {"failed": error.to_wire()})
             return error.exit_code
-        _tell(control, {"booted": {"dimensions": model.dimensions}})
-        Nursery(control, lambda sock: work(sock, _engine(model, order), order.frame_bytes_max)).run()
+        [canary] = engine.embed([CANARY])
+        _tell(control, {"booted": {"dimensions": len(canary), "canary": canary.tolist()}})
+        Nursery(control, partial(_live, engine=engine, order=order), nice=order.nice).run()
     return 0
 
 
-def boot(order: Order) -> Model:
-    """The model of the very file that was installed. Raises ModelMissing, ModelCorrupt, ModelUnsupported.
+def boot(order: Order) -> Engine:
+    """An engine of the very file that was installed. Raises ModelMissing, ModelCorrupt, ModelUnsupported.
 
-    One engine is made and used here: what does not work should fail before any worker is forked.
+    The one engine is made here and inherited by every fork, buffers and all: a worker has nothing to set up,
+    and what does not work fails before any is forked. It holds no thread.
     """
     try:
         found = sha256_of(order.path)
@@ -60,18 +64,18 @@ def boot(order: Order) -> Model:
     if found != order.sha256:
         raise ModelCorrupt(f"{order.path} has sha256 {found[:12]}…; {order.sha256[:12]}… was installed.")
     model = Model.load(order.path)
-    engine = _engine(model, order)
-    engine.embed(["ready"])
-    engine.close()
-    return model
+    return Engine(model, order.tokens_max, order.texts_per_call_max, flash_tokens_min=order.flash_tokens_min)
 
 
 class Nursery:
     """The loop that forks and reaps. `live` is a worker's whole life, given its socket."""
 
-    def __init__(self, control: socket.socket, live: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self, control: socket.socket, live: Callable[[socket.socket], None], *, nice: int = 0
+    ) -> None:
         self._control = control
         self._live = live
+        self._nice = {FORK: nice, FORK_PROMPT: 0}
         self._pid = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._pidfds: dict[int, int] = {}
@@ -100,7 +104,7 @@ class Nursery:
             order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
         except ConnectionError:
             return False
-        if order != FORK or len(descriptors) != 1:
+        if order not in self._nice or len(descriptors) != 1:
             return False
         with socket.socket(fileno=descriptors[0]) as sock:
             try:
@@ -108,18 +112,19 @@ class Nursery:
             except OSError:
                 return True  # no memory or process left: the pool sees this socket end, and waits
             if pid == 0:
-                self._become_worker(sock)
+                self._become_worker(sock, self._nice[order])
         pidfd = os.pidfd_open(pid)
         self._pidfds[pidfd] = pid
         self._selector.register(pidfd, selectors.EVENT_READ)
         return True
 
-    def _become_worker(self, sock: socket.socket) -> None:
+    def _become_worker(self, sock: socket.socket, nice: int) -> None:
         """The rest of a forked process's life. It never returns into the nursery's loop."""
         code = 1
         try:
             die_with_parent(self._pid)
             yield_to_oom(OOM_SCORE_ADJ)
+            os.nice(nice)
             self._let_go()
             self._live(sock)
             code = 0
@@ -143,8 +148,10 @@ class Nursery:
         _tell(self._control, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _engine(model: Model, order: Order) -> Engine:
-    return Engine(model, order.tokens_max, order.sequences_max)
+def _live(sock: socket.socket, *, engine: Engine, order: Order) -> None:
+    """A worker's life."""
+    engine.use_threads(order.threads)
+    work(sock, engine, order.frame_bytes_max, order.beat_s)
 
 
 def _tell(control: socket.socket, message: Mapping[str, Any]) -> None:

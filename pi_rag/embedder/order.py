@@ -1,7 +1,7 @@
 """What the pool and the nursery agreed on: the order for a nursery, and the words on the control socket.
 
 pool → nursery   one byte, with one end of a new worker's socketpair (SCM_RIGHTS): fork a worker for it
-nursery → pool   frames of JSON: {"booted": {"dimensions"}} or {"failed": error}, once;
+nursery → pool   frames of JSON: {"booted": {"dimensions", "canary"}} or {"failed": error}, once;
                  then {"ended": pid, "code": n} for every worker, a negative code being a signal
 """
 
@@ -11,17 +11,30 @@ import json
 from dataclasses import asdict, dataclass
 
 FORK = b"f"
+"""For a worker that steps back behind the rest of the machine: it ingests."""
+
+FORK_PROMPT = b"p"
+"""For a worker that does not: a person waits for it."""
+
 CONTROL_BYTES_MAX = 64 * 1024
+
+CANARY = "A canary was taken into the mine, since it falls silent before the miners notice anything."
+"""A text whose vector is known from the nursery's boot. A worker that finds another one has lost its mind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which model to load, and how large the workers' calls and frames may be."""
+    """Which model to load, how to compute with it, and how large and how quiet a worker may be."""
 
     path: str
     sha256: str
     tokens_max: int
-    sequences_max: int
+    texts_per_call_max: int
+    flash_tokens_min: int
+    threads: int
+    nice: int
+    """By how much a worker that ingests steps back; 0 to 19."""
+    beat_s: float
     frame_bytes_max: int
 
     def to_argument(self) -> str:

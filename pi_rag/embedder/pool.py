@@ -1,83 +1,76 @@
 """The pool: the door of the embedder. Texts go in, unit vectors come out, whatever becomes of a worker.
 
-It keeps one nursery running and as many workers as the settings want, gives each free worker the piece that
-the lanes say is next, and checks every answer. A worker that dies, hangs or answers nonsense is replaced
-and its piece goes to another. It does not know documents, prefixes or the database.
+It keeps one nursery running, tells a model that cannot boot from workers that crash, and leaves both alone
+for a while when too much fails. `staff` gives out the work and `place` keeps each worker. It does not know
+documents, prefixes or the database.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import EmbedderSettings
-from pi_rag.embedder import wire
+from pi_rag.embedder import calls, compose, wire
 from pi_rag.embedder.backoff import Backoff
-from pi_rag.embedder.calls import Bounds, Call, Piece, joined_vectors
+from pi_rag.embedder.calls import Call
+from pi_rag.embedder.curve import GUESS, Curve
 from pi_rag.embedder.lanes import Lanes
-from pi_rag.embedder.links import LinkLost, NurseryLink, WorkerLink
+from pi_rag.embedder.links import NurseryLink
 from pi_rag.embedder.order import Order
+from pi_rag.embedder.place import CircuitOpen, Place
+from pi_rag.embedder.staff import Staff
 from pi_rag.errors import (
     DeadlineExceeded,
     EmbedderUnavailable,
     InternalError,
+    ModelError,
     PiRagError,
     Stopping,
-    TextNotEmbedded,
 )
+from pi_rag.processes.states import Circuit
 
 if TYPE_CHECKING:
     from pi_rag.embedder.calls import Part
-    from pi_rag.types import Lane, ModelCard, Vectors
-
-FAULTS_MAX = 2
-"""A piece over which two workers crashed, hung or answered nonsense is not tried again: it is the piece."""
-
-KILLS_MAX = 20
-"""A kill -9 is nobody's fault and costs milliseconds, so it may hit a piece more often. Not for ever: it may
-be the kernel, which is short of memory because of this very piece."""
+    from pi_rag.types import Lane, ModelCard, Text, Vectors
 
 STEADY_S = 5.0
 """A nursery that lived so long was sound: the next one is started without a wait."""
 
 STOP_GRACE_S = 2.0
 
+LOOK_S = 1.0
+"""How often a model file that could not be used is looked at, until it is another one."""
+
 MIB = 1024 * 1024
-
-
-@dataclass(eq=False, slots=True)
-class _Place:
-    """One worker's place, and who fills it."""
-
-    state: Literal["idle", "busy", "starting"] = "starting"
-    pid: int = 0
-    lane: Lane | None = None
-    restarts: int = 0
 
 
 class Pool:
     """Implements types.Embedder with worker processes. One event loop, in the main thread."""
 
-    def __init__(self, card: ModelCard, settings: EmbedderSettings, clock: Clock) -> None:
+    def __init__(
+        self, card: ModelCard, settings: EmbedderSettings, clock: Clock, curve: Curve = GUESS
+    ) -> None:
         self._card = card
         self._settings = settings
         self._clock = clock
         self._log = log.logger("embedder")
-        frame_bytes_max = settings.frame_mib_max * MIB
-        tokens_max = min(settings.tokens_max, card.tokens_max)
-        self._order = Order(card.path, card.sha256, tokens_max, settings.sequences_max, frame_bytes_max)
-        self._bounds = Bounds(settings.request_texts_max, settings.request_kib_max * 1024, frame_bytes_max)
-        self._lanes = Lanes(
-            query_calls_max=settings.query_queue_max,
-            ingest_calls_max=settings.ingest_queue_max,
-            ingest_workers_max=max(1, settings.workers - settings.query_workers_reserved),
+        self._tokens_max = min(settings.tokens_max, card.tokens_max)
+        self._frame_bytes_max = settings.frame_mib_max * MIB
+        self._circuit = Circuit(
+            failures_max=settings.circuit_failures_max,
+            window_s=settings.circuit_window_s,
+            open_s=settings.circuit_open_s,
         )
-        self._places = [_Place() for _ in range(settings.workers)]
-        self._idle: dict[_Place, asyncio.Future[Piece]] = {}
+        self._staff = Staff(_lanes(settings, curve), clock, self._news)
+        ingests = [True] * settings.workers_wanted + [False] * settings.query_workers
+        self._staff.places = [Place(self._staff, self._circuit, settings, ingests=each) for each in ingests]
         self._calls: set[Call] = set()
         self._nursery: NurseryLink | None = None
         self._nursery_restarts = 0
@@ -85,7 +78,15 @@ class Pool:
         self._settled = asyncio.Event()
         self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
-        self._request_id = 0
+
+    @property
+    def curve(self) -> Curve:
+        """What batches are composed with. A new one is used from the next batch on."""
+        return self._staff.lanes.curve
+
+    @curve.setter
+    def curve(self, curve: Curve) -> None:
+        self._staff.lanes.curve = curve
 
     async def start(self) -> None:
         """Return when the first worker is ready.
@@ -103,56 +104,64 @@ class Pool:
         self._stopping = True
         if self._calls:
             await asyncio.wait([call.answer for call in self._calls], timeout=STOP_GRACE_S)
-        for call in list(self._calls):
-            call.fail(Stopping("The embedder is stopping."))
+        self._fail_all(Stopping("The embedder is stopping."))
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait({self._keeper})
             self._keeper = None
 
-    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         """Shape (len(texts), dimensions), unit rows in the order of `texts`; at most `deadline_s` from now.
 
         A text longer than the window is cut; an empty one has a vector too. Raises Busy, Stopping,
-        DeadlineExceeded, EmbedderUnavailable, VectorInvalid, TextNotEmbedded.
+        DeadlineExceeded, EmbedderUnavailable, VectorInvalid, TextNotEmbedded, TokensInvalid.
         """
         parts = await self._call("embed", texts, lane, deadline_s)
-        return joined_vectors(cast("list[Vectors]", parts), self._card.dimensions)
+        return calls.stacked(cast("list[Vectors]", parts), self._card.dimensions)
 
-    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+    async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
         """Tokens of each text without [CLS] and [SEP]. Raises as `embed` does, and RequestTooLarge."""
-        parts = await self._call("count", texts, lane, deadline_s)
-        return [count for part in cast("list[list[int]]", parts) for count in part]
+        return cast("list[int]", await self._call("count", texts, lane, deadline_s))
 
     def status(self) -> dict[str, Any]:
         """What `GET /v1/status` shows of it."""
         workers = [
             {"pid": place.pid, "state": place.state, "lane": place.lane, "restarts": place.restarts}
-            for place in self._places
+            for place in self._staff.places
         ]
         return {
             "state": self._state(),
             "reason": self._failure.message if self._failure else None,
+            "circuit": self._circuit.state(self._clock.monotonic_s()),
             "workers": workers,
             "nursery_pid": self._nursery.pid if self._nursery else None,
-            "restarts": self._nursery_restarts + sum(place.restarts for place in self._places),
-            "queued": self._lanes.queued(),
+            "restarts": self._nursery_restarts + sum(place.restarts for place in self._staff.places),
+            "queued": self._staff.lanes.queued(),
+            "batches": self._staff.batches,
+            "shared": self._staff.lanes.shared,
         }
 
     def _state(self) -> Literal["ready", "starting", "unavailable"]:
-        if any(place.state != "starting" for place in self._places):
+        if self._staff.ready:
             return "ready"
         return "unavailable" if self._failure else "starting"
 
-    async def _call(self, task: wire.Task, texts: Sequence[str], lane: Lane, deadline_s: float) -> list[Part]:
-        """The answers of all pieces, in order."""
+    async def _call(
+        self, task: wire.Task, texts: Sequence[Text], lane: Lane, deadline_s: float
+    ) -> list[Part]:
+        """The answers for all texts, in order."""
         self._check_open(deadline_s)
-        call = Call(task, texts, lane, self._clock.monotonic_s() + deadline_s, self._bounds)
-        if not call.pieces:
+        if not texts:
             return []
-        self._lanes.admit(call)
+        now_s = self._clock.monotonic_s()
+        prepared = [
+            (calls.encoded(text, task, self._frame_bytes_max), calls.tokens_about(text, self._tokens_max))
+            for text in texts
+        ]
+        call = Call(task, len(prepared), lane, now_s + deadline_s)
+        self._staff.lanes.admit(call, prepared, now_s)
         self._calls.add(call)
-        self._dispatch()
+        self._staff.dispatch()
         try:
             async with asyncio.timeout(deadline_s):
                 return await call.answer
@@ -160,7 +169,7 @@ class Pool:
             raise DeadlineExceeded(f"No vector came within {deadline_s:g} s.") from None
         finally:
             self._calls.discard(call)
-            self._lanes.withdraw(call)
+            self._staff.lanes.withdraw(call)
 
     def _check_open(self, deadline_s: float) -> None:
         if self._stopping:
@@ -175,161 +184,91 @@ class Pool:
         assert self._failure is not None
         return EmbedderUnavailable(f"The embedder is not running: {self._failure.message}")
 
-    def _dispatch(self) -> None:
-        """Give waiting pieces to idle workers."""
-        while self._idle:
-            piece = self._lanes.take(self._clock.monotonic_s())
-            if piece is None:
-                return
-            _, given = self._idle.popitem()
-            given.set_result(piece)
-
     async def _keep_nursery(self) -> None:
         """One nursery after another, until cancelled."""
         backoff = Backoff(self._settings.backoff_s_max)
         while True:
             try:
-                lived_s = await self._one_nursery()
-                if lived_s >= STEADY_S:
+                if await self._one_nursery() >= STEADY_S:
                     backoff.worked()
             except PiRagError as error:
+                self._circuit.failed(self._clock.monotonic_s())
                 self._failed(error)
             except Exception:
                 # A fault of ours must not leave the service without an embedder until it is restarted.
                 self._log.exception("embedder_fault")
                 self._failed(InternalError("The embedder's own bookkeeping failed."))
             wait_s, _ = backoff.wait_s, backoff.failed()
+            await self._pause(max(wait_s, self._circuit.wait_s(self._clock.monotonic_s())))
+
+    async def _pause(self, wait_s: float) -> None:
+        """Wait before the next nursery. A file that is no model stays none until it changes."""
+        if not isinstance(self._failure, ModelError):
             await asyncio.sleep(wait_s)
+            return
+        seen = _look(self._card.path)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.backoff_s_max):
+                while _look(self._card.path) == seen:  # noqa: ASYNC110 - a file has no event
+                    await asyncio.sleep(LOOK_S)
 
     async def _one_nursery(self) -> float:
         """Boot a nursery and live with it until it is gone; seconds it lived. Raises as its boot does."""
-        nursery = await NurseryLink.boot(self._order, self._card.dimensions, self._settings.boot_s_max)
+        nursery = await NurseryLink.boot(self._order(), self._card.dimensions, self._settings.boot_s_max)
         began_s = self._clock.monotonic_s()
         try:
             await self._live_with(nursery)
         finally:
             self._nursery = None
-            await nursery.end(STOP_GRACE_S / 2)
+            code = await nursery.end(STOP_GRACE_S / 2)
         self._nursery_restarts += 1
-        self._log.warning("nursery_ended", pid=nursery.pid)
-        return self._clock.monotonic_s() - began_s
+        self._log.warning("nursery_ended", pid=nursery.pid, code=code)
+        now_s = self._clock.monotonic_s()
+        if code != -signal.SIGKILL:
+            self._circuit.failed(now_s)
+        return now_s - began_s
 
     async def _live_with(self, nursery: NurseryLink) -> None:
-        """Keep every place filled until the nursery is gone."""
+        """Keep every place filled until the nursery is gone. Raises EmbedderUnavailable at many failures."""
         self._nursery = nursery
-        async with asyncio.TaskGroup() as group:
-            keepers = [group.create_task(self._keep_worker(nursery, place)) for place in self._places]
-            await nursery.listen(self._worker_ended)
-            for keeper in keepers:
-                keeper.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                keepers = [group.create_task(each.keep(nursery)) for each in self._staff.places]
+                await nursery.listen(self._worker_ended)
+                for keeper in keepers:
+                    keeper.cancel()
+        except* CircuitOpen:
+            raise EmbedderUnavailable(
+                f"Workers failed {self._settings.circuit_failures_max} times within "
+                f"{self._settings.circuit_window_s:g} s; the next attempt comes in "
+                f"{self._settings.circuit_open_s:g} s."
+            ) from None
+
+    def _order(self) -> Order:
+        settings = self._settings
+        return Order(
+            path=self._card.path,
+            sha256=self._card.sha256,
+            tokens_max=self._tokens_max,
+            texts_per_call_max=settings.texts_per_call_max,
+            flash_tokens_min=self.curve.flash_tokens_min,
+            threads=settings.threads,
+            nice=settings.ingest_nice,
+            beat_s=settings.beat_s,
+            frame_bytes_max=self._frame_bytes_max,
+        )
 
     def _worker_ended(self, pid: int, code: int) -> None:
         if not self._stopping:
             self._log.warning("worker_ended", pid=pid, code=code)
 
-    async def _keep_worker(self, nursery: NurseryLink, place: _Place) -> None:
-        """One worker after another at one place, until cancelled."""
-        backoff = Backoff(self._settings.backoff_s_max)
-        while True:
-            try:
-                worker = await nursery.fork(self._settings.answer_s_max)
-            except TimeoutError:
-                # A fork takes milliseconds: it is the nursery that hangs.
-                nursery.kill()
-                return
-            except (LinkLost, OSError) as error:
-                # Perhaps the nursery is dying. Then this place is cancelled while it waits, and none of
-                # those who wait for a worker need to hear of it: the next nursery is on its way.
-                await asyncio.sleep(backoff.failed())
-                self._failed(EmbedderUnavailable(str(error)))
-                continue
-            backoff.worked()
+    def _news(self, failure: PiRagError | None) -> None:
+        """A worker has become ready, or could not be started and why."""
+        if failure is not None:
+            self._failed(failure)
+        else:
             self._failure = None
-            place.pid, place.state = worker.pid, "idle"
             self._settled.set()
-            try:
-                await self._work_with(worker, place)
-            finally:
-                place.pid, place.state, place.lane = 0, "starting", None
-                place.restarts += 1
-                worker.close()
-
-    async def _work_with(self, worker: WorkerLink, place: _Place) -> None:
-        """Give a worker piece after piece until it fails one, or dies waiting."""
-        while (piece := await self._next_piece(worker, place)) is not None:
-            place.state, place.lane = "busy", piece.call.lane
-            if not await self._done(worker, piece):
-                return
-            place.state, place.lane = "idle", None
-
-    async def _next_piece(self, worker: WorkerLink, place: _Place) -> Piece | None:
-        """What this worker should do next; None when it ended, or spoke without being asked."""
-        given: asyncio.Future[Piece] = asyncio.get_running_loop().create_future()
-        self._idle[place] = given
-        self._dispatch()
-        taken = False
-        try:
-            either: set[asyncio.Future[Any]] = {given, worker.speaking}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            taken = given.done() and not worker.speaking.done()
-            return given.result() if taken else None
-        finally:
-            self._idle.pop(place, None)
-            if given.done() and not taken:
-                self._put_back(given.result())
-
-    async def _done(self, worker: WorkerLink, piece: Piece) -> bool:
-        """Have a worker do a piece. False when the worker is not to be used again; its piece is seen to."""
-        self._request_id += 1
-        request_id = self._request_id
-        try:
-            async with asyncio.timeout(self._settings.answer_s_max):
-                payload = await worker.ask(piece.payload(request_id))
-            part = piece.parsed(payload, request_id, self._card.dimensions)
-        except LinkLost as error:
-            await self._bury(worker, piece, error)
-            return False
-        except TimeoutError:
-            self._blame(piece, TextNotEmbedded("A worker stayed silent over this text."))
-            return False
-        except PiRagError as error:
-            self._blame(piece, error)
-            return False
-        except asyncio.CancelledError:
-            self._put_back(piece)
-            raise
-        self._lanes.leave(piece)
-        piece.call.add(piece, part)
-        return True
-
-    async def _bury(self, worker: WorkerLink, piece: Piece, why: LinkLost) -> None:
-        """See to the piece of a worker that is gone."""
-        try:
-            killed = await worker.was_killed()
-        except asyncio.CancelledError:
-            self._put_back(piece)
-            raise
-        if killed and piece.kills < KILLS_MAX:
-            piece.kills += 1
-            self._put_back(piece)
-        else:
-            self._blame(piece, TextNotEmbedded(f"Workers die over this text: {why}"))
-
-    def _blame(self, piece: Piece, error: PiRagError) -> None:
-        """Another worker gets the piece, unless it has cost too many already."""
-        self._log.warning("worker_failed", reason=error.message)
-        piece.faults += 1
-        if piece.faults >= FAULTS_MAX:
-            self._lanes.leave(piece)
-            piece.call.fail(error)
-        else:
-            self._put_back(piece)
-
-    def _put_back(self, piece: Piece) -> None:
-        self._lanes.leave(piece)
-        if piece.call.open:
-            self._lanes.put_back(piece)
-        self._dispatch()
 
     def _failed(self, error: PiRagError) -> None:
         """Something could not be started. When nothing runs, whoever waits is told now."""
@@ -337,5 +276,31 @@ class Pool:
         self._failure = error
         self._settled.set()
         if self._state() == "unavailable":
-            for call in list(self._calls):
-                call.fail(self._unavailable())
+            self._fail_all(self._unavailable())
+
+    def _fail_all(self, error: PiRagError) -> None:
+        for call in list(self._calls):
+            call.fail(error)
+
+
+def _lanes(settings: EmbedderSettings, curve: Curve) -> Lanes:
+    rules = compose.Rules(
+        texts_max=settings.batch_texts_max,
+        bytes_max=settings.batch_kib_max * 1024,
+        ingest_wait_s_max=settings.ingest_wait_s_max,
+    )
+    return Lanes(
+        curve,
+        rules,
+        query_calls_max=settings.query_queue_max,
+        ingest_calls_max=settings.ingest_queue_max,
+    )
+
+
+def _look(path: str) -> tuple[int, int, int] | None:
+    """What tells one file from another without reading it; None when there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

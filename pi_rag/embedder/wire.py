@@ -19,7 +19,7 @@ from pi_rag.embedder import vectors
 from pi_rag.errors import PiRagError, VectorInvalid, from_wire
 
 if TYPE_CHECKING:
-    from pi_rag.types import Vectors
+    from pi_rag.types import Text, Vectors
 
 Task = Literal["embed", "count"]
 
@@ -27,6 +27,9 @@ _HEADER = struct.Struct("<cQ")
 _VECTORS, _COUNTS, _ERROR = b"v", b"c", b"e"
 _FLOAT = np.dtype("<f4")
 _COUNT = np.dtype("<u4")
+
+BEAT = b"b"
+"""What a worker says when it has nothing to say: that it lives."""
 
 REQUEST_OVERHEAD_BYTES = 64
 """More than a request takes around its texts."""
@@ -38,11 +41,11 @@ class Request:
 
     id: int
     task: Task
-    texts: list[str]
+    texts: list[Text]
 
 
-def encoded_text(text: str) -> bytes:
-    """A text as JSON in UTF-8. A lone surrogate has no UTF-8 form and becomes `?`."""
+def encoded_text(text: Text) -> bytes:
+    """A text as JSON in UTF-8, or its token ids. A lone surrogate has no UTF-8 form and becomes `?`."""
     return json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -55,7 +58,11 @@ def request(request_id: int, task: Task, encoded_texts: Sequence[bytes]) -> byte
 def parsed_request(payload: bytes) -> Request:
     """The worker's reading of it. The pool is trusted: a payload it cannot have sent raises ValueError."""
     found = json.loads(payload)
-    return Request(int(found["id"]), found["do"], list(found["texts"]))
+    return Request(int(found["id"]), found["do"], [_text(each) for each in found["texts"]])
+
+
+def _text(found: Any) -> Text:
+    return found if isinstance(found, str) else tuple(int(each) for each in found)
 
 
 def vectors_answer(request_id: int, rows: Vectors) -> bytes:

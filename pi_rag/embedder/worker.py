@@ -1,14 +1,16 @@
 """A worker's whole life: greet, then read a frame, compute, answer, until the socket ends.
 
-It runs in a process that the nursery forked, with one thread and one socket. It opens no file, no network
-and no database. When anything goes wrong that has no name it simply dies: the pool asks another worker and
-has a new one forked.
+It runs in a process that the nursery forked, with one socket. The loop that works also beats: a worker that
+has nothing to do says so every second, and one that says nothing at all is not well. It opens no file, no
+network and no database. When anything goes wrong that has no name it simply dies: the pool asks another
+worker and has a new one forked.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 
 from pi_rag.embedder import wire
@@ -17,11 +19,15 @@ from pi_rag.errors import PiRagError
 from pi_rag.processes.frames import FrameError, recv_frame, send_frame
 
 
-def work(sock: socket.socket, engine: Engine, frame_bytes_max: int) -> None:
+def work(sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float) -> None:
     """Answer frames until the peer ends. A broken frame ends the work: whoever sent it is beyond help."""
     with contextlib.suppress(FrameError):
         send_frame(sock, wire.hello(os.getpid()), frame_bytes_max)
-        while (payload := recv_frame(sock, frame_bytes_max)) is not None:
+        while True:
+            _beat_until_asked(sock, frame_bytes_max, beat_s)
+            payload = recv_frame(sock, frame_bytes_max)
+            if payload is None:
+                return
             send_frame(sock, answer(engine, wire.parsed_request(payload)), frame_bytes_max)
 
 
@@ -33,3 +39,8 @@ def answer(engine: Engine, request: wire.Request) -> bytes:
         return wire.vectors_answer(request.id, engine.embed(request.texts))
     except PiRagError as error:
         return wire.error_answer(request.id, error)
+
+
+def _beat_until_asked(sock: socket.socket, frame_bytes_max: int, beat_s: float) -> None:
+    while not select.select([sock], [], [], beat_s)[0]:
+        send_frame(sock, wire.BEAT, frame_bytes_max)

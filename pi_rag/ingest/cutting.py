@@ -57,7 +57,7 @@ class Cutter:
         self._deadline_s = settings.embedder.ingest_s_max
         self._passage_tokens_max = passage_tokens_max(settings, tokens_max)
         # Two requests for each worker keep it busy while the next one is on its way.
-        self._breadth = min(2 * settings.embedder.workers, settings.embedder.ingest_queue_max)
+        self._breadth = min(2 * settings.embedder.workers_wanted, settings.embedder.ingest_queue_max)
         self._under_way = asyncio.Semaphore(self._breadth)
 
     async def cut(self, reading: Reading) -> list[Chunk]:

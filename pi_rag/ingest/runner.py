@@ -73,7 +73,7 @@ class Runner:
         self._clock = clock
         self._reader = Reader(settings.ingest, clock)
         self._story = Story(store, embedder, self._reader, settings, clock, tokens_max=tokens_max)
-        self._hands = max(2, settings.embedder.workers)
+        self._hands = max(2, settings.embedder.workers_wanted)
         self._work: asyncio.Task[None] | None = None
         self._queued = asyncio.Event()
         self._changed = asyncio.Event()

@@ -27,19 +27,28 @@ from pi_rag.errors import (
     InputTooLong,
     ModelNotFound,
     RequestInvalid,
+    TokensInvalid,
 )
 from pi_rag.ingest.cutting import COUNT_TEXTS, SPECIAL_TOKENS
 from pi_rag.service.house import House
 from pi_rag.service.meaning import Meaning
 from pi_rag.service.schemas import EmbeddingsAnswer, EmbeddingsRequest, ModelAnswer, ModelsAnswer
 from pi_rag.service.waiting import hung_up
-from pi_rag.types import Lane, ModelCard
+from pi_rag.types import Lane, ModelCard, Text
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
 
 OWN_ALIAS = "pi-rag"
 """The model in use, whichever it is: for a client that should not have to be told of a change."""
+
+TOKENS_HINT = (
+    "Send texts, or ids of the model's own vocabulary without [CLS] and [SEP]. "
+    "LangChain sends another model's ids unless it is told check_embedding_ctx_length=False."
+)
+
+CHARS_PER_TOKEN = 4
+"""Of English text, about: what makes a list of token ids as short as a short text."""
 
 _REPOSITORY = re.compile(r"hf:(([^/@]+)/[^/@]+)")
 """The whole name of a repository, and its owner, in a card's `source`."""
@@ -93,7 +102,7 @@ class Desk:
         self._clock = clock
         self._bulk = asyncio.Semaphore(settings.service.embeddings_bulk_max)
         # Two slices for each worker keep it busy while the next one is on its way.
-        self._breadth = min(2 * settings.embedder.workers, settings.embedder.ingest_queue_max)
+        self._breadth = min(2 * settings.embedder.workers_wanted, settings.embedder.ingest_queue_max)
         self._under_way = asyncio.Semaphore(self._breadth)
 
     def models(self) -> list[ModelAnswer]:
@@ -174,20 +183,36 @@ class Desk:
                 hint="Leave `dimensions` out.",
                 param="dimensions",
             )
+        self._check_tokens_are_its_own(request, card)
 
-    def _is_question(self, texts: Sequence[str]) -> bool:
+    def _check_tokens_are_its_own(self, request: EmbeddingsRequest, card: ModelCard) -> None:
+        """A client that thinks it speaks to another model numbers its tokens as that one does."""
+        own = {each.casefold() for each in (card.name, *_own_aliases(card))}
+        foreign = not {request.model.casefold(), request.model.rsplit("/", 1)[-1].casefold()} & own
+        if foreign and any(isinstance(text, tuple) for text in request.input):
+            raise RequestInvalid(
+                f"Token ids of {request.model!r} mean nothing to {card.name}.",
+                hint=TOKENS_HINT,
+                param="input",
+            )
+
+    def _is_question(self, texts: Sequence[Text]) -> bool:
         """One short input, for which somebody is likely to wait."""
-        return len(texts) == 1 and len(texts[0]) <= self._settings.service.embeddings_query_chars_max
+        chars_max = self._settings.service.embeddings_query_chars_max
+        return len(texts) == 1 and chars_max >= len(texts[0]) * (
+            CHARS_PER_TOKEN if isinstance(texts[0], tuple) else 1
+        )
 
     async def _embedded(self, request: EmbeddingsRequest, card: ModelCard, lane: Lane, end_s: float) -> bytes:
         """All inputs are counted, so that a refusal comes before the cost, then embedded."""
         embedder, texts = self._meaning.embedder, request.input
-        slices = list(_slices(texts, COUNT_TEXTS))
-        counts = _flat(await self._spread(embedder.count_tokens, slices, lane, end_s))
+        # One by one where there are token ids, so that the input with a wrong one can be named.
+        size = 1 if any(isinstance(text, tuple) for text in texts) else COUNT_TEXTS
+        counts = _flat(await self._spread(embedder.count_tokens, list(_slices(texts, size)), lane, end_s))
         tokens = self._tokens_seen(counts, card, truncate=request.truncate)
         write = _base64 if request.encoding_format == "base64" else _numbers
 
-        async def written(part: Sequence[str], *, lane: Lane, deadline_s: float) -> list[bytes]:
+        async def written(part: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[bytes]:
             # A slice is written while the next ones are made: all at once would keep others waiting.
             return write(await embedder.embed(part, lane=lane, deadline_s=deadline_s))
 
@@ -212,7 +237,7 @@ class Desk:
         return sum(min(count, room) + SPECIAL_TOKENS for count in counts)
 
     async def _spread(
-        self, ask: Callable[..., Awaitable[T]], slices: Sequence[Sequence[str]], lane: Lane, end_s: float
+        self, ask: Callable[..., Awaitable[T]], slices: Sequence[Sequence[Text]], lane: Lane, end_s: float
     ) -> list[T]:
         """Ask for all slices, answers in order. The first failure ends them all.
 
@@ -223,7 +248,11 @@ class Desk:
 
         async def hand() -> None:
             for number, part in waiting:
-                answers[number] = await self._insist(ask, part, lane, end_s)
+                try:
+                    answers[number] = await self._insist(ask, part, lane, end_s)
+                except TokensInvalid as error:
+                    message = f"Input {number}: {error.message}"
+                    raise TokensInvalid(message, hint=TOKENS_HINT, param="input") from error
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,7 +264,7 @@ class Desk:
         return [answers[number] for number in range(len(slices))]
 
     async def _insist(
-        self, ask: Callable[..., Awaitable[T]], part: Sequence[str], lane: Lane, end_s: float
+        self, ask: Callable[..., Awaitable[T]], part: Sequence[Text], lane: Lane, end_s: float
     ) -> T:
         """Ask, and ask again while the lane is full, as long as there is time. Raises as `ask` does."""
         async with self._under_way if lane == "ingest" else contextlib.nullcontext():
@@ -273,7 +302,7 @@ def _made_at_s(path: str) -> int:
         return 0
 
 
-def _slices(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _slices(texts: Sequence[Text], size: int) -> Iterator[Sequence[Text]]:
     for start in range(0, len(texts), size):
         yield texts[start : start + size]
 

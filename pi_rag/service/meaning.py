@@ -24,7 +24,7 @@ from pi_rag.text.chunk import CHUNKER_VERSION
 from pi_rag.types import Degraded, Embedder, Fingerprint, Lane, ModelCard
 
 if TYPE_CHECKING:
-    from pi_rag.types import Vectors
+    from pi_rag.types import Text, Vectors
 
 
 class NoMeaning:
@@ -33,11 +33,11 @@ class NoMeaning:
     def __init__(self, reason: PiRagError) -> None:
         self.reason = reason
 
-    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         """Raises the reason."""
         self._refuse()
 
-    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+    async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
         """Raises the reason."""
         self._refuse()
 

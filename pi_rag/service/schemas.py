@@ -177,19 +177,26 @@ class StatusAnswer(BaseModel):
     memory: dict[str, Any]
 
 
-def _inputs(value: Any) -> list[str]:
-    """One text or many, as a list."""
-    if isinstance(value, str):
+def _inputs(value: Any) -> list[str | tuple[int, ...]]:
+    """One input or many, of one kind, as a list. A bool is no token, whatever Python thinks."""
+    if isinstance(value, str) or (isinstance(value, list) and value and type(value[0]) is int):
         value = [value]
     if not isinstance(value, list):
-        raise _not_inputs("it must be a text or a list of texts")
-    return [_one_input(number, each) for number, each in enumerate(value)]
+        raise _not_inputs("it must be a text, a list of texts, a list of token ids, or a list of such lists")
+    kind = type(value[0]) if value else str
+    return [_one_input(number, each, kind) for number, each in enumerate(value)]
 
 
-def _one_input(number: int, value: Any) -> str:
-    if not isinstance(value, str):
-        raise _not_inputs(f"input {number} must be a text: token ids are not taken")
-    return clean(value)
+def _one_input(number: int, value: Any, kind: type) -> str | tuple[int, ...]:
+    if isinstance(value, str) and kind is str:
+        return clean(value)
+    if isinstance(value, list) and kind is list:
+        if all(type(each) is int and 0 <= each < 2**31 for each in value):
+            return tuple(value)
+        raise _not_inputs(f"input {number} has what cannot be a token id")
+    raise _not_inputs(
+        f"input {number} must be a text or a list of token ids, and of the same kind as the others"
+    )
 
 
 def _not_inputs(why: str) -> PydanticCustomError:
@@ -197,14 +204,19 @@ def _not_inputs(why: str) -> PydanticCustomError:
     return PydanticCustomError("inputs", "{why}", {"why": why})
 
 
-Inputs = Annotated[list[str], PlainValidator(_inputs, json_schema_input_type=str | list[str])]
+Inputs = Annotated[
+    list[str | tuple[int, ...]],
+    PlainValidator(_inputs, json_schema_input_type=str | list[str] | list[int] | list[list[int]]),
+]
 
 
 class EmbeddingsRequest(BaseModel):
     """Texts to turn into vectors, as OpenAI's clients send them. Unknown keys are passed over."""
 
     model: Text = Field(description="The model in use: its name, or `pi-rag` for whichever it is.")
-    input: Inputs = Field(description="A text or a list of texts.")
+    input: Inputs = Field(
+        description="A text, a list of texts, a list of the model's own token ids, or a list of such lists."
+    )
     encoding_format: Literal["float", "base64"] | None = Field(
         default=None, description="How a vector is written; base64 is of little-endian float32."
     )

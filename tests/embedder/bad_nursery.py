@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -18,15 +19,18 @@ import numpy as np
 
 from pi_rag.embedder import wire
 from pi_rag.embedder.nursery import Nursery
-from pi_rag.embedder.order import CONTROL_BYTES_MAX, Order
+from pi_rag.embedder.order import CANARY, CONTROL_BYTES_MAX, Order
 from pi_rag.errors import BadInput, VectorInvalid
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import packed, recv_frame, send_frame
+from pi_rag.types import Text
 
 DIMENSIONS = 8
 DEATHS = {"die": signal.SIGABRT, "killed": signal.SIGKILL}
 STUCK = "stuck"
 """A text over which any worker hangs."""
+DEADLY = "deadly"
+"""A text over which any worker crashes."""
 
 
 class BadNursery(Nursery):
@@ -48,49 +52,71 @@ def main(argv: list[str]) -> None:
         os._exit(3)
     if kind == "silent_at_boot":
         time.sleep(600)
-    told = {"booted": {"dimensions": 9 if kind == "wrong_model" else DIMENSIONS}}
+    dimensions = 9 if kind == "wrong_model" else DIMENSIONS
+    told = {"booted": {"dimensions": dimensions, "canary": row(CANARY)}}
     send_frame(control, json.dumps(told).encode(), CONTROL_BYTES_MAX)
     nursery = BadNursery(
         control,
-        lambda sock: live(sock, kind if nursery.forks <= int(count) else "well", order.frame_bytes_max),
+        lambda sock: live(sock, kind if nursery.forks <= int(count) else "well", order),
     )
     nursery.run()
 
 
-def live(sock: socket.socket, kind: str, bytes_max: int) -> None:
-    """A worker's life, good or bad."""
+def live(sock: socket.socket, kind: str, order: Order) -> None:
+    """A worker's life, good or bad. All but one kind prove themselves first, as a good one does."""
+    bytes_max = order.frame_bytes_max
     if kind == "die_before_hello":
         os._exit(4)
     if kind == "odd_hello":
         send_frame(sock, b"[]", bytes_max)
     send_frame(sock, wire.hello(os.getpid()), bytes_max)
-    if kind == "speak_unasked":
-        send_frame(sock, b"listen to me", bytes_max)
-    while (payload := recv_frame(sock, bytes_max)) is not None:
+    proven = False
+    while True:
+        while kind != "quiet" and not select.select([sock], [], [], order.beat_s)[0]:
+            send_frame(sock, wire.BEAT, bytes_max)
+        payload = recv_frame(sock, bytes_max)
+        if payload is None:
+            return
         asked = wire.parsed_request(payload)
-        if kind == "hang" or STUCK in asked.texts:
-            time.sleep(600)
-        if kind in DEATHS:
-            os.kill(os.getpid(), DEATHS[kind])
-        if kind == "cut":
-            sock.sendall(packed(well(asked), bytes_max)[:-5])
-            os._exit(0)
-        if kind == "too_large":
-            sock.sendall(struct.pack(">I", bytes_max + 1))
-            continue
-        send_frame(sock, BAD.get(kind, well)(asked), bytes_max)
+        if asked.texts == [CANARY] and not _falls_silent(kind, proven):
+            send_frame(sock, well(asked), bytes_max)
+            if kind == "speak_unasked":
+                send_frame(sock, b"listen to me", bytes_max)
+            proven = True
+        else:
+            misbehave(sock, kind, asked, bytes_max)
+
+
+def _falls_silent(kind: str, proven: bool) -> bool:
+    """Whether this canary does not sing: never, or no more."""
+    return kind == "never_a_canary" or (kind == "lost_its_mind" and proven)
+
+
+def misbehave(sock: socket.socket, kind: str, asked: wire.Request, bytes_max: int) -> None:
+    """Answer as the kind does; most of them answer wrong."""
+    if kind == "hang" or STUCK in asked.texts:
+        time.sleep(600)
+    if kind in DEATHS or DEADLY in asked.texts:
+        os.kill(os.getpid(), DEATHS.get(kind, signal.SIGABRT))
+    if kind == "cut":
+        sock.sendall(packed(well(asked), bytes_max)[:-5])
+        os._exit(0)
+    if kind == "too_large":
+        sock.sendall(struct.pack(">I", bytes_max + 1))
+        return
+    send_frame(sock, BAD.get(kind, well)(asked), bytes_max)
 
 
 def well(asked: wire.Request) -> bytes:
     """A right answer: each text is a number, and its row points that way."""
     if asked.task == "count":
-        return wire.counts_answer(asked.id, [len(text.split()) for text in asked.texts])
+        return wire.counts_answer(asked.id, [len(str(text).split()) for text in asked.texts])
     return wire.vectors_answer(asked.id, np.array([row(text) for text in asked.texts], dtype=np.float32))
 
 
-def row(text: str) -> list[float]:
-    """The vector that a good worker gives for a number."""
-    angle = float(text)
+def row(text: Text) -> list[float]:
+    """The vector that a good worker gives for a number; any other text counts as one."""
+    angle = 1.0 if text == CANARY else float(str(text))
     return [float(np.cos(angle)), float(np.sin(angle))] + [0.0] * (DIMENSIONS - 2)
 
 
@@ -100,7 +126,15 @@ def _broken(asked: wire.Request, value: float) -> bytes:
     return wire.vectors_answer(asked.id, rows)
 
 
+def turned(asked: wire.Request) -> bytes:
+    """Sound vectors, only not the right ones."""
+    right = [row(text) for text in asked.texts]
+    return wire.vectors_answer(asked.id, np.array([[-x for x in each] for each in right], dtype=np.float32))
+
+
 BAD: dict[str, Callable[[wire.Request], bytes]] = {
+    "never_a_canary": turned,
+    "lost_its_mind": lambda asked: turned(asked) if asked.texts == [CANARY] else well(asked),
     "nan": lambda asked: _broken(asked, float("nan")),
     "infinite": lambda asked: _broken(asked, float("inf")),
     "long": lambda asked: _broken(asked, 2.0),

@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from pi_rag.errors import DeadlineExceeded
+from pi_rag.errors import DeadlineExceeded, TokensInvalid
 from pi_rag.types import Embedder
 
 MIB = 1024 * 1024
@@ -90,6 +90,21 @@ class EmbedderContract:
         counts = await embedder.count_tokens([text, "after"], lane="ingest", deadline_s=LONG_S)
         assert counts[0] >= 0
         assert counts[1] == 1
+
+    async def test_token_ids_are_texts_too(self, embedder: Embedder) -> None:
+        """The same ids have the same vector, others another; each counts as one token."""
+        rows = await embedder.embed([(2023, 2024), (2025,), (2023, 2024)], lane="query", deadline_s=LONG_S)
+        assert np.array_equal(rows[0], rows[2])
+        assert float(rows[0] @ rows[1]) < 0.999
+        counts = await embedder.count_tokens([(2023, 2024), ()], lane="query", deadline_s=LONG_S)
+        assert counts == [2, 0]
+
+    @pytest.mark.parametrize("ids", [(-1,), (10**6,), (2023, 2**40)])
+    async def test_an_id_that_is_none_is_refused(self, embedder: Embedder, ids: tuple[int, ...]) -> None:
+        """By name, at once, and it costs nobody else anything."""
+        with pytest.raises(TokensInvalid):
+            await embedder.embed([(2023,), ids], lane="query", deadline_s=LONG_S)
+        assert (await embedder.embed([(2023,)], lane="query", deadline_s=LONG_S)).shape == (1, 384)
 
     async def test_counts_add_up_over_words(self, embedder: Embedder) -> None:
         """Pieces cut between words have as many tokens as the whole; nothing has none."""

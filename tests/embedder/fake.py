@@ -14,10 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pi_rag.embedder.vectors import normalised
-from pi_rag.errors import DeadlineExceeded, EmbedderUnavailable, PiRagError, Stopping
+from pi_rag.errors import DeadlineExceeded, EmbedderUnavailable, PiRagError, Stopping, TokensInvalid
 
 if TYPE_CHECKING:
-    from pi_rag.types import Lane, Vectors
+    from pi_rag.types import Lane, Text, Vectors
+
+
+VOCABULARY = 30_522
 
 
 class FakeEmbedder:
@@ -41,13 +44,13 @@ class FakeEmbedder:
         """As Pool.stop."""
         self._running = False
 
-    async def embed(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         """As Pool.embed."""
         self._let_in("embed", texts, lane, deadline_s)
         rows = [self._row(text) for text in texts]
         return normalised(np.array(rows, dtype=np.float32).reshape(len(texts), self.dimensions))
 
-    async def count_tokens(self, texts: Sequence[str], *, lane: Lane, deadline_s: float) -> list[int]:
+    async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
         """As Pool.count_tokens: here, a token is a word."""
         self._let_in("count", texts, lane, deadline_s)
         return [len(_words(text)) for text in texts]
@@ -64,10 +67,10 @@ class FakeEmbedder:
             "queued": {"query": 0, "ingest": 0},
         }
 
-    def _let_in(self, task: str, texts: Sequence[str], lane: Lane, deadline_s: float) -> None:
+    def _let_in(self, task: str, texts: Sequence[Text], lane: Lane, deadline_s: float) -> None:
         """Refuse what the pool refuses, and what it could not be asked."""
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-            raise TypeError("texts is a sequence of str.")
+        if isinstance(texts, str) or not all(isinstance(text, (str, tuple)) for text in texts):
+            raise TypeError("texts is a sequence of str, or of tuples of token ids.")
         if lane not in ("query", "ingest"):
             raise ValueError(f"There is no lane {lane!r}.")
         if not self._running:
@@ -78,7 +81,7 @@ class FakeEmbedder:
             raise EmbedderUnavailable(f"The embedder is not running: {self.broken.message}")
         self.calls.append((task, lane, len(texts)))
 
-    def _row(self, text: str) -> npt.NDArray[np.float32]:
+    def _row(self, text: Text) -> npt.NDArray[np.float32]:
         """The sum of a fixed part, which an empty text has too, and one direction for each word."""
         parts = ["", *_words(text)[: self.tokens_max]]
         total: npt.NDArray[np.float32] = np.sum([self._direction(part) for part in parts], axis=0)
@@ -90,5 +93,10 @@ class FakeEmbedder:
         return random.standard_normal(self.dimensions, dtype=np.float32)
 
 
-def _words(text: str) -> list[str]:
-    return text.casefold().split()
+def _words(text: Text) -> list[str]:
+    """A token id is a word too, of itself. There are as many as BERT has."""
+    if isinstance(text, str):
+        return text.casefold().split()
+    if not all(0 <= number < VOCABULARY for number in text):
+        raise TokensInvalid(f"A token id is not from 0 to {VOCABULARY - 1}.")
+    return [str(number) for number in text]

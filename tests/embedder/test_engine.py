@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pi_rag.embedder.engine import Engine, Model
-from pi_rag.errors import ModelCorrupt, ModelMissing, ModelUnsupported
+from pi_rag.embedder.engine import Engine
+from pi_rag.embedder.llama import Model
+from pi_rag.errors import ModelCorrupt, ModelMissing, ModelUnsupported, TokensInvalid
+from pi_rag.host.memory import private_mib
 from pi_rag.types import ModelCard
 
 from . import strange
@@ -31,7 +34,7 @@ def model(minilm: ModelCard) -> Iterator[Model]:
 @pytest.fixture(scope="module")
 def engine(model: Model) -> Iterator[Engine]:
     """An engine with the window and width of the default settings."""
-    engine = Engine(model, 256, 8)
+    engine = Engine(model, 256)
     yield engine
     engine.close()
 
@@ -51,6 +54,22 @@ def test_every_text_stands_between_cls_and_sep(model: Model) -> None:
     assert len(model.tokens("[SEP]")) > 3
 
 
+def test_token_ids_mean_what_their_text_means(engine: Engine, model: Model) -> None:
+    """Bit by bit; and they are cut to the window as text is."""
+    text = "a river runs over stone " * 100
+    ids = tuple(model.tokens(text)[1:-1].tolist())
+    rows = engine.embed([text, ids])
+    assert np.array_equal(rows[0], rows[1])
+    assert engine.count_tokens([ids]) == engine.count_tokens([text])
+
+
+@pytest.mark.parametrize("number", [CLS, SEP, 0, 103, 1, 99, 104, 998, -1, 30522])
+def test_ids_that_no_text_has_are_refused(engine: Engine, number: int) -> None:
+    """Special tokens, free places in the vocabulary, and what is beyond it: the ids of another tokenizer."""
+    with pytest.raises(TokensInvalid, match=str(number)):
+        engine.embed([(2023, number)])
+
+
 def test_a_window_of_text_is_all_that_counts(engine: Engine) -> None:
     """What lies beyond the window changes nothing; [SEP] stays last, as in a text that just fits."""
     fits = "stone " * 254
@@ -65,12 +84,30 @@ def test_one_token_too_many_does_not_end_the_process(engine: Engine) -> None:
     assert engine.embed(texts).shape == (10, 384)
 
 
-def test_all_in_one_call_are_as_alone(engine: Engine) -> None:
-    """Company changes no vector beyond rounding, and each lands at its own place."""
+def test_company_changes_nothing(engine: Engine) -> None:
+    """A text's vector is the same bit by bit, alone and with others, and lands at its own place."""
     texts = [*HOSTILE.values(), "a river", "a much longer text about winter " * 9]
     together = engine.embed(texts)
     alone = np.concatenate([engine.embed([text]) for text in texts])
-    assert float(np.min(np.sum(together * alone, axis=1))) > 0.999
+    assert np.array_equal(together, alone)
+
+
+def test_a_shared_call_is_near(model: Model) -> None:
+    """Where the settings let texts share calls, each still has its own vector, nearly the same."""
+    shared, own = Engine(model, 256, 8), Engine(model, 256)
+    texts = [f"number {n} " + "and a word " * (n % 17) for n in range(40)]
+    assert float(np.min(np.sum(shared.embed(texts) * own.embed(texts), axis=1))) > 0.999
+    shared.close()
+    own.close()
+
+
+def test_the_table_of_logits_costs_nothing(model: Model) -> None:
+    """An engine for 512 tokens, which used and unused would hold 60 MiB of them."""
+    before = private_mib(os.getpid()) or 0
+    engine = Engine(model, 512)
+    engine.embed(["stone " * 600, "a river"])
+    assert (private_mib(os.getpid()) or 0) - before < 30
+    engine.close()
 
 
 def test_the_same_text_has_the_same_vector(engine: Engine) -> None:
@@ -82,7 +119,7 @@ def test_the_same_text_has_the_same_vector(engine: Engine) -> None:
 
 def test_another_context_agrees(model: Model, engine: Engine) -> None:
     """Neither flash attention nor a smaller window changes what a short text means."""
-    other = Engine(model, 64, 2, flash_attention=False)
+    other = Engine(model, 64, 2, flash_tokens_min=9)
     texts = ["a river runs over stone", "bread", "winter"]
     agreement = np.sum(other.embed(texts) * engine.embed(texts), axis=1)
     other.close()

@@ -8,139 +8,223 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pi_rag.embedder.calls import Bounds, Call, Piece
+from pi_rag.embedder.calls import Batch, Call
+from pi_rag.embedder.compose import Rules
+from pi_rag.embedder.curve import Curve
 from pi_rag.embedder.lanes import Lanes
 from pi_rag.errors import Busy
 from pi_rag.types import Lane
 
-ONE_EACH = Bounds(texts_max=1, bytes_wanted=1, bytes_max=1000)
+CURVE = Curve(plain=((10, 10.0), (100, 100.0)), flash=((10, 20.0), (100, 90.0)), frame_ms=0.6)
+"""A text of ten tokens takes ten milliseconds; a batch should take thirty, three of them."""
 
 
 def lanes(**more: int) -> Lanes:
-    """Small lanes: three calls each, two workers for ingest."""
-    return Lanes(**({"query_calls_max": 3, "ingest_calls_max": 3, "ingest_workers_max": 2} | more))
+    """Small lanes: three calls each."""
+    rules = Rules(texts_max=16, bytes_max=1000, ingest_wait_s_max=5.0)
+    return Lanes(CURVE, rules, **({"query_calls_max": 3, "ingest_calls_max": 3} | more))
 
 
-def call(lane: Lane, texts: int = 1, deadline_s: float = 100.0) -> Call:
-    """A call of as many pieces as texts. Needs a running loop."""
-    return Call("count", ["x"] * texts, lane, deadline_s, ONE_EACH)
+class Caller:
+    """Admits calls; no two texts are the same unless they are named."""
+
+    def __init__(self, waiting: Lanes) -> None:
+        self.waiting = waiting
+        self.texts = 0
+
+    def call(self, lane: Lane, *names: str, texts: int = 1, deadline_s: float = 100.0) -> Call:
+        """A call that waits now. Needs a running loop."""
+        named = [name.encode() for name in names] or [f"{self.texts + n}".encode() for n in range(texts)]
+        self.texts += len(named)
+        call = Call("embed", len(named), lane, deadline_s)
+        self.waiting.admit(call, [(text, 10) for text in named], 0.0)
+        return call
 
 
-def taken(waiting: Lanes, count: int, now_s: float = 0.0) -> list[Piece]:
-    """The next pieces; fewer when no more may be taken."""
-    pieces = [waiting.take(now_s) for _ in range(count)]
-    return [piece for piece in pieces if piece is not None]
+def take(waiting: Lanes, *, ingest: bool = True, now_s: float = 0.0, idle_workers: int = 1) -> Batch | None:
+    """What one worker gets."""
+    return waiting.take(now_s, ingest=ingest, idle_workers=idle_workers)
+
+
+def texts(batch: Batch | None) -> list[str]:
+    """What is in a batch."""
+    return sorted(item.encoded.decode() for item in batch.items) if batch else []
+
+
+def answer(waiting: Lanes, batch: Batch | None) -> None:
+    """Each text's own number is its answer."""
+    assert batch is not None
+    waiting.done(batch, [int(item.encoded) for item in batch.items])
 
 
 async def test_queries_go_before_any_ingest() -> None:
-    """A query that came last is taken first."""
+    """A query that came last is taken first, and does not share a batch with documents."""
     waiting = lanes()
-    ingest, query = call("ingest"), call("query")
-    waiting.admit(ingest)
-    waiting.admit(query)
-    assert [piece.call for piece in taken(waiting, 2)] == [query, ingest]
+    caller = Caller(waiting)
+    caller.call("ingest", "1", "2")
+    caller.call("query", "3")
+    assert texts(take(waiting)) == ["3"]
+    assert texts(take(waiting)) == ["1", "2"]
 
 
-async def test_ingest_never_holds_more_workers_than_it_may() -> None:
-    """The third piece waits until one of two comes back; queries are not held up by it."""
+async def test_a_worker_for_queries_gets_no_document() -> None:
+    """It stays free, so that the next query finds it so."""
     waiting = lanes()
-    waiting.admit(call("ingest", texts=5))
-    first, second = taken(waiting, 5)
-    waiting.admit(call("query"))
-    assert [piece.call.lane for piece in taken(waiting, 2)] == ["query"]
-    waiting.leave(first)
-    assert len(taken(waiting, 5)) == 1
-    assert second.number == 1
+    Caller(waiting).call("ingest", "1")
+    assert take(waiting, ingest=False) is None
+    assert texts(take(waiting)) == ["1"]
+
+
+async def test_counting_goes_before_embedding() -> None:
+    """Somebody cannot cut a document before; and the two never share a batch."""
+    waiting = lanes()
+    Caller(waiting).call("ingest", "1")
+    waiting.admit(Call("count", 1, "ingest", 100.0), [(b"2", 10)], 0.0)
+    first, second = take(waiting), take(waiting)
+    assert first and second
+    assert (first.task, second.task) == ("count", "embed")
+
+
+async def test_texts_of_many_callers_share_a_batch() -> None:
+    """Up to what the curve says is worth it, and each caller gets its own."""
+    waiting = lanes(ingest_calls_max=9)
+    caller = Caller(waiting)
+    calls = [caller.call("ingest") for _ in range(5)]
+    first = take(waiting)
+    assert len(texts(first)) == 3
+    answer(waiting, first)
+    answer(waiting, take(waiting))
+    assert [await call.answer for call in calls] == [[0], [1], [2], [3], [4]]
+
+
+async def test_the_same_text_is_computed_once() -> None:
+    """Whether it still waits or is at a worker already; everybody gets the answer."""
+    waiting = lanes()
+    caller = Caller(waiting)
+    first = caller.call("ingest", "7", "8", "7")
+    batch = take(waiting)
+    second = caller.call("query", "8")
+    assert texts(batch) == ["7", "8"]
+    assert take(waiting) is None
+    answer(waiting, batch)
+    assert (await first.answer, await second.answer) == ([7, 8, 7], [8])
+    assert waiting.shared == 2
+    caller.call("query", "8")
+    assert texts(take(waiting)) == ["8"], "what is answered is computed anew: keeping is for caches"
+
+
+async def test_a_query_takes_a_waiting_text_into_its_own_lane() -> None:
+    """A person does not wait behind a document for the same words."""
+    waiting = lanes()
+    caller = Caller(waiting)
+    caller.call("ingest", "1", "2", "3", "4")
+    query = caller.call("query", "4")
+    batch = take(waiting, ingest=False)
+    assert texts(batch) == ["4"]
+    answer(waiting, batch)
+    assert await query.answer == [4]
 
 
 async def test_a_full_lane_is_busy_and_the_other_is_not() -> None:
-    """The bound counts calls that wait, not pieces, and not those at work."""
+    """The bound counts calls that have no answer yet, at workers or not."""
     waiting = lanes()
-    for _ in range(3):
-        waiting.admit(call("query", texts=4))
+    caller = Caller(waiting)
+    first, *_ = [caller.call("query") for _ in range(3)]
     with pytest.raises(Busy):
-        waiting.admit(call("query"))
-    waiting.admit(call("ingest"))
-    taken(waiting, 4)
-    waiting.admit(call("query"))
+        caller.call("query")
+    caller.call("ingest")
+    answer(waiting, take(waiting, idle_workers=3))
+    assert first.answer.done()
+    caller.call("query")
 
 
 async def test_expired_and_answered_calls_are_dropped_before_they_are_sent() -> None:
     """Nobody waits for them any more."""
     waiting = lanes()
-    late, left, good = call("query", deadline_s=1.0), call("query"), call("query")
-    for each in (late, left, good):
-        waiting.admit(each)
+    caller = Caller(waiting)
+    caller.call("query", "1", deadline_s=1.0)
+    left = caller.call("query", "2")
+    caller.call("query", "3")
     left.answer.cancel()
-    assert [piece.call for piece in taken(waiting, 3, now_s=2.0)] == [good]
+    assert texts(take(waiting, now_s=2.0)) == ["3"]
     assert waiting.queued() == {"query": 0, "ingest": 0}
 
 
-async def test_a_piece_put_back_is_next() -> None:
-    """What lost its worker does not stand at the end of the queue again."""
+async def test_what_lost_its_worker_is_next() -> None:
+    """It does not stand at the end of the queue again."""
     waiting = lanes()
-    unlucky, other = call("query"), call("query")
-    waiting.admit(unlucky)
-    waiting.admit(other)
-    [piece] = taken(waiting, 1)
-    waiting.leave(piece)
-    waiting.put_back(piece)
-    assert [each.call for each in taken(waiting, 2)] == [unlucky, other]
+    caller = Caller(waiting)
+    caller.call("ingest", "1")
+    unlucky = take(waiting)
+    caller.call("ingest", "2")
+    assert unlucky
+    unlucky.items[0].alone = True
+    waiting.put_back(unlucky)
+    assert texts(take(waiting)) == ["1"]
+    assert texts(take(waiting)) == ["2"]
 
 
 async def test_a_withdrawn_call_leaves_nothing_behind() -> None:
-    """Neither its pieces that wait nor the one that was put back."""
+    """Neither its texts that wait nor those that were put back; what another wants stays."""
     waiting = lanes()
-    gone = call("ingest", texts=3)
-    waiting.admit(gone)
-    [piece] = taken(waiting, 1)
-    waiting.leave(piece)
-    waiting.put_back(piece)
+    caller = Caller(waiting)
+    gone = caller.call("ingest", "1", "2", "3", "4", "5")
+    caller.call("ingest", "5")
+    batch = take(waiting)
+    gone.answer.cancel()
     waiting.withdraw(gone)
-    assert waiting.queued() == {"query": 0, "ingest": 0}
-    assert taken(waiting, 3) == []
+    assert batch
+    waiting.put_back(batch)
+    assert waiting.queued() == {"query": 0, "ingest": 1}
+    assert texts(take(waiting)) == ["5"]
+    assert take(waiting) is None
+
+
+async def test_a_flood_of_queries_does_not_stop_an_ingest_for_good() -> None:
+    """After five seconds one worker does a batch of it."""
+    waiting = lanes(query_calls_max=99)
+    caller = Caller(waiting)
+    caller.call("ingest", "1000", "1001", "1002", "1003")
+    for _ in range(9):
+        caller.call("query")
+    assert "1000" not in texts(take(waiting, now_s=4.0))
+    assert texts(take(waiting, now_s=6.0)) == ["1000", "1001", "1002"]
+    assert "1003" not in texts(take(waiting, now_s=6.0))
 
 
 steps = st.lists(
-    st.sampled_from(["admit_query", "admit_ingest", "take", "finish", "put_back", "withdraw"]), max_size=60
+    st.sampled_from(["query", "ingest", "same", "take", "finish", "put_back", "withdraw"]), max_size=60
 )
 
 
 @given(steps)
-@settings(max_examples=200)
-def test_no_piece_is_lost_doubled_or_starved(script: list[str]) -> None:
-    """Whatever happens in whatever order, each piece ends once, and ingest keeps to its share."""
+@settings(max_examples=200, deadline=None)
+def test_no_text_is_lost_doubled_or_answered_wrong(script: list[str]) -> None:
+    """Whatever happens in whatever order, each caller that stays gets exactly its own answers."""
     asyncio.run(_play(script))
 
 
 async def _play(script: list[str]) -> None:
-    waiting, at_work, done = lanes(), [], []
-    admitted: list[Call] = []
-    for step in script:
-        if step.startswith("admit"):
-            new = call("query" if step == "admit_query" else "ingest", texts=2)
-            try:
-                waiting.admit(new)
-            except Busy:
-                continue
-            admitted.append(new)
-        elif step == "take":
-            at_work += taken(waiting, 1)
-        elif step == "withdraw" and admitted:
-            waiting.withdraw(admitted[-1])
-            admitted.pop().answer.cancel()
-        elif at_work and step in {"finish", "put_back"}:
-            piece = at_work.pop(0)
-            waiting.leave(piece)
-            if step == "finish":
-                done.append(piece)
-            elif piece.call.open:
-                waiting.put_back(piece)
-        assert sum(piece.call.lane == "ingest" for piece in at_work) <= 2
-    while at_work or (at_work := taken(waiting, 1)):
-        waiting.leave(at_work[0])
-        done.append(at_work.pop(0))
-        at_work += taken(waiting, 1)
-    assert len(done) == len(set(map(id, done)))
-    for each in admitted:
-        assert {id(piece) for piece in each.pieces} <= set(map(id, done))
+    waiting, at_work = lanes(query_calls_max=99, ingest_calls_max=99), list[Batch]()
+    caller, calls = Caller(waiting), list[tuple[Call, list[str]]]()
+    for number, step in enumerate(script):
+        if step in {"query", "ingest", "same"}:
+            names = ["1000", "1001"] if step == "same" else [str(number), str(1000 + number % 2)]
+            calls.append((caller.call("query" if step == "query" else "ingest", *names), names))
+        elif step == "take" and (batch := take(waiting)):
+            at_work.append(batch)
+        elif step == "withdraw" and calls:
+            call, _ = calls.pop()
+            call.answer.cancel()
+            waiting.withdraw(call)
+        elif step == "finish" and at_work:
+            answer(waiting, at_work.pop(0))
+        elif step == "put_back" and at_work:
+            waiting.put_back(at_work.pop(0))
+        under_way = [item for batch in at_work for item in batch.items if item.wanted]
+        assert len({item.encoded for item in under_way}) == len(under_way)
+    while at_work or (batch := take(waiting)):
+        answer(waiting, at_work.pop(0) if at_work else batch)
+    for call, names in calls:
+        assert await call.answer == [int(name) for name in names]
+    assert waiting.queued() == {"query": 0, "ingest": 0}

@@ -18,7 +18,17 @@ pytestmark = pytest.mark.model
 @pytest.fixture
 def order(minilm: ModelCard) -> Order:
     """An order for the model as it was installed."""
-    return Order(minilm.path, minilm.sha256, 256, 8, 1 << 20)
+    return Order(
+        path=minilm.path,
+        sha256=minilm.sha256,
+        tokens_max=256,
+        texts_per_call_max=1,
+        flash_tokens_min=64,
+        threads=1,
+        nice=0,
+        beat_s=1.0,
+        frame_bytes_max=1 << 20,
+    )
 
 
 def test_an_order_survives_the_command_line(order: Order) -> None:
@@ -27,10 +37,11 @@ def test_an_order_survives_the_command_line(order: Order) -> None:
 
 
 def test_a_whole_model_boots(order: Order, minilm: ModelCard) -> None:
-    """It is loaded, and has made a vector already."""
-    model = boot(order)
-    assert model.dimensions == minilm.dimensions
-    model.close()
+    """It makes vectors of the width that the card says."""
+    engine = boot(order)
+    assert engine.embed(["a river"]).shape == (1, minilm.dimensions)
+    engine.close()
+    engine.model.close()
 
 
 def test_only_the_file_that_was_installed_boots(order: Order, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_an_idle_worker_that_dies_is_replaced(minilm: ModelCard) -> None:
 
 async def test_a_stopped_worker_is_noticed_and_replaced(minilm: ModelCard) -> None:
     """SIGSTOP: the text goes to another, the silent worker is killed."""
-    async with running(minilm, workers=2, query_workers_reserved=0, answer_s_max=2.0) as pool:
+    async with running(minilm, workers=2, query_workers=0, silence_s_max=2.0, beat_s=0.2) as pool:
         stopped = worker_pids(pool)[0]
         kill(stopped, signal.SIGSTOP)
         calls = [pool.embed([text], lane="query", deadline_s=LONG_S) for text in TEXTS]
@@ -136,7 +136,7 @@ async def test_ten_starts_leave_nothing(minilm: ModelCard) -> None:
     """Files and processes are as many as before, also when stop comes at once."""
     before = open_files()
     for round_number in range(10):
-        pool = Pool(minilm, EmbedderSettings(workers=2), SystemClock())
+        pool = Pool(minilm, EmbedderSettings(workers=2, query_workers=0), SystemClock())
         starting = asyncio.create_task(pool.start())
         await asyncio.sleep(0.05 * round_number)
         await pool.stop()
@@ -181,7 +181,7 @@ async def test_a_model_that_cannot_boot_is_named(
     minilm: ModelCard, tmp_path: Path, spoil: Any, error: type[ModelError]
 ) -> None:
     """Start raises what is wrong, the status says it, and embed does not keep anybody waiting."""
-    pool = Pool(spoil(minilm, tmp_path), EmbedderSettings(workers=2), SystemClock())
+    pool = Pool(spoil(minilm, tmp_path), EmbedderSettings(workers=2, query_workers=0), SystemClock())
     with pytest.raises(error) as caught:
         await pool.start()
     assert pool.status()["state"] == "unavailable"

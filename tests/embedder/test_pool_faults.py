@@ -15,7 +15,8 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings
 from pi_rag.embedder import links
-from pi_rag.embedder.pool import FAULTS_MAX, KILLS_MAX, Pool
+from pi_rag.embedder.place import FAULTS_MAX, KILLS_MAX
+from pi_rag.embedder.pool import Pool
 from pi_rag.errors import (
     Busy,
     DeadlineExceeded,
@@ -35,8 +36,10 @@ from .waiting import gone, kill, open_files, runs, until, zombies
 ROOT = str(Path(__file__).parents[2])
 LONG_S = 120.0
 
-DEADLY = ("die", "cut", "too_large", "killed")
-ANY_FAULT = [*BAD, *DEADLY, "hang", "speak_unasked"]
+DEADLY_KINDS = ("die", "cut", "too_large", "killed")
+CANARIES = ("never_a_canary", "lost_its_mind")
+NONSENSE = [kind for kind in BAD if kind not in CANARIES]
+ANY_FAULT = [*NONSENSE, *DEADLY_KINDS, "hang", "speak_unasked"]
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +54,10 @@ def pool_of(behaviour: str, **settings: Any) -> Pool:
     card = ModelCard("bad", behaviour, "", DIMENSIONS, "mean", 256, "", "none", "test", "none")
     quick: dict[str, Any] = {
         "workers": 2,
-        "query_workers_reserved": 0,
-        "answer_s_max": 10.0,
+        "query_workers": 0,
         "backoff_s_max": 0.5,
+        "beat_s": 0.1,
+        "circuit_failures_max": 100,
     }
     return Pool(card, EmbedderSettings(**(quick | settings)), SystemClock())
 
@@ -89,7 +93,7 @@ def staffed(pool: Pool) -> bool:
 @pytest.mark.parametrize("kind", ANY_FAULT)
 async def test_one_fault_costs_a_retry_and_never_an_answer(kind: str) -> None:
     """The first worker misbehaves; the caller gets right vectors all the same, and it is replaced."""
-    async with running(f"{kind}:1", answer_s_max=1.0) as pool:
+    async with running(f"{kind}:1", silence_s_max=1.0) as pool:
         if kind != "speak_unasked":
             await until(lambda: staffed(pool))
         answers = await asyncio.gather(*(ask(pool, [number, 7]) for number in range(10)))
@@ -98,7 +102,7 @@ async def test_one_fault_costs_a_retry_and_never_an_answer(kind: str) -> None:
         await until(lambda: pool.status()["restarts"] >= 1)
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", NONSENSE)
 async def test_nonsense_twice_over_is_an_error_with_a_name(kind: str) -> None:
     """When a second worker answers nonsense too, the caller is told, and nobody is given the nonsense."""
     async with running(f"{kind}:999") as pool:
@@ -107,7 +111,7 @@ async def test_nonsense_twice_over_is_an_error_with_a_name(kind: str) -> None:
         assert isinstance(caught.value, VectorInvalid)
 
 
-@pytest.mark.parametrize("kind", DEADLY)
+@pytest.mark.parametrize("kind", DEADLY_KINDS)
 async def test_a_request_that_ends_every_worker_is_given_up(kind: str) -> None:
     """A crash is tried once more, a kill a few times, neither for ever; the pool stays alive."""
     ends = KILLS_MAX + FAULTS_MAX if kind == "killed" else FAULTS_MAX
@@ -119,7 +123,7 @@ async def test_a_request_that_ends_every_worker_is_given_up(kind: str) -> None:
 
 async def test_two_hanging_workers_are_told_from_a_slow_one() -> None:
     """Silence past the bound is a fault: killed, tried once more, then given up."""
-    async with running("hang:2", workers=1, answer_s_max=0.2) as pool:
+    async with running("hang:2", workers=1, silence_s_max=0.2) as pool:
         with pytest.raises(TextNotEmbedded):
             await ask(pool, [1])
         assert np.array_equal(await ask(pool, [2]), right([2]))
@@ -176,7 +180,7 @@ async def test_who_waits_is_told_when_the_embedder_goes(monkeypatch: pytest.Monk
 
 async def test_a_stopped_nursery_is_replaced_when_it_is_needed() -> None:
     """A nursery that forks no more is killed, and another takes over."""
-    async with running("well:0", answer_s_max=2.0) as pool:
+    async with running("well:0", silence_s_max=2.0) as pool:
         await until(lambda: staffed(pool))
         first = pool.status()
         kill(first["nursery_pid"], signal.SIGSTOP)
@@ -189,7 +193,7 @@ async def test_a_stopped_nursery_is_replaced_when_it_is_needed() -> None:
 
 async def test_full_lanes_say_busy_and_forget_who_left() -> None:
     """One call too many is refused at once; cancelled ones make room."""
-    async with running("hang:99", workers=1, ingest_queue_max=2) as pool:
+    async with running("hang:99", workers=1, ingest_queue_max=3) as pool:
         waiting = [asyncio.create_task(ask(pool, [1]))]
         await until(lambda: pool.status()["workers"][0]["state"] == "busy")
         waiting += [asyncio.create_task(ask(pool, [number])) for number in (2, 3)]
@@ -215,9 +219,10 @@ async def test_a_deadline_ends_a_wait() -> None:
 
 async def test_ingest_leaves_a_worker_to_queries() -> None:
     """While the one worker that ingest may have is stuck, queries are answered and ingest waits."""
-    async with running("well:0", workers=2, query_workers_reserved=1) as pool:
+    async with running("well:0", workers=1, query_workers=1) as pool:
         await until(lambda: staffed(pool))
-        stuck = [asyncio.create_task(pool.embed([STUCK], lane="ingest", deadline_s=LONG_S)) for _ in range(3)]
+        texts = (STUCK, "1", "2")
+        stuck = [asyncio.create_task(pool.embed([text], lane="ingest", deadline_s=LONG_S)) for text in texts]
         await until(lambda: pool.status()["queued"]["ingest"] == 2)
         assert np.array_equal(await ask(pool, [5], lane="query"), right([5]))
         assert [worker["lane"] for worker in pool.status()["workers"]].count("ingest") == 1
@@ -228,7 +233,7 @@ async def test_ingest_leaves_a_worker_to_queries() -> None:
 
 async def test_a_large_request_is_spread_and_put_together() -> None:
     """Many frames over several workers come back as one answer in order."""
-    async with running("well:0", workers=3, request_texts_max=7) as pool:
+    async with running("well:0", workers=3, batch_texts_max=7) as pool:
         numbers = list(range(500))
         assert np.array_equal(await ask(pool, numbers), right(numbers))
         counts = await pool.count_tokens([str(n) for n in numbers], lane="ingest", deadline_s=LONG_S)

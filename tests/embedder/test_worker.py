@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -42,7 +43,7 @@ def frames_after(sent: bytes) -> list[bytes]:
     with ours, theirs:
         ours.sendall(sent)
         ours.shutdown(socket.SHUT_WR)
-        work(theirs, cast(Engine, FewWords()), BYTES_MAX)
+        work(theirs, cast(Engine, FewWords()), BYTES_MAX, beat_s=60.0)
         theirs.close()
         answers = []
         while (payload := recv_frame(ours, BYTES_MAX)) is not None:
@@ -65,6 +66,22 @@ def test_it_greets_then_answers_each_request_under_its_id() -> None:
     with pytest.raises(VectorInvalid, match="this word"):
         wire.parsed_vectors(second, 2, 1, 2)
     assert wire.parsed_counts(third, 3, 1) == [3]
+
+
+def test_a_worker_with_nothing_to_do_beats() -> None:
+    """It is the loop that works which says so, until it is asked for something."""
+    ours, theirs = socket.socketpair()
+    worker = threading.Thread(target=work, args=(theirs, FewWords(), BYTES_MAX, 0.01))
+    worker.start()
+    with ours, theirs:
+        heard = [recv_frame(ours, BYTES_MAX) for _ in range(4)]
+        assert heard[1:] == [wire.BEAT] * 3
+        ours.sendall(asking(7, "count", "x"))
+        while (payload := recv_frame(ours, BYTES_MAX)) == wire.BEAT:
+            pass
+        assert wire.parsed_counts(payload or b"", 7, 1) == [3]
+        ours.shutdown(socket.SHUT_WR)
+        worker.join()
 
 
 @pytest.mark.parametrize("broken", [b"", b"\0", b"\xff\xff\xff\xff", asking(1, "embed", "good")[:-3]])

@@ -25,7 +25,7 @@ from pi_rag.ingest.runner import Runner
 from pi_rag.store import checkup, documents, identity, jobs
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
-from pi_rag.types import Fingerprint, Lane, NewItem
+from pi_rag.types import Fingerprint, Lane, NewItem, Text
 from tests.embedder.fake import FakeEmbedder
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ async def test_of_two_versions_the_one_sent_last_is_kept(
     slow = asyncio.Event()
     embed = embedder.embed
 
-    async def embed_slowly(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def embed_slowly(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         if any("old" in text for text in texts):
             await slow.wait()
         return await embed(texts, lane=lane, deadline_s=deadline_s)
@@ -211,7 +211,7 @@ async def test_a_poisonous_document_is_given_up(
     embed = embedder.embed
     tries = 0
 
-    async def embed_most(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def embed_most(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         nonlocal tries
         if any("poison" in text for text in texts):
             tries += 1
@@ -259,7 +259,7 @@ async def test_a_long_document_shows_how_far_it_is(
     embed = embedder.embed
     asked = 0
 
-    async def embed_some(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def embed_some(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         nonlocal asked
         asked += 1
         if asked > 3:
@@ -370,7 +370,7 @@ async def test_a_vector_in_use_may_be_removed_meanwhile(
     """Between the look for known vectors and the store's write, their only owner is forgotten."""
     embed = embedder.embed
 
-    async def forget_then_embed(texts: Sequence[str], *, lane: Lane, deadline_s: float) -> Vectors:
+    async def forget_then_embed(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         await store.write(documents.remove_source, "first/book.md", None)
         return await embed(texts, lane=lane, deadline_s=deadline_s)
 

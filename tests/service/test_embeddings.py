@@ -20,7 +20,7 @@ from benchmarks.running import RunningService
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings, Settings, from_values
 from pi_rag.embedder.pool import Pool
-from pi_rag.errors import Busy, ModelMissing
+from pi_rag.errors import Busy, ModelMissing, RequestInvalid
 from pi_rag.service.app import application
 from pi_rag.service.embeddings import Desk
 from pi_rag.service.gate import Gate
@@ -152,9 +152,9 @@ async def test_the_asynchronous_client_works_too(service: RunningService, client
         ({"input": ["a", "winter " * 300]}, "input_too_long", "input", "Input 1 has 300 tokens"),
         ({"input": ["a"] * 2049}, "request_invalid", "input", "2049 inputs"),
         ({"input": ["a", 7]}, "request_invalid", "input", "input 1"),
-        ({"input": 7}, "request_invalid", "input", "a list of texts"),
+        ({"input": 7}, "request_invalid", "input", "a list of token ids"),
         ({"input": [True]}, "request_invalid", "input", "input 0"),
-        ({"input": {"text": "a"}}, "request_invalid", "input", "a list of texts"),
+        ({"input": {"text": "a"}}, "request_invalid", "input", "a list of token ids"),
         ({"input": "a", "dimensions": 256}, "request_invalid", "dimensions", "384"),
         ({"input": "a", "encoding_format": "int8"}, "request_invalid", "encoding_format", "base64"),
     ],
@@ -181,6 +181,58 @@ def test_what_is_too_long_is_cut_only_on_demand(client: openai.OpenAI) -> None:
 
     assert cut.usage.total_tokens == beginning.usage.total_tokens == 256
     assert_same(rows(cut), rows(beginning))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("ids", [[7592, 2088], [[7592, 2088], [2088]]])
+def test_token_ids_are_those_of_the_models_own_vocabulary(client: openai.OpenAI, ids: Any) -> None:
+    """One list or several, without [CLS] and [SEP]: the vector and the usage are those of the text."""
+    one = client.embeddings.create(model=NAME, input=ids)
+    same = client.embeddings.create(model=NAME, input=["hello world", "world"][: len(one.data)])
+
+    assert len(one.data) == (2 if isinstance(ids[0], list) else 1)
+    assert one.usage == same.usage
+    assert_same(rows(one), rows(same))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "ids",
+    [
+        # "Where is the boiler, and when was it serviced?", as tiktoken's cl100k_base numbers it.
+        [9241, 374, 279, 28725, 11, 323, 994, 574, 433, 81223, 30],
+        [[7592], [7592, 30522]],
+    ],
+)
+def test_another_models_token_ids_are_refused(client: openai.OpenAI, ids: Any) -> None:
+    """An id that is not in the vocabulary is a fault of the request; the message has the input's number."""
+    number = len(ids) - 1 if isinstance(ids[0], list) else 0
+    with pytest.raises(openai.BadRequestError, match=f"Input {number}: ") as refused:
+        client.embeddings.create(model=NAME, input=ids)
+
+    assert (refused.value.code, refused.value.param) == ("tokens_invalid", "input")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("ids", [[-1], [2**31], [2**70], [1, 1.5], [[]], [[1], "a"]])
+def test_what_cannot_be_a_token_is_refused(client: openai.OpenAI, ids: Any) -> None:
+    """Below zero, beyond every vocabulary, a fraction, none at all."""
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model=NAME, input=ids)
+
+    assert (refused.value.code, refused.value.param) == ("request_invalid", "input")
+
+
+@pytest.mark.model
+def test_too_many_token_ids_are_cut_only_on_demand(client: openai.OpenAI) -> None:
+    """As with a text: refused, or with `truncate` the vector of the beginning."""
+    with pytest.raises(openai.BadRequestError, match="Input 0 has 600 tokens"):
+        client.embeddings.create(model=NAME, input=[3467] * 600)
+    cut = client.embeddings.create(model=NAME, input=[3467] * 600, extra_body={"truncate": True})
+    text = client.embeddings.create(model=NAME, input="winter " * 600, extra_body={"truncate": True})
+
+    assert cut.usage == text.usage
+    assert_same(rows(cut), rows(text))
 
 
 @pytest.mark.model
@@ -462,6 +514,15 @@ async def test_other_names_are_taken_where_a_setting_says_so(names: str) -> None
 
     assert json.loads(body)["model"] == "small"
     assert desk.models()[0].aliases[:2] == ["maker/small", "pi-rag"]
+
+
+async def test_whoever_asks_for_another_model_may_not_number_its_tokens(embedder: FakeEmbedder) -> None:
+    """Their ids would be another tokenizer's, and give a vector that means nothing."""
+    desk = await desk_of(embedder, **{"service.embeddings_model_names": "*"})
+
+    with pytest.raises(RequestInvalid, match="mean nothing to small"):
+        await desk.answer(request([15339, 1917], model="text-embedding-3-small"), LONG_S)
+    assert embedder.calls == []
 
 
 async def test_a_name_with_half_a_character_is_an_unknown_name(guest: httpx.AsyncClient) -> None:
