@@ -115,6 +115,8 @@ def ratios(timed: Mapping[str, Timed]) -> dict[str, float]:
         if OURS in timed and ONE_WORKER in timed:
             scaling = timed[OURS].rate(name) / (CORES * timed[ONE_WORKER].rate(name))
             found[f"{name}_scaling_of_{CORES}_workers"] = round(scaling, 3)
+            by_core = timed[OURS].core_rate(name) / timed[ONE_WORKER].core_rate(name)
+            found[f"{name}_scaling_of_{CORES}_workers_by_core_time"] = round(by_core, 3)
     return found
 
 
