@@ -12,6 +12,8 @@ from pi_rag.cli import printing
 from pi_rag.cli.parsing import Parser, add_common
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import settings_of
+from pi_rag.host.processor import features
+from pi_rag.models.quantisation import QUANTISATIONS, Quantisation, fastest
 
 if TYPE_CHECKING:
     from pi_rag.models.shelf import Shelf
@@ -60,6 +62,11 @@ def configure(parser: ArgumentParser) -> None:
     )
     made["import"].add_argument("--query-prefix", metavar="TEXT", help="what the model wants before a query")
     for name in ("pull", "import"):
+        made[name].add_argument(
+            "--quantisation",
+            choices=QUANTISATIONS,
+            help="numbers of a model that is converted here; the fastest for this processor if not given",
+        )
         made[name].add_argument("--force", action="store_true", help="replace one of the same name")
     made["use"].add_argument("name", metavar="NAME", help="an installed model")
     made["verify"].add_argument("name", metavar="NAME", nargs="?", help="one model; all if not given")
@@ -111,7 +118,7 @@ def _pull(shelf: Shelf, args: Namespace) -> None:
     from pi_rag.models.sources import pull
 
     with _Shown() as shown:
-        card = pull(args.name, shelf, shown, force=args.force)
+        card = pull(args.name, shelf, shown, quantisation=_quantisation(args), force=args.force)
     _tell(card, shelf, args)
 
 
@@ -120,9 +127,20 @@ def _import(shelf: Shelf, args: Namespace) -> None:
 
     with _Shown() as shown:
         card = import_path(
-            args.path, shelf, args.name, shown, query_prefix=args.query_prefix, force=args.force
+            args.path,
+            shelf,
+            args.name,
+            shown,
+            query_prefix=args.query_prefix,
+            quantisation=_quantisation(args),
+            force=args.force,
         )
     _tell(card, shelf, args)
+
+
+def _quantisation(args: Namespace) -> Quantisation:
+    wanted: Quantisation | None = args.quantisation
+    return wanted or fastest(features())
 
 
 def _tell(card: ModelCard, shelf: Shelf, args: Namespace) -> None:

@@ -1,7 +1,7 @@
 """Write a BERT folder as a GGUF file that llama.cpp computes like the original.
 
-Matrices are stored as asked (F32, F16 or Q8_0). Norms, biases, position and type embeddings stay F32: they
-are small, and precision lost there shows. The pooler and training heads are left out, since an embedding
+Matrices are stored as asked (models/quantisation.py). Norms, biases, position and type embeddings stay F32:
+they are small, and precision lost there shows. The pooler and training heads are left out, since an embedding
 never passes them. The same folder always gives the same bytes, so that the file's checksum names the model.
 
 It knows neither where the folder came from nor where the file will be kept.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import numpy as np
@@ -20,17 +20,17 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, PoolingType
 from pi_rag.errors import ModelCorrupt, ModelUnsupported
 from pi_rag.models.folder import BertShape, ModelFolder
 from pi_rag.models.gguf_file import QUERY_PREFIX_KEY, TOKENS_MAX_KEY
+from pi_rag.models.quantisation import Quantisation
 from pi_rag.models.safetensors import SafeTensors
 from pi_rag.models.vocabulary import Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-Quantisation = Literal["F32", "F16", "Q8_0"]
-
 _FILE_TYPES = {
     "F32": LlamaFileType.ALL_F32,
     "F16": LlamaFileType.MOSTLY_F16,
+    "BF16": LlamaFileType.MOSTLY_BF16,
     "Q8_0": LlamaFileType.MOSTLY_Q8_0,
 }
 _POOLING_TYPES = {"cls": PoolingType.CLS, "mean": PoolingType.MEAN}

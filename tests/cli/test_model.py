@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pi_rag.errors import ModelSourceFailed
+from pi_rag.host.processor import features
+from pi_rag.models.quantisation import Quantisation, fastest
 from pi_rag.models.shelf import Shelf
 from pi_rag.types import ModelCard
 from tests.cli.conftest import Run
@@ -81,8 +83,15 @@ def pulls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What `pull` was called with; it puts a model on the shelf without any network."""
     calls: list[dict[str, Any]] = []
 
-    def pull(name: str, shelf: Shelf, progress: Callable[[str, int, int], None], *, force: bool) -> ModelCard:
-        calls.append({"name": name, "force": force})
+    def pull(
+        name: str,
+        shelf: Shelf,
+        progress: Callable[[str, int, int], None],
+        *,
+        quantisation: Quantisation,
+        force: bool,
+    ) -> ModelCard:
+        calls.append({"name": name, "force": force, "quantisation": quantisation})
         progress("Fetching model.safetensors", 0, 0)
         progress("Fetching model.safetensors", 50, 100)
         progress("Fetching model.safetensors", 100, 100)
@@ -101,9 +110,12 @@ def test_pull_shows_its_steps_and_what_to_do_next(run: Run, pulls: list[dict[str
     assert first.err.splitlines() == ["Fetching model.safetensors", "Converting"]
     assert "default is installed" in first.out
     assert "Restart the service" in first.out
-    second = run("model", "pull", "other", "--force")
+    second = run("model", "pull", "other", "--force", "--quantisation", "F16")
     assert "pi-rag model use other" in second.out
-    assert pulls == [{"name": "", "force": False}, {"name": "other", "force": True}]
+    assert pulls == [
+        {"name": "", "force": False, "quantisation": fastest(features())},
+        {"name": "other", "force": True, "quantisation": "F16"},
+    ]
 
 
 def test_a_terminal_sees_the_share_of_each_step(

@@ -15,9 +15,10 @@ from pi_rag.errors import ModelCorrupt, ModelUnsupported
 from pi_rag.models import package
 from pi_rag.models.catalogue import PackageSource, find
 from pi_rag.models.checksum import sha256_of
-from pi_rag.models.convert import Quantisation, convert
+from pi_rag.models.convert import convert
 from pi_rag.models.folder import ModelFolder, read_folder
 from pi_rag.models.gguf_file import read_header
+from pi_rag.models.quantisation import Quantisation
 from tests.models import llama, seeded
 from tests.models.reference import ReferenceBert
 from tests.models.texts import TEXTS
@@ -33,7 +34,7 @@ needs_shared_data = pytest.mark.skipif(
     not (BGE_TOKENIZER.exists() and VOCABULARY_CASES.exists()),
     reason="needs bge-small's tokenizer and its test vectors in ../shared/data",
 )
-COSINE_MIN = [("F32", 0.9999), ("F16", 0.9999), ("Q8_0", 0.999)]
+COSINE_MIN = [("F32", 0.9999), ("F16", 0.9999), ("BF16", 0.9999), ("Q8_0", 0.999)]
 
 
 @dataclass(frozen=True)
