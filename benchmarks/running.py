@@ -41,6 +41,8 @@ class RunningService:
             **{key: value for key, value in os.environ.items() if not key.startswith("PI_RAG_")},
             "PI_RAG_DATA": str(self.data),
             "PI_RAG_SOCKET": str(self.socket),
+            # What is measured or tested should not be disturbed by a measurement beside it.
+            "PI_RAG_EMBEDDER_TUNE_AT_START": "off",
             **environ,
         }
         self._wait_ready = ready

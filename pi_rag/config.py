@@ -173,8 +173,9 @@ class EmbedderSettings:
     workers: int = setting(
         0,
         "processes",
-        "Worker processes that embed documents and, when the others are busy, queries. 0: one for each core "
-        "the service may use, four at most. More than cores gain nothing; each costs 6 to 10 MiB.",
+        "Worker processes that embed documents and, when the others are busy, queries. 0: as many as `pi-rag "
+        "tune` found fastest, else one for each core the service may use, four at most. More than cores gain "
+        "nothing; each costs 6 to 10 MiB.",
         env="PI_RAG_WORKERS",
         low=0,
         high=64,
@@ -196,11 +197,11 @@ class EmbedderSettings:
         high=19,
     )
     threads: int = setting(
-        1,
+        0,
         "threads",
         "Threads of each worker. More threads and fewer workers answer a single query sooner and embed fewer "
-        "passages.",
-        low=1,
+        "passages; `pi-rag tune` shows by how much. 0: as it found fastest, else one.",
+        low=0,
         high=16,
     )
     tokens_max: int = setting(
@@ -330,10 +331,38 @@ class EmbedderSettings:
         high=600,
     )
 
+    tune_at_start: str = setting(
+        "auto",
+        "auto or off",
+        "Whether the service measures this machine by itself, in the background, when the model, llama.cpp "
+        "or the board is another than was measured. off: it uses what `pi-rag tune` measured, or a guess.",
+        choices=("auto", "off"),
+    )
+    tune_s_max: float = setting(
+        25.0,
+        "s",
+        "Longest such a measurement takes once its process runs. With less there are fewer repetitions, and "
+        "some things are left out and named.",
+        low=1,
+        high=600,
+    )
+    tune_wait_s_max: float = setting(
+        600.0,
+        "s",
+        "How long the service waits for a moment in which nobody needs it before it measures all the same.",
+        low=0,
+        high=86400,
+    )
+
     @property
     def workers_wanted(self) -> int:
         """`workers`, or what this machine has cores for."""
-        return self.workers or min(len(os.sched_getaffinity(0)), 4)
+        return self.workers or max(1, min(len(os.sched_getaffinity(0)), 4) // self.threads_wanted)
+
+    @property
+    def threads_wanted(self) -> int:
+        """`threads`, or one."""
+        return self.threads or 1
 
 
 @dataclass(frozen=True)
@@ -649,6 +678,11 @@ class Settings:
     def models_path(self) -> Path:
         """Folder of the installed models."""
         return self.data_path / "models"
+
+    @property
+    def tuning_path(self) -> Path:
+        """What was measured of this machine."""
+        return self.data_path / "tuning.json"
 
 
 def default_data_path() -> Path:

@@ -29,6 +29,7 @@ SEEN_THROUGH = {
     "cli/serve.py": "service/test_run.py",
     "cli/upload.py": "cli/test_add.py",
     "clock.py": "service/test_run.py",
+    "embedder/crew.py": "embedder/test_tuning.py",
     "embedder/links.py": "embedder/test_pool_faults.py",
     "embedder/llama.py": "embedder/test_engine.py",
     "embedder/order.py": "embedder/test_nursery.py",

@@ -29,6 +29,7 @@ COMMANDS = {
     "remove": "Forget documents",
     "jobs": "Show what is being added",
     "model": "List, fetch, choose and check models",
+    "tune": "Measure how this machine computes best",
     "doctor": "Check this machine and say what to mend",
 }
 """Every command and its line in the help."""

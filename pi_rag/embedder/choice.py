@@ -29,8 +29,9 @@ class Tuning:
 
 
 def chosen(measured: Measured, settings: EmbedderSettings) -> Tuning:
-    """What to do, within what the person has set."""
-    best = fastest(measured.speeds, workers=settings.workers, threads=settings.threads)
+    """What to do, within what the person has set. On a busy machine only the curve is believed."""
+    speeds = measured.speeds if measured.calm else ()
+    best = fastest(speeds, workers=settings.workers, threads=settings.threads)
     return Tuning(
         Curve(measured.plain, measured.flash, measured.frame_ms),
         workers=best.workers if best else 0,

@@ -69,6 +69,8 @@ class Pool:
             open_s=settings.circuit_open_s,
         )
         self._staff = Staff(_lanes(settings, curve), clock, self._news)
+        # For the pool's whole life, whatever curve comes later: a text's vector depends on it.
+        self._flash_tokens_min = curve.flash_tokens_min
         ingests = [True] * settings.workers_wanted + [False] * settings.query_workers
         self._staff.places = [Place(self._staff, self._circuit, settings, ingests=each) for each in ingests]
         self._calls: set[Call] = set()
@@ -251,8 +253,8 @@ class Pool:
             sha256=self._card.sha256,
             tokens_max=self._tokens_max,
             texts_per_call_max=settings.texts_per_call_max,
-            flash_tokens_min=self.curve.flash_tokens_min,
-            threads=settings.threads,
+            flash_tokens_min=self._flash_tokens_min,
+            threads=settings.threads_wanted,
             nice=settings.ingest_nice,
             beat_s=settings.beat_s,
             frame_bytes_max=self._frame_bytes_max,

@@ -30,6 +30,10 @@ FILE_BYTES_MAX = 64 * 1024
 
 NEVER = "it was never measured"
 DAMAGED = "what was measured cannot be read"
+BUSY = "the machine was busy when it was measured"
+
+GOT_MIN = 0.85
+"""With less of the processor, workers that disturb each other cannot be told from others who disturb them."""
 
 _CHANGED = {
     "model_sha256": "the model changed",
@@ -82,9 +86,16 @@ class Measured:
     sharing: tuple[Sharing, ...]
     rounds: int
     """How often the two ways of attention were measured; the least counts."""
+    got: float
+    """How much of the processor it had when it wanted it: 1 on a machine that nobody else used."""
     took_s: float
     skipped: tuple[str, ...]
     """What there was no time for."""
+
+    @property
+    def calm(self) -> bool:
+        """Whether the speeds of workers can be compared."""
+        return self.got >= GOT_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,10 @@ def save(path: Path, tuned: Tuned) -> None:
 
 
 def found(path: Path, key: Key) -> tuple[Tuned | None, str]:
-    """The measurement that holds under this key; or None, and why there is none. Never fails."""
+    """The measurement that holds under this key, or None; and why it should be made anew, if it should.
+
+    Never fails.
+    """
     try:
         tuned = _parsed(_read(path))
     except FileNotFoundError:
@@ -121,7 +135,9 @@ def found(path: Path, key: Key) -> tuple[Tuned | None, str]:
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None, DAMAGED
     why = _changed(tuned.key, key)
-    return (None, why) if why else (tuned, "")
+    if why:
+        return None, why
+    return tuned, "" if tuned.measured.calm else BUSY
 
 
 def measured_of(tree: dict[str, Any]) -> Measured:
@@ -144,6 +160,7 @@ def measured_of(tree: dict[str, Any]) -> Measured:
             for each in tree["sharing"]
         ),
         rounds=_count(tree["rounds"]),
+        got=_size(tree["got"]),
         took_s=_size(tree["took_s"]),
         skipped=tuple(str(each) for each in tree["skipped"]),
     )
@@ -198,7 +215,7 @@ def _changed(before: Key, now: Key) -> str:
 def _library() -> str:
     """Which llama.cpp computes here, told without loading it: the service itself never does.
 
-    The version alone would not do, since it is built on the machine: the same one with other flags is another.
+    The version alone would not do: it is built on the machine, and with other flags it is another.
     """
     versions = [each.version for each in importlib.metadata.distributions(name="llama-cpp-python")]
     spec = importlib.util.find_spec("llama_cpp")

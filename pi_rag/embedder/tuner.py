@@ -69,7 +69,9 @@ async def measure(
         raise EmbedderUnavailable(f"The measurement did not end within {limit_s:g} s.", hint=HINT) from None
     except (FrameError, ValueError, TypeError, KeyError) as error:
         code = await child.wait(CODE_S_MAX)
-        raise EmbedderUnavailable(f"The measurement died or made no sense (code {code}).", hint=HINT) from error
+        raise EmbedderUnavailable(
+            f"The measurement died or made no sense (code {code}).", hint=HINT
+        ) from error
     finally:
         child.kill()
 

@@ -8,32 +8,31 @@ slow or busy machine there are fewer repetitions, and what there was no time for
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import faulthandler
+import itertools
 import json
 import os
-import signal
 import socket
 import statistics
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from operator import attrgetter
 
 from pi_rag.clock import Clock, SystemClock
-from pi_rag.embedder import wire
+from pi_rag.embedder.crew import SILENCE_S_MAX, Done, worked
 from pi_rag.embedder.curve import Curve, Points
 from pi_rag.embedder.engine import Engine
-from pi_rag.embedder.links import WorkerLink
 from pi_rag.embedder.llama import Model
 from pi_rag.embedder.nursery import boot
-from pi_rag.embedder.order import Order
+from pi_rag.embedder.order import CANARY, Order
 from pi_rag.embedder.pool import MIB, Pool
 from pi_rag.embedder.tuned import Measured, Sharing, Speed
 from pi_rag.embedder.tuner import MESSAGE_BYTES_MAX, Assignment
-from pi_rag.embedder.worker import work
 from pi_rag.errors import PiRagError
-from pi_rag.processes.child import attach, die_with_parent
-from pi_rag.processes.frames import read_frame, send_frame
+from pi_rag.processes.child import attach
+from pi_rag.processes.frames import send_frame
 from pi_rag.processes.limits import Limits, apply, yield_to_oom
 
 OOM_SCORE_ADJ = 800
@@ -50,15 +49,14 @@ SHARED_TEXTS = (4, 8)
 
 ROUNDS_MAX = 9
 WAYS_MAX = 300
-PASSAGES_MAX = 20
-SPEED_ROUNDS = 2
+PASSAGES_MIN = 3
+SPEED_ROUNDS = 3
+CREW_S_MAX = 1.5
 
 CURVE_SHARE = 0.45
 """How much of the time the curve may take, from the start on; most depends on it."""
 SPEED_SHARE = 0.9
 """By when workers and threads must be done."""
-
-SILENCE_S_MAX = 60.0
 
 Told = Callable[[str], None]
 
@@ -94,6 +92,7 @@ class Bench:
         self._began_s = began_s
         self._told = told
         self._skipped: list[str] = []
+        self._got: list[float] = []
 
     async def measured(self) -> Measured:
         """All the figures. Raises ModelError and its kinds, EmbedderUnavailable."""
@@ -118,6 +117,7 @@ class Bench:
             speeds=tuple(speeds),
             sharing=tuple(sharing),
             rounds=rounds,
+            got=round(min(self._got), 3),
             took_s=round(self._clock.monotonic_s() - self._began_s, 2),
             skipped=tuple(self._skipped),
         )
@@ -128,6 +128,7 @@ class Bench:
         ways = {"plain": plain, "flash": flash}
         least = {way: dict.fromkeys(lengths(plain.tokens_max), float("inf")) for way in ways}
         rounds, round_s = 0, 0.0
+        used_s, start_s = time.process_time(), self._clock.monotonic_s()
         while rounds == 0 or (rounds < ROUNDS_MAX and self._has(round_s, CURVE_SHARE)):
             began_s = self._clock.monotonic_s()
             for tokens in lengths(plain.tokens_max):
@@ -135,6 +136,7 @@ class Bench:
                     times = [self._ms(engine, tokens, 1) for _ in range(repetitions(tokens))]
                     least[way][tokens] = min(least[way][tokens], *times)
             rounds, round_s = rounds + 1, self._clock.monotonic_s() - began_s
+        self._got.append((time.process_time() - used_s) / (self._clock.monotonic_s() - start_s))
         flash.close()
         points = {way: tuple((tokens, round(ms, 4)) for tokens, ms in least[way].items()) for way in ways}
         return points["plain"], points["flash"], rounds
@@ -157,39 +159,30 @@ class Bench:
         return round(statistics.median(times), 4)
 
     async def _speeds(self, model: Model, curve: Curve, order: Order) -> list[Speed]:
-        """The best of some rounds for each crew."""
+        """The best of some rounds for each crew; in turn, so that what disturbs them disturbs them all."""
         engine = Engine(model, order.tokens_max, flash_tokens_min=curve.flash_tokens_min)
-        tokens = min(PASSAGE_TOKENS, engine.tokens_max)
+        passage = text_of(model, min(PASSAGE_TOKENS, engine.tokens_max))
+        passage_s = curve.text_ms(len(passage)) / 1000
         wanted = crews(len(os.sched_getaffinity(0)), self._settings.workers, self._settings.threads)
-        best: dict[tuple[int, int], float] = {}
-        for number in range(SPEED_ROUNDS):
-            for at, (workers, threads) in enumerate(wanted):
-                left = SPEED_ROUNDS * len(wanted) - number * len(wanted) - at
-                count = self._passages(curve.text_ms(tokens), left)
-                if count > 0:
-                    ms = await self._crew_ms(engine, replace(order, threads=threads), workers, tokens, count)
-                    best[workers, threads] = max(best.get((workers, threads), 0.0), 1000 * workers / ms)
+        best: dict[tuple[int, int], Done] = {}
+        for left in range(SPEED_ROUNDS * len(wanted), 0, -1):
+            workers, threads = wanted[-left % len(wanted)]
+            room_s = (self._until_s(SPEED_SHARE) - self._clock.monotonic_s()) / left
+            if room_s < PASSAGES_MIN * passage_s:
+                continue
+            # One passage of it warms the workers up, and the last one may be begun just before the end.
+            seconds = min(CREW_S_MAX, room_s - 2 * passage_s)
+            done = await worked(
+                engine, replace(order, threads=threads), workers, passage, seconds, self._clock
+            )
+            best[workers, threads] = max(
+                best.get((workers, threads), done), done, key=attrgetter("passages_s")
+            )
         engine.close()
-        self._skip([crew_name(*crew) for crew in wanted if crew not in best])
-        return [Speed(*crew, passages_s=round(speed, 3)) for crew, speed in best.items()]
-
-    def _passages(self, passage_ms: float, crews_left: int) -> int:
-        """How many passages each worker of the next crew may take, beside the one that warms it up."""
-        room_s = (self._until_s(SPEED_SHARE) - self._clock.monotonic_s()) / crews_left
-        return min(PASSAGES_MAX, int(1000 * room_s / passage_ms) - 1)
-
-    async def _crew_ms(self, engine: Engine, order: Order, workers: int, tokens: int, count: int) -> float:
-        """What one passage takes one of these workers while all of them work."""
-        async with crew(engine, order, workers) as links:
-            await asyncio.gather(*(_embed(link, tokens, 1) for link in links))
-            began_s = self._clock.monotonic_s()
-
-            async def one(link: WorkerLink) -> float:
-                await _embed(link, tokens, count)
-                return self._clock.monotonic_s() - began_s
-
-            ends_s = await asyncio.gather(*map(one, links))
-        return 1000 * statistics.mean(ends_s) / count
+        self._skipped += [crew_name(*crew) for crew in wanted if crew not in best]
+        # With more threads than one, the others wait for each other: what they got says nothing.
+        self._got += [done.got for (_, threads), done in best.items() if threads == 1]
+        return [Speed(*crew, passages_s=round(done.passages_s, 3)) for crew, done in best.items()]
 
     def _sharing(self, model: Model, curve: Curve) -> list[Sharing]:
         """What sharing a call would gain, with the better way of attention for it."""
@@ -200,7 +193,7 @@ class Bench:
             for texts in SHARED_TEXTS:
                 expected_s = 3 * len(engines) * texts * curve.text_ms(tokens) / 1000
                 if tokens * texts > room or not self._has(expected_s, 1.0):
-                    self._skip([f"{texts} texts of {tokens} tokens in one call"])
+                    self._skipped.append(f"{texts} texts of {tokens} tokens in one call")
                     continue
                 shared_ms = min(self._ms(engine, tokens, texts) for engine in engines for _ in range(3))
                 alone_ms = texts * curve.text_ms(tokens)
@@ -210,7 +203,7 @@ class Bench:
         return found
 
     def _ms(self, engine: Engine, tokens: int, texts: int) -> float:
-        batch = [text_of(tokens)] * texts
+        batch = [text_of(engine.model, tokens)] * texts
         began_s = self._clock.monotonic_s()
         engine.embed(batch)
         return 1000 * (self._clock.monotonic_s() - began_s)
@@ -221,9 +214,6 @@ class Bench:
 
     def _until_s(self, share: float) -> float:
         return self._began_s + share * self._settings.tune_s_max
-
-    def _skip(self, what: Sequence[str]) -> None:
-        self._skipped += what
 
     @property
     def _window(self) -> int:
@@ -270,65 +260,10 @@ def crew_name(workers: int, threads: int) -> str:
     return f"{workers} worker{'s' * (workers > 1)} x {threads} thread{'s' * (threads > 1)}"
 
 
-def text_of(tokens: int) -> tuple[int, ...]:
-    """A text of exactly so many tokens, with [CLS] and [SEP]. Which ones they are costs nothing."""
-    return tuple(1000 + number for number in range(tokens - 2))
-
-
-@contextlib.asynccontextmanager
-async def crew(engine: Engine, order: Order, workers: int) -> AsyncIterator[list[WorkerLink]]:
-    """So many forked workers that have greeted; killed and reaped after the block."""
-    links: list[WorkerLink] = []
-    try:
-        for _ in range(workers):
-            links.append(await _hired(engine, order))
-        yield links
-    finally:
-        for link in links:
-            link.close()
-            os.waitpid(link.pid, 0)
-
-
-async def _hired(engine: Engine, order: Order) -> WorkerLink:
-    ours, theirs = socket.socketpair()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _become_worker(theirs, parent, engine, order)
-    theirs.close()
-    try:
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        wire.parsed_hello(await read_frame(reader, order.frame_bytes_max))
-        return WorkerLink(
-            pid,
-            reader,
-            writer,
-            dimensions=engine.model.dimensions,
-            bytes_max=order.frame_bytes_max,
-            silence_s_max=SILENCE_S_MAX,
-        )
-    except BaseException:
-        ours.close()
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
-
-
-def _become_worker(sock: socket.socket, parent: int, engine: Engine, order: Order) -> None:
-    """The rest of a forked process's life, as in the nursery. It never returns."""
-    try:
-        die_with_parent(parent)
-        engine.use_threads(order.threads)
-        work(sock, engine, order.frame_bytes_max, order.beat_s)
-    finally:
-        os._exit(0)
-
-
-async def _embed(link: WorkerLink, tokens: int, count: int) -> None:
-    """One passage after another."""
-    for number in range(count):
-        payload = await link.ask(wire.request(number, "embed", [wire.encoded_text(text_of(tokens))]))
-        wire.parsed_vectors(payload, number, 1, link.dimensions)
+def text_of(model: Model, tokens: int) -> tuple[int, ...]:
+    """A text of exactly so many tokens, with [CLS] and [SEP]. Which ones they are makes no difference."""
+    ids = [int(number) for number in model.tokens(CANARY) if number not in model.unusable]
+    return tuple(itertools.islice(itertools.cycle(ids), tokens - model.specials))
 
 
 def _tell(sock: socket.socket, message: dict[str, object]) -> None:

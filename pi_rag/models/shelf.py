@@ -33,6 +33,7 @@ from pi_rag.errors import (
     RequestInvalid,
 )
 from pi_rag.models.checksum import sha256_of
+from pi_rag.models.wholefile import sync, write_whole
 from pi_rag.types import ModelCard
 
 # A name that ends like a file would be taken for a path.
@@ -97,9 +98,9 @@ class Shelf:
         """
         card = replace(card, path=str(self._path_of(card.name)))
         with self._changing() as manifest:
-            _sync(file)
+            sync(file)
             file.replace(card.path)
-            _sync(self.models_path)
+            sync(self.models_path)
             manifest.cards[card.name] = card
             manifest.in_use = manifest.in_use or card.name
         return card
@@ -179,7 +180,7 @@ class Shelf:
             with _locked(self.models_path, wait=True):
                 manifest = self._manifest()
                 yield manifest
-                _write_whole(self.models_path / "models.json", _written(manifest))
+                write_whole(self.models_path / "models.json", _written(manifest))
 
 
 def card_of_file(path: Path) -> ModelCard:
@@ -232,23 +233,6 @@ def _written(manifest: _Manifest) -> bytes:
         del entry["path"]
     tree = {"format": _FORMAT, "in_use": manifest.in_use, "models": entries}
     return json.dumps(tree, indent=2, ensure_ascii=False).encode() + b"\n"
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(data)
-    _sync(fresh)
-    fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

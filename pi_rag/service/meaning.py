@@ -1,6 +1,6 @@
 """The model in use, or the reason why there is none.
 
-It finds the model's card, holds it against the fingerprint of the index, and keeps the pool. When there is no
+It holds the model's card against the fingerprint of the index, and keeps the pool. When there is no
 usable model it stands in with an embedder that raises the reason, so that no desk has to ask.
 """
 
@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from pi_rag.clock import Clock
-from pi_rag.config import EmbedderSettings, Settings
+from pi_rag.config import EmbedderSettings
+from pi_rag.embedder.curve import Curve
 from pi_rag.embedder.pool import Pool
-from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, NotFound, PiRagError
-from pi_rag.models.shelf import Shelf
+from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, PiRagError
 from pi_rag.store import identity
 from pi_rag.store.store import Store
 from pi_rag.text.chunk import CHUNKER_VERSION
@@ -47,6 +47,9 @@ class NoMeaning:
 
 class StartedEmbedder(Embedder, Protocol):
     """An embedder with processes behind it: the pool."""
+
+    curve: Curve
+    """What batches are composed with."""
 
     async def start(self) -> None:
         """Until the first worker is ready. Raises ModelError or EmbedderUnavailable, and goes on trying."""
@@ -95,6 +98,11 @@ class Meaning:
         if self._pool is not None:
             await self._pool.stop()
 
+    def use(self, curve: Curve) -> None:
+        """Compose batches with this curve from now on."""
+        if self._pool is not None:
+            self._pool.curve = curve
+
     def degraded(self) -> list[Degraded]:
         """What is missing, in the closed vocabulary."""
         if isinstance(self.reason, ModelMismatch):
@@ -110,17 +118,17 @@ class Meaning:
         return {"state": "unavailable", "reason": reason, "queued": {"query": 0, "ingest": 0}, **nothing}
 
 
-async def find(settings: Settings, store: Store, clock: Clock) -> Meaning:
-    """The model that the settings name, once it is known to fit the index. Its pool is not yet started."""
-    try:
-        card = Shelf(settings.models_path).current(settings.embedder.model)
-    except (ModelError, NotFound) as error:
-        return Meaning(None, None, error)
+async def joined(
+    card: ModelCard | PiRagError, settings: EmbedderSettings, curve: Curve, store: Store, clock: Clock
+) -> Meaning:
+    """A model, once it is known to fit the index; or why there is none. Its pool is not yet started."""
+    if isinstance(card, PiRagError):
+        return Meaning(None, None, card)
     try:
         await store.write(identity.claim_fingerprint, fingerprint(card))
     except ModelMismatch as error:
         return Meaning(card, None, error)
-    return Meaning(card, Pool(card, settings.embedder, clock), None)
+    return Meaning(card, Pool(card, settings, clock, curve), None)
 
 
 def fingerprint(card: ModelCard) -> Fingerprint:
@@ -135,11 +143,13 @@ def fingerprint(card: ModelCard) -> Fingerprint:
     )
 
 
-def maker(card: ModelCard, settings: EmbedderSettings) -> bytes:
+def maker(card: ModelCard, settings: EmbedderSettings, flash_tokens_min: int) -> bytes:
     """16 bytes that stand for all that decides the vector of a query beside its text.
 
-    A longer window cuts off less of it, and another engine rounds otherwise.
+    A longer window cuts off less of it. Another engine, another way of attention and company in a call round
+    otherwise.
     """
     engine = [each.version for each in importlib.metadata.distributions(name="llama-cpp-python")]
-    facts = [card.sha256, card.pooling, card.dimensions, card.tokens_max, settings.tokens_max, engine]
+    how = [settings.tokens_max, settings.texts_per_call_max, flash_tokens_min]
+    facts = [card.sha256, card.pooling, card.dimensions, card.tokens_max, *how, engine]
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).digest()

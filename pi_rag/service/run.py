@@ -24,11 +24,12 @@ from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.query_cache import QueryCache
 from pi_rag.service import meaning as meanings
-from pi_rag.service import selftest
+from pi_rag.service import selftest, tuning
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.service.listener import listening
+from pi_rag.service.tuning import Start
 from pi_rag.service.web import web
 from pi_rag.store.store import Store
 
@@ -49,29 +50,31 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     signals = _Signals(asyncio.get_running_loop())
-    async with _house(settings, SystemClock()) as house:
+    start = tuning.at_start(settings)
+    async with _house(start, SystemClock()) as house:
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
             gate = Gate(application(house), settings.service)
             async with web(gate, settings.service, sock) as server:
-                await _until_stopped(house, gate, server, signals, reload)
+                await _until_stopped(house, start, gate, server, signals, reload)
     _log.info("stopped")
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
+async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
     """The rooms, from the ground up; left in reverse."""
+    settings = start.settings
     async with contextlib.AsyncExitStack() as stack:
         store = Store.open(settings.database_path, settings.store, clock)
         stack.push_async_callback(store.close)
-        meaning = await meanings.find(settings, store, clock)
+        meaning = await meanings.joined(start.card, settings.embedder, start.curve, store, clock)
         stack.push_async_callback(meaning.stop)
         runner = Runner(
             store, meaning.embedder, meaning.reason, settings, clock, tokens_max=meaning.tokens_max
         )
         stack.push_async_callback(runner.stop)
         cache = QueryCache(
-            store, meaning.embedder, _maker(meaning, settings), settings.cache, clock, available_mib
+            store, meaning.embedder, _maker(meaning, start), settings.cache, clock, available_mib
         )
         stack.push_async_callback(cache.stop)
         query = QueryDesk(
@@ -85,11 +88,11 @@ async def _house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         yield House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
 
 
-def _maker(meaning: meanings.Meaning, settings: Settings) -> bytes | None:
+def _maker(meaning: meanings.Meaning, start: Start) -> bytes | None:
     """What the vectors of queries are kept under; None while no model makes any."""
     if meaning.card is None or meaning.reason is not None:
         return None
-    return meanings.maker(meaning.card, settings.embedder)
+    return meanings.maker(meaning.card, start.settings.embedder, start.curve.flash_tokens_min)
 
 
 class _Signals:
@@ -109,11 +112,17 @@ class _Signals:
 
 
 async def _until_stopped(
-    house: House, gate: Gate, server: asyncio.Task[None], signals: _Signals, reload: Callable[[], Settings]
+    house: House,
+    start: Start,
+    gate: Gate,
+    server: asyncio.Task[None],
+    signals: _Signals,
+    reload: Callable[[], Settings],
 ) -> None:
     """Start what works by itself, then wait for signals and act on them."""
     keeping = await house.query.cache.start()
     proof = asyncio.create_task(_prove(house), name="proof")
+    tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
     by_itself = (proof, server, house.runner.start(), keeping)
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
@@ -131,7 +140,8 @@ async def _until_stopped(
         notify("STOPPING=1", "finishing what was acknowledged")
         _log.info("stopping", state=house.state)
         proof.cancel()
-        await asyncio.wait({proof})
+        tuned.cancel()
+        await asyncio.wait({proof, tuned})
         await house.runner.drain(house.settings.service.stop_s_max / 2)
 
 

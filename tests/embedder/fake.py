@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pi_rag.embedder.curve import GUESS
 from pi_rag.embedder.vectors import normalised
 from pi_rag.errors import DeadlineExceeded, EmbedderUnavailable, PiRagError, Stopping, TokensInvalid
 
@@ -30,6 +31,7 @@ class FakeEmbedder:
         self.dimensions = dimensions
         self.tokens_max = tokens_max
         self.broken: PiRagError | None = None
+        self.curve = GUESS
         self.calls: list[tuple[str, Lane, int]] = []
         """(task, lane, number of texts) of every call that was let in."""
         self._running = False
