@@ -154,12 +154,12 @@ class Place:
         examine_s = self._now_s + self._settings.examine_s
         while True:
             try:
-                batch = await self._next_batch(worker, examine_s - self._now_s)
-                if batch is not None:
-                    if not await self._done(worker, batch):
+                if self._now_s >= examine_s:
+                    if not await self._examined(worker, nursery):
                         return
-                    continue
-                if not await self._examined(worker, nursery):
+                    examine_s = self._now_s + self._settings.examine_s
+                batch = await self._next_batch(worker, examine_s - self._now_s)
+                if batch is not None and not await self._done(worker, batch):
                     return
             except WorkerSilent as error:
                 await self._end_silent(worker, str(error))
@@ -167,7 +167,6 @@ class Place:
             except (LinkLost, PiRagError) as error:
                 self._log.warning("worker_lost", pid=worker.pid, reason=str(error))
                 return
-            examine_s = self._now_s + self._settings.examine_s
 
     async def _next_batch(self, worker: WorkerLink, wait_s: float) -> Batch | None:
         """What this worker should do next; None when nothing came in time.

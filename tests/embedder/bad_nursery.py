@@ -1,10 +1,12 @@
 """A nursery for the tests, without a model, whose first workers misbehave as told.
 
-The order's path says how: `KIND:COUNT` makes the first COUNT workers do KIND, and the later ones well.
+The order's path, or BAD_NURSERY in the environment, says how: `KIND:COUNT` makes the first COUNT workers do
+KIND, and the later ones well.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import select
@@ -26,6 +28,8 @@ from pi_rag.processes.frames import packed, recv_frame, send_frame
 from pi_rag.types import Text
 
 DIMENSIONS = 8
+MIB = 1024 * 1024
+LEAKED: list[bytearray] = []
 DEATHS = {"die": signal.SIGABRT, "killed": signal.SIGKILL}
 STUCK = "stuck"
 """A text over which any worker hangs."""
@@ -47,7 +51,8 @@ def main(argv: list[str]) -> None:
     """As the real one, with `live` below as the workers' life."""
     control, arguments = attach(argv)
     order = Order.from_argument(arguments[0])
-    kind, _, count = order.path.partition(":")
+    kind, _, count = os.environ.get("BAD_NURSERY", order.path).partition(":")
+    faulthandler.enable()
     if kind == "die_at_boot":
         os._exit(3)
     if kind == "silent_at_boot":
@@ -98,6 +103,8 @@ def misbehave(sock: socket.socket, kind: str, asked: wire.Request, bytes_max: in
         time.sleep(600)
     if kind in DEATHS or DEADLY in asked.texts:
         os.kill(os.getpid(), DEATHS.get(kind, signal.SIGABRT))
+    if kind == "leak":
+        LEAKED.append(bytearray(b"x" * MIB))
     if kind == "cut":
         sock.sendall(packed(well(asked), bytes_max)[:-5])
         os._exit(0)

@@ -30,7 +30,7 @@ from pi_rag.errors import (
 )
 from pi_rag.types import Lane, ModelCard
 
-from .bad_nursery import BAD, DIMENSIONS, STUCK, row
+from .bad_nursery import BAD, DEADLY, DIMENSIONS, STUCK, row
 from .waiting import gone, kill, open_files, runs, until, zombies
 
 ROOT = str(Path(__file__).parents[2])
@@ -318,3 +318,132 @@ async def test_a_storm_of_kills_costs_no_answer_and_no_descriptor() -> None:
         await until(lambda: staffed(pool))
         await until(lambda: open_files() == before)
         assert zombies() == []
+
+
+def worker_pids(pool: Pool) -> list[int]:
+    """Of the workers that are there now."""
+    return [worker["pid"] for worker in pool.status()["workers"] if worker["pid"]]
+
+
+async def test_the_innocent_do_not_suffer_for_who_they_travel_with() -> None:
+    """One text of forty ends every worker that gets it: it alone is refused, for its own caller."""
+    async with running("well:0", batch_texts_max=8) as pool:
+        await until(lambda: staffed(pool))
+        calls = [ask(pool, [number, number + 100], lane="ingest") for number in range(40)]
+        guilty = pool.embed([DEADLY], lane="ingest", deadline_s=LONG_S)
+        *answers, verdict = await asyncio.gather(*calls, guilty, return_exceptions=True)
+        for number, rows in enumerate(answers):
+            assert np.array_equal(rows, right([number, number + 100]))  # type: ignore[arg-type]  # not an error
+        assert isinstance(verdict, TextNotEmbedded)
+        assert pool.status()["circuit"] == "closed"
+
+
+async def test_identical_texts_under_way_are_computed_once() -> None:
+    """Thirty callers want the same: one batch, thirty right answers."""
+    async with running("well:0", workers=1) as pool:
+        await until(lambda: staffed(pool))
+        before = pool.status()["batches"]
+        answers = await asyncio.gather(*(ask(pool, [5]) for _ in range(30)))
+        assert all(np.array_equal(rows, right([5])) for rows in answers)
+        assert pool.status()["batches"] - before == 1
+        assert pool.status()["shared"] == 29
+
+
+async def test_a_silent_worker_writes_its_stack_before_it_is_killed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The log says in which line it hung, and that it was asked."""
+    async with running("hang:1", workers=1, silence_s_max=0.3) as pool:
+        assert np.array_equal(await ask(pool, [1]), right([1]))
+        written = capfd.readouterr().err
+        assert "Fatal Python error: Aborted" in written
+        assert "in misbehave" in written
+
+
+@pytest.mark.parametrize(("behaviour", "stop"), [("quiet:1", False), ("well:0", True)])
+async def test_an_idle_worker_that_beats_no_more_is_replaced(behaviour: str, stop: bool) -> None:
+    """Stopped, or never beating: nobody has to give it work to find out."""
+    async with running(behaviour, workers=1, silence_s_max=0.5) as pool:
+        await until(lambda: staffed(pool))
+        [first] = worker_pids(pool)
+        if stop:
+            kill(first, signal.SIGSTOP)
+        await until(lambda: first not in worker_pids(pool) and staffed(pool))
+        assert gone([first])
+
+
+async def test_a_worker_that_beats_lives_on() -> None:
+    """Well beyond the time in which silence would have ended it."""
+    async with running("well:0", workers=1, silence_s_max=0.3, beat_s=0.05) as pool:
+        await until(lambda: staffed(pool))
+        [first] = worker_pids(pool)
+        for _ in range(4):
+            await asyncio.sleep(0.3)  # more than one silence; there is no condition to wait for
+            assert worker_pids(pool) == [first]
+
+
+async def test_a_worker_that_loses_its_mind_is_found_out() -> None:
+    """Its answers are sound vectors, only wrong ones: the canary tells, and a fork that sings takes over."""
+    async with running("lost_its_mind:1", workers=1, examine_s=0.2) as pool:
+        await until(lambda: staffed(pool))
+        [first] = worker_pids(pool)
+        await until(lambda: first not in worker_pids(pool) and staffed(pool))
+        assert np.array_equal(await ask(pool, [3]), right([3]))
+
+
+async def test_a_nursery_whose_forks_cannot_sing_is_replaced() -> None:
+    """No worker of it ever answers anybody; the next nursery's do."""
+    pool = pool_of("never_a_canary:99", workers=1)
+    try:
+        with pytest.raises(EmbedderUnavailable, match="first test"):
+            await pool.start()
+        with pytest.raises(EmbedderUnavailable):
+            await ask(pool, [1])
+        assert pool.status()["batches"] == 0
+    finally:
+        await pool.stop()
+
+
+async def test_too_many_failures_open_the_circuit() -> None:
+    """While it is open, calls fail at once, nothing is started, and the reason says how often it failed."""
+    pool = pool_of("die_before_hello:99", workers=1, circuit_failures_max=3)
+    try:
+        with pytest.raises(EmbedderUnavailable):
+            await pool.start()
+        await until(lambda: "failed 3 times within" in str(pool.status()["reason"]))
+        assert pool.status()["circuit"] == "open"
+        await until(lambda: pool.status()["nursery_pid"] is None)
+        with pytest.raises(EmbedderUnavailable, match="next attempt comes in 30 s"):
+            await ask(pool, [1])
+    finally:
+        await pool.stop()
+
+
+async def test_a_circuit_closes_when_workers_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause is gone, the next attempt goes well, and calls are answered."""
+    pool = pool_of("die_before_hello:99", workers=1, circuit_failures_max=3, circuit_open_s=0.5)
+    try:
+        with pytest.raises(EmbedderUnavailable):
+            await pool.start()
+        await until(lambda: pool.status()["circuit"] == "open")
+        monkeypatch.setenv("BAD_NURSERY", "well:0")
+        await until(lambda: pool.status()["state"] == "ready")
+        assert pool.status()["circuit"] == "closed"
+        assert np.array_equal(await ask(pool, [2]), right([2]))
+    finally:
+        await pool.stop()
+
+
+async def test_a_worker_that_grows_hands_over_to_another() -> None:
+    """The new one has proved itself before the old one goes, so that there is always one; no call fails."""
+    async with running("leak:1", workers=1, examine_s=0.1, growth_mib_max=16) as pool:
+        await until(lambda: staffed(pool))
+        [first] = worker_pids(pool)
+        number = 0
+        while first in worker_pids(pool):
+            assert pool.status()["state"] == "ready"
+            assert np.array_equal(await ask(pool, [number]), right([number]))
+            number += 1
+        await until(lambda: staffed(pool))
+        assert number > 16, "it leaks a mebibyte an answer"
+        assert gone([first])
