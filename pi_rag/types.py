@@ -28,6 +28,9 @@ Mode = Literal["hybrid", "vector", "text"]
 Kind = Literal["text", "markdown", "code", "html", "pdf", "docx"]
 """What a document was before it became text; it chooses the reader and the way it is cut."""
 
+Quantisation = Literal["F32", "F16", "BF16", "Q8_0"]
+"""In which numbers a converted model is kept."""
+
 Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
 """Why an answer was made from less than everything: the closed vocabulary of `degraded`."""
 

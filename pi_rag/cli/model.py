@@ -6,14 +6,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pi_rag.cli import printing
 from pi_rag.cli.parsing import Parser, add_common
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import settings_of
-from pi_rag.host.processor import features
-from pi_rag.models.quantisation import QUANTISATIONS, Quantisation, fastest
+from pi_rag.types import Quantisation
 
 if TYPE_CHECKING:
     from pi_rag.models.shelf import Shelf
@@ -64,7 +63,7 @@ def configure(parser: ArgumentParser) -> None:
     for name in ("pull", "import"):
         made[name].add_argument(
             "--quantisation",
-            choices=QUANTISATIONS,
+            choices=get_args(Quantisation),
             help="numbers of a model that is converted here; the fastest for this processor if not given",
         )
         made[name].add_argument("--force", action="store_true", help="replace one of the same name")
@@ -139,6 +138,9 @@ def _import(shelf: Shelf, args: Namespace) -> None:
 
 
 def _quantisation(args: Namespace) -> Quantisation:
+    from pi_rag.host.processor import features
+    from pi_rag.models.quantisation import fastest
+
     wanted: Quantisation | None = args.quantisation
     return wanted or fastest(features())
 

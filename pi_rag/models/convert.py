@@ -20,9 +20,9 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, PoolingType
 from pi_rag.errors import ModelCorrupt, ModelUnsupported
 from pi_rag.models.folder import BertShape, ModelFolder
 from pi_rag.models.gguf_file import QUERY_PREFIX_KEY, TOKENS_MAX_KEY
-from pi_rag.models.quantisation import Quantisation
 from pi_rag.models.safetensors import SafeTensors
 from pi_rag.models.vocabulary import Vocabulary, read_vocabulary
+from pi_rag.types import Quantisation
 
 if TYPE_CHECKING:
     import numpy.typing as npt

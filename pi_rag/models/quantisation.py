@@ -7,11 +7,8 @@ processors that multiply BF16 by themselves. There BF16 is half as fast again, a
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Literal, get_args
 
-Quantisation = Literal["F32", "F16", "BF16", "Q8_0"]
-
-QUANTISATIONS: tuple[Quantisation, ...] = get_args(Quantisation)
+from pi_rag.types import Quantisation
 
 BF16_FEATURE = "avx512_bf16"
 """As /proc/cpuinfo calls it. A processor without it takes twenty times as long over BF16 as over Q8_0."""

@@ -17,9 +17,8 @@ from pi_rag.errors import ModelCorrupt, ModelError, ModelNotFound, PathNotFound,
 from pi_rag.models import catalogue
 from pi_rag.models.catalogue import KnownModel, PackageSource
 from pi_rag.models.checksum import sha256_of
-from pi_rag.models.quantisation import Quantisation
 from pi_rag.models.shelf import Shelf, card_of_file
-from pi_rag.types import ModelCard
+from pi_rag.types import ModelCard, Quantisation
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all). In all is 0 when it is not known."""

@@ -11,9 +11,9 @@ import pytest
 
 from pi_rag.errors import ModelSourceFailed
 from pi_rag.host.processor import features
-from pi_rag.models.quantisation import Quantisation, fastest
+from pi_rag.models.quantisation import fastest
 from pi_rag.models.shelf import Shelf
-from pi_rag.types import ModelCard
+from pi_rag.types import ModelCard, Quantisation
 from tests.cli.conftest import Run
 from tests.cli.test_printing import Terminal
 

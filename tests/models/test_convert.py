@@ -18,7 +18,7 @@ from pi_rag.models.checksum import sha256_of
 from pi_rag.models.convert import convert
 from pi_rag.models.folder import ModelFolder, read_folder
 from pi_rag.models.gguf_file import read_header
-from pi_rag.models.quantisation import Quantisation
+from pi_rag.types import Quantisation
 from tests.models import llama, seeded
 from tests.models.reference import ReferenceBert
 from tests.models.texts import TEXTS
