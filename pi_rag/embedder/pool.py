@@ -101,11 +101,11 @@ class Pool:
         if self._failure is not None:
             raise self._failure
 
-    async def stop(self) -> None:
-        """Refuse new calls, let running ones end within two seconds, then end every process."""
+    async def stop(self, *, grace_s: float = STOP_GRACE_S) -> None:
+        """Refuse new calls, let running ones end within `grace_s`, then end every process."""
         self._stopping = True
         if self._calls:
-            await asyncio.wait([call.answer for call in self._calls], timeout=STOP_GRACE_S)
+            await asyncio.wait([call.answer for call in self._calls], timeout=grace_s)
         self._fail_all(Stopping("The embedder is stopping."))
         if self._keeper is not None:
             self._keeper.cancel()

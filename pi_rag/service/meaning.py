@@ -17,6 +17,7 @@ from pi_rag.clock import Clock
 from pi_rag.config import EmbedderSettings
 from pi_rag.embedder.curve import Curve
 from pi_rag.embedder.pool import Pool
+from pi_rag.embedder.succession import Succession
 from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, PiRagError
 from pi_rag.store import identity
 from pi_rag.store.store import Store
@@ -68,12 +69,18 @@ class Meaning:
     """The model in use, with its pool; or the reason why there is none."""
 
     def __init__(
-        self, card: ModelCard | None, pool: StartedEmbedder | None, reason: PiRagError | None
+        self,
+        card: ModelCard | None,
+        pool: StartedEmbedder | None,
+        reason: PiRagError | None,
+        maker: bytes | None = None,
     ) -> None:
         assert (pool is None) != (reason is None)
         self.card = card
         self.reason = reason
         """Why documents cannot be taken at all; None where there is a pool, be it one to wait for."""
+        self.maker = maker
+        """Stands for all that decides a query's vector beside its text; None while no model makes any."""
         self._pool = pool
         self.embedder: Embedder = pool or NoMeaning(reason or EmbedderUnavailable("There is no model."))
 
@@ -97,6 +104,11 @@ class Meaning:
         """Stop the pool, if there is one."""
         if self._pool is not None:
             await self._pool.stop()
+
+    async def renew(self, pool: Pool, *, grace_s: float) -> None:
+        """Another pool of the same model takes over without a gap. Raises as Pool.start."""
+        assert isinstance(self._pool, Succession), "only what a pool began can another pool go on with"
+        await self._pool.follow(pool, grace_s=grace_s)
 
     def use(self, curve: Curve) -> None:
         """Compose batches with this curve from now on."""
@@ -128,7 +140,8 @@ async def joined(
         await store.write(identity.claim_fingerprint, fingerprint(card))
     except ModelMismatch as error:
         return Meaning(card, None, error)
-    return Meaning(card, Pool(card, settings, clock, curve), None)
+    pool = Succession(Pool(card, settings, clock, curve))
+    return Meaning(card, pool, None, maker(card, settings, curve.flash_tokens_min))
 
 
 def fingerprint(card: ModelCard) -> Fingerprint:

@@ -29,6 +29,7 @@ from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.service.listener import listening
+from pi_rag.service.renewing import Renewal
 from pi_rag.service.tuning import Start
 from pi_rag.service.web import web
 from pi_rag.store.store import Store
@@ -73,9 +74,7 @@ async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
             store, meaning.embedder, meaning.reason, settings, clock, tokens_max=meaning.tokens_max
         )
         stack.push_async_callback(runner.stop)
-        cache = QueryCache(
-            store, meaning.embedder, _maker(meaning, start), settings.cache, clock, available_mib
-        )
+        cache = QueryCache(store, meaning.embedder, meaning.maker, settings.cache, clock, available_mib)
         stack.push_async_callback(cache.stop)
         query = QueryDesk(
             store,
@@ -86,13 +85,6 @@ async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
             clock=clock,
         )
         yield House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
-
-
-def _maker(meaning: meanings.Meaning, start: Start) -> bytes | None:
-    """What the vectors of queries are kept under; None while no model makes any."""
-    if meaning.card is None or meaning.reason is not None:
-        return None
-    return meanings.maker(meaning.card, start.settings.embedder, start.curve.flash_tokens_min)
 
 
 class _Signals:
@@ -123,6 +115,7 @@ async def _until_stopped(
     keeping = await house.query.cache.start()
     proof = asyncio.create_task(_prove(house), name="proof")
     tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
+    renewal = Renewal(house)
     by_itself = (proof, server, house.runner.start(), keeping)
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
@@ -133,7 +126,7 @@ async def _until_stopped(
             _raise_faults(*by_itself)
             if signals.reload:
                 signals.reload = False
-                _apply(house, gate, reload)
+                _apply(house, gate, reload, renewal)
     finally:
         house.stopping = True
         _bound_the_stop(house.settings.service.stop_s_max)
@@ -142,6 +135,7 @@ async def _until_stopped(
         proof.cancel()
         tuned.cancel()
         await asyncio.wait({proof, tuned})
+        await renewal.stop()
         await house.runner.drain(house.settings.service.stop_s_max / 2)
 
 
@@ -197,8 +191,8 @@ def _tell(status: str, told: str) -> str:
     return status
 
 
-def _apply(house: House, gate: Gate, reload: Callable[[], Settings]) -> None:
-    """Take over what can change without a restart: log level, bounds of requests, search settings."""
+def _apply(house: House, gate: Gate, reload: Callable[[], Settings], renewal: Renewal) -> None:
+    """Take over what can change without a restart: log level, bounds of requests, search, the embedder."""
     try:
         fresh = reload()
     except SettingsInvalid as error:
@@ -207,4 +201,5 @@ def _apply(house: House, gate: Gate, reload: Callable[[], Settings]) -> None:
     log.configure(fresh.service.log_level)
     gate.settings = fresh.service
     house.query.settings = fresh.query
+    renewal.begin(fresh)
     _log.info("settings_reloaded")

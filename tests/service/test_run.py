@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,26 @@ def test_sighup_takes_over_what_can_change_and_keeps_the_rest(tmp_path: Path, mi
         service.client.search("lamp", k=7)
         with pytest.raises(BadInput):
             service.client.search("lamp", k=8)
+
+
+def test_sighup_renews_the_embedder_without_a_gap(tmp_path: Path, minilm: ModelCard) -> None:
+    """More workers at once, while searches go on whole; what would change vectors waits for a restart."""
+    config = tmp_path / "my.toml"
+    config.write_text("[embedder]\nworkers = 1\n")
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path, "PI_RAG_CONFIG": str(config)}) as service:
+        service.client.add_documents(list(islice(workload.documents(5), 3)), wait=True)
+        config.write_text("[embedder]\nworkers = 3\n")
+        os.kill(service.pid, signal.SIGHUP)
+        answers: list[Mapping[str, Any]] = []
+        while "embedder_renewed" not in service.log_text():
+            answers.append(service.client.search(f"lamp number {len(answers)}"))
+        assert answers
+        assert not any(answer["degraded"] for answer in answers)
+        assert len(service.client.status()["embedder"]["workers"]) == 4
+        config.write_text("[embedder]\nworkers = 3\ntokens_max = 300\ntexts_per_call_max = 2\n")
+        os.kill(service.pid, signal.SIGHUP)
+        until(lambda: "begin at a restart" in service.log_text())
+        assert not service.client.search("a lamp")["degraded"]
 
 
 def test_a_stop_under_load_keeps_everything_acknowledged(tmp_path: Path, minilm: ModelCard) -> None:
