@@ -112,6 +112,60 @@ def test_a_folder_that_is_not_there_stops_a_trial_at_once(shell: Shell) -> None:
     assert not (shell.folder / "cache").exists()
 
 
+PIP = """
+echo "CFLAGS=${{CFLAGS-none}} CXXFLAGS=${{CXXFLAGS-none}}" >>"{calls}"
+while [[ $1 != --wheel-dir ]]; do shift; done
+mkdir -p "$2" && touch "$2/llama_cpp_python-${{3#*==}}-py3-none-any.whl"
+"""
+"""A pip that notes the flags it was given, and leaves a wheel."""
+
+
+def built(shell: Shell, machine: str) -> list[str]:
+    """What pip was asked and given while the engine was made for such a machine; nothing if it was there."""
+    before = len(shell.calls)
+    shell.fake("uname", f"echo {machine}")
+    shell.fake("pip", PIP.format(calls=shell.calls_path))
+    done = shell.run("prepare_folders; build_engine pip", CFLAGS="", CXXFLAGS="-O9")
+    assert done.returncode == 0, done.stderr
+    return [call for call in shell.calls[before:] if not call.startswith("uname")]
+
+
+def test_the_engine_is_built_with_flags_on_a_pi_only(shell: Shell) -> None:
+    """On aarch64 the flags of decision 0007 come before what the user's are; elsewhere those stay alone."""
+    assert built(shell, "x86_64")[1] == "CFLAGS= CXXFLAGS=-O9"
+    both = "-fno-math-errno -fno-trapping-math"
+    assert built(shell, "aarch64")[1] == f"CFLAGS={both}  CXXFLAGS=-D__ARM_NEON__=1 {both} -O9"
+
+
+def test_a_wheel_counts_as_there_only_with_the_flags_of_its_build(shell: Shell) -> None:
+    """A wheel is built once; one that was built with other flags is built anew, and past pip's own cache."""
+    assert built(shell, "x86_64")
+    assert not built(shell, "x86_64")
+    asked = built(shell, "aarch64")[0]
+    assert asked.startswith("pip wheel") and "--no-cache-dir" in asked
+    assert not built(shell, "aarch64")
+    assert built(shell, "x86_64")
+
+
+def test_an_engine_of_the_same_version_is_replaced(shell: Shell) -> None:
+    """A venv is given the wheel that was built, also where pip would say that this version is there."""
+    (shell.folder / "venv" / "bin").mkdir(parents=True)
+    shell.fake("pip", f"[[ $1 != wheel ]] || {{ {PIP.format(calls=shell.calls_path)} }}")
+    for name in ("python", "pi-rag"):
+        shell.fake(name)
+    for name in ("python", "pip", "pi-rag"):
+        (shell.folder / "venv" / "bin" / name).symlink_to(shell.fakes / name)
+    done = shell.run('prepare_folders; make_venv "$VENV" "$ROOT/requirements.lock" -e .')
+    assert done.returncode == 0, done.stderr
+    installs = [call for call in shell.calls if call.startswith("pip install")]
+    wheels = f"{shell.folder}/cache/wheels/llama_cpp_python-"
+    assert installs[0].startswith(f"pip install --no-deps --force-reinstall {wheels}")
+    assert installs[1:] == [
+        f"pip install --requirement {ROOT}/requirements.lock",
+        "pip install --no-deps -e .",
+    ]
+
+
 def fake_pi_rag(shell: Shell, search: str = "exit 0") -> None:
     """Put a pi-rag into the venv, and let everything before it succeed."""
     shell.fake("pi-rag", PI_RAG.format(calls=shell.calls_path, search=search))
