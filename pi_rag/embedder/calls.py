@@ -35,6 +35,8 @@ class Call:
         self.lane = lane
         self.deadline_s = deadline_s
         self.answer: asyncio.Future[list[Part]] = asyncio.get_running_loop().create_future()
+        self.items: list[Item] = []
+        """Its texts, as they wait or are at work, perhaps for others too."""
         self._texts = texts
         self._parts: dict[int, Part] = {}
 

@@ -62,6 +62,7 @@ class Lanes:
             else:
                 self._join(item, call)
             item.callers.append((call, number))
+            call.items.append(item)
 
     def take(self, now_s: float, *, ingest: bool, idle_workers: int) -> Batch | None:
         """What a free worker should do now; `ingest` tells whether it may. What nobody wants is dropped."""
@@ -100,8 +101,9 @@ class Lanes:
     def withdraw(self, call: Call) -> None:
         """Forget what still waits for this call alone. It is answered, has failed or has left."""
         self._calls[call.lane].discard(call)
-        for waiting in self._waiting.values():
-            for item in [item for item in waiting if not item.wanted]:
+        for item in call.items:
+            waiting = self._waiting[item.lane, item.task]
+            if item in waiting and not item.wanted:
                 del waiting[item]
                 self._forget(item)
 
