@@ -68,7 +68,7 @@ def measure(args: Namespace) -> Figures:
     chosen_rows = _chosen(rows(model_weights), args)
     alone = {row.name: _alone(row, texts, truth, corpus, data) for row in chosen_rows}
     working = [row for row in chosen_rows if not alone[row.name].failed]
-    rounds, seconds = (1, 0.5) if args.quick else (args.rounds, args.seconds)
+    rounds, seconds = (min(args.rounds, 1), 0.5) if args.quick else (args.rounds, args.seconds)
     with contextlib.ExitStack() as stack:
         runners = [stack.enter_context(Runner(row)) for row in working if rounds]
         figures = timed(runners, texts, rounds, seconds)
@@ -93,6 +93,8 @@ def _alone(row: Row, texts: Texts, truth: Vectors, corpus: Sequence[str], data: 
                 runner.rate(texts.full, 0)
             mean, least = fidelity.cosines(found, truth)
             ndcg10 = fidelity.ndcg10(runner, corpus, data) if corpus and not row.like else None
+            if ndcg10 is not None:
+                print(f"nDCG@10: {ndcg10:.4f}", file=sys.stderr)
             return table.Alone(mean, least, scale.peak_mib, ndcg10, runner.about)
     except PeerFailed as error:
         return table.Alone(failed=str(error))

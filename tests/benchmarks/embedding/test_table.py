@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.embedding.children import PeerFailed
 from benchmarks.embedding.rounds import Timed
-from benchmarks.embedding.rows import CORES, LLAMA_DEFAULT, ONE_WORKER, Row
+from benchmarks.embedding.rows import CORES, DEFAULT, LLAMA_DEFAULT, ONE_WORKER, Row
 from benchmarks.embedding.table import OURS, Alone, figures, ratios
 
 LISTS = ("abstracts", "full", "queries", "mix")
@@ -28,8 +28,8 @@ def test_ratios_are_of_medians_and_leave_out_what_did_not_run() -> None:
     """A disturbed round moves nothing, and nothing is made up."""
     found = ratios({OURS: timed(30.0), LLAMA_DEFAULT: timed(10.0), ONE_WORKER: timed(20.0)})
 
-    assert found["full_to_llama_default"] == pytest.approx(3.0)
-    assert found[f"full_scaling_of_{CORES}_workers"] == pytest.approx(1.5 / CORES, abs=1e-3)
+    assert found[f"{DEFAULT}_full_to_llama_default"] == pytest.approx(3.0)
+    assert found[f"{DEFAULT}_full_scaling_of_{CORES}_workers"] == pytest.approx(1.5 / CORES)
     assert not [name for name in found if "onnx" in name]
     assert ratios({LLAMA_DEFAULT: timed(10.0)}) == {}
 
