@@ -11,6 +11,8 @@ import gguf
 import numpy as np
 import pytest
 
+from pi_rag.embedder.engine import Engine
+from pi_rag.embedder.llama import Model
 from pi_rag.errors import ModelCorrupt, ModelUnsupported
 from pi_rag.models import package
 from pi_rag.models.catalogue import PackageSource, find
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 BGE_TOKENIZER = SHARED_DATA / "bge-small-en-v1.5-tokenizer.json"
 VOCABULARY_CASES = SHARED_DATA / "gguf-vocab" / "ggml-vocab-bert-bge.gguf.inp"
+
+NAUGHTY = SHARED_DATA / "docs" / "hostile" / "naughty-strings" / "blns.json"
 
 needs_shared_data = pytest.mark.skipif(
     not (BGE_TOKENIZER.exists() and VOCABULARY_CASES.exists()),
@@ -101,6 +105,26 @@ def test_minilm_computes_as_published(
 ) -> None:
     """The real MiniLM, mean pooling: every text's vector is that of a float32 forward pass."""
     assert cosine_min_of(minilm_published, tmp_path / "minilm.gguf", quantisation) >= cosine_min
+
+
+@pytest.mark.model
+@pytest.mark.data
+@pytest.mark.skipif(not NAUGHTY.exists(), reason="needs the naughty strings in ../shared/data")
+@pytest.mark.parametrize(("quantisation", "cosine_min"), [("F16", 0.999), ("BF16", 0.999), ("Q8_0", 0.997)])
+def test_naughty_strings_mean_what_the_original_says(
+    minilm_published: Published, tmp_path: Path, quantisation: Quantisation, cosine_min: float
+) -> None:
+    """Each string of the list, through the engine; eight bits round very short texts a little more."""
+    strings = json.loads(NAUGHTY.read_text(encoding="utf-8"))
+    convert(minilm_published.folder, tmp_path / "minilm.gguf", quantisation=quantisation)
+    model = Model.load(str(tmp_path / "minilm.gguf"))
+    engine, reference = Engine(model, 256), ReferenceBert(minilm_published.folder)
+    ids = [model.tokens(text).tolist() for text in strings]
+    right = np.stack([reference.embed([*each[:255], each[-1]] if len(each) > 256 else each) for each in ids])
+    cosines = (engine.embed(strings) * right).sum(axis=1)
+    assert float(cosines.min()) >= cosine_min
+    engine.close()
+    model.close()
 
 
 @pytest.mark.data
