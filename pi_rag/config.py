@@ -175,7 +175,7 @@ class EmbedderSettings:
         "processes",
         "Worker processes that embed documents and, when the others are busy, queries. 0: as many as `pi-rag "
         "tune` found fastest, else one for each core the service may use, four at most. More than cores gain "
-        "nothing; each costs 6 to 10 MiB.",
+        "nothing; each has 6 to 10 MiB of its own.",
         env="PI_RAG_WORKERS",
         low=0,
         high=64,
@@ -309,7 +309,8 @@ class EmbedderSettings:
         5,
         "failures",
         "So many failed starts and crashes within circuit_window_s stop all attempts for circuit_open_s; the "
-        "service answers from words meanwhile.",
+        "service answers from words meanwhile. Workers that somebody killed do not count, nor those that "
+        "ended over one bad text.",
         low=1,
         high=100,
     )

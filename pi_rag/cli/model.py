@@ -12,6 +12,7 @@ from pi_rag.cli import printing
 from pi_rag.cli.parsing import Parser, add_common
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import settings_of
+from pi_rag.errors import RequestInvalid
 from pi_rag.types import Quantisation
 
 if TYPE_CHECKING:
@@ -116,9 +117,25 @@ def _row(card: ModelCard, *, in_use: bool) -> tuple[str, ...]:
 def _pull(shelf: Shelf, args: Namespace) -> None:
     from pi_rag.models.sources import pull
 
+    name = _wanted(shelf, args)
+    before = next((card for card in shelf.cards() if card.name == name), None)
+    if before and args.quantisation not in {None, before.quantisation} and not args.force:
+        raise RequestInvalid(
+            f"{name} is installed in {before.quantisation}.",
+            hint="Replace it with --force. An index that was made with it then needs its own again.",
+        )
     with _Shown() as shown:
-        card = pull(args.name, shelf, shown, quantisation=_quantisation(args), force=args.force)
-    _tell(card, shelf, args)
+        card = pull(name, shelf, shown, quantisation=_quantisation(args, before), force=args.force)
+    _tell(card, shelf, args, before)
+
+
+def _wanted(shelf: Shelf, args: Namespace) -> str:
+    """The model that is named; without a name the default, or with --force the one in use, if it is known."""
+    from pi_rag.models.catalogue import DEFAULT, KNOWN
+
+    in_use = shelf.name_in_use() if args.force else None
+    known = in_use if in_use in {model.name for model in KNOWN} else None
+    return str(args.name or known or DEFAULT)
 
 
 def _import(shelf: Shelf, args: Namespace) -> None:
@@ -131,21 +148,25 @@ def _import(shelf: Shelf, args: Namespace) -> None:
             args.name,
             shown,
             query_prefix=args.query_prefix,
-            quantisation=_quantisation(args),
+            quantisation=_quantisation(args, None),
             force=args.force,
         )
     _tell(card, shelf, args)
 
 
-def _quantisation(args: Namespace) -> Quantisation:
+def _quantisation(args: Namespace, before: ModelCard | None) -> Quantisation:
+    """What is asked for, else what it is kept in already, since an index may be made with that."""
     from pi_rag.host.processor import features
     from pi_rag.models.quantisation import fastest
 
-    wanted: Quantisation | None = args.quantisation
-    return wanted or fastest(features())
+    kept = before.quantisation if before else None
+    wanted: Quantisation = args.quantisation or next(
+        (each for each in get_args(Quantisation) if each == kept), fastest(features())
+    )
+    return wanted
 
 
-def _tell(card: ModelCard, shelf: Shelf, args: Namespace) -> None:
+def _tell(card: ModelCard, shelf: Shelf, args: Namespace, before: ModelCard | None = None) -> None:
     in_use = shelf.name_in_use() == card.name
     if args.json:
         printing.as_json({"model": asdict(card) | {"in_use": in_use}})
@@ -154,6 +175,11 @@ def _tell(card: ModelCard, shelf: Shelf, args: Namespace) -> None:
         f"{card.name} is installed: {card.dimensions} dimensions, {card.quantisation}, "
         f"licence {card.licence or 'unknown'}."
     )
+    if before and before.sha256 != card.sha256:
+        print(
+            f"Its vectors are not those of before ({before.quantisation}): an index made with that needs it "
+            f"again, or a folder of its own (--data)."
+        )
     print(RESTART if in_use else f"Another model is in use. To change: pi-rag model use {card.name}")
 
 

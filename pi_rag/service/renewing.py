@@ -72,9 +72,9 @@ def _why_not(house: House, start: tuning.Start) -> str:
     """Why the service must be restarted for this; empty when it need not."""
     card = house.meaning.card
     if card is None or house.meaning.reason is not None or not isinstance(start.card, ModelCard):
-        return "there is no model to go on with"
+        return "the model that the settings name is not there"
     if start.card.sha256 != card.sha256:
         return "another model begins at a restart"
     if maker(card, start.settings.embedder, start.curve.flash_tokens_min) != house.meaning.maker:
-        return "these settings change vectors, and begin at a restart"
+        return "tokens_max, texts_per_call_max and a new measurement change vectors, and begin at a restart"
     return ""

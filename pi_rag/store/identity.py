@@ -39,7 +39,10 @@ def claim_fingerprint(db: Connection, wanted: Fingerprint) -> None:
 
 def _mismatch(found: Fingerprint, wanted: Fingerprint) -> str:
     what = ", ".join(_differences(found, wanted))
-    return f"The index was made with {found.model_name}, not with {wanted.model_name} (different: {what})."
+    file = "another file of " if found.model_name == wanted.model_name else ""
+    return (
+        f"The index was made with {file}{found.model_name}, not with {wanted.model_name} (different: {what})."
+    )
 
 
 def _differences(one: Fingerprint, other: Fingerprint) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from pi_rag.errors import ModelSourceFailed
 from pi_rag.host.processor import features
+from pi_rag.models.catalogue import DEFAULT
 from pi_rag.models.quantisation import fastest
 from pi_rag.models.shelf import Shelf
 from pi_rag.types import ModelCard, Quantisation
@@ -20,10 +21,10 @@ from tests.cli.test_printing import Terminal
 CONTENT = b"not read by the shelf"
 
 
-def put(shelf: Shelf, name: str) -> ModelCard:
+def put(shelf: Shelf, name: str, quantisation: str = "Q8_0") -> ModelCard:
     """A model on the shelf, with the right checksum."""
     sha256 = hashlib.sha256(CONTENT).hexdigest()
-    card = ModelCard(name, "", sha256, 384, "cls", 512, "", "Q8_0", "a test", "MIT")
+    card = ModelCard(name, "", sha256, 384, "cls", 512, "", quantisation, "a test", "MIT")
     with shelf.workbench(name) as bench:
         (bench / "m.gguf").write_bytes(CONTENT)
         return shelf.put(bench / "m.gguf", card)
@@ -98,7 +99,7 @@ def pulls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         progress("Converting", 1, 4)
         if name == "broken":
             raise ModelSourceFailed("The hub hung up.")
-        return put(shelf, name or "default")
+        return put(shelf, name, quantisation)
 
     monkeypatch.setattr("pi_rag.models.sources.pull", pull)
     return calls
@@ -108,14 +109,27 @@ def test_pull_shows_its_steps_and_what_to_do_next(run: Run, pulls: list[dict[str
     """The first model is in use at once; another one has to be chosen."""
     first = run("model", "pull")
     assert first.err.splitlines() == ["Fetching model.safetensors", "Converting"]
-    assert "default is installed" in first.out
+    assert f"{DEFAULT} is installed" in first.out
     assert "Restart the service" in first.out
     second = run("model", "pull", "other", "--force", "--quantisation", "F16")
     assert "pi-rag model use other" in second.out
     assert pulls == [
-        {"name": "", "force": False, "quantisation": fastest(features())},
+        {"name": DEFAULT, "force": False, "quantisation": fastest(features())},
         {"name": "other", "force": True, "quantisation": "F16"},
     ]
+
+
+def test_a_model_keeps_its_numbers_unless_it_is_told_otherwise(
+    shelf: Shelf, run: Run, pulls: list[dict[str, Any]]
+) -> None:
+    """An index may be made with them: other ones need --force, and fetching it again takes the same."""
+    run("model", "pull", "--quantisation", "F32")
+    refused = run("model", "pull", "--quantisation", "F16")
+    assert refused.code == 2
+    assert "F32" in refused.err and "--force" in refused.err
+    run("model", "use", DEFAULT)
+    run("model", "pull", "--force")
+    assert [each["quantisation"] for each in pulls] == ["F32", "F32"]
 
 
 def test_a_terminal_sees_the_share_of_each_step(
