@@ -121,10 +121,11 @@ class ServiceSettings:
         high=65536,
     )
     embeddings_bulk_max: int = setting(
-        16,
+        4,
         "requests",
-        "Requests for many or long vectors in progress at once. One more is answered `busy`. With "
-        "waiting_max it must be below requests_max, so that searches always find a place.",
+        "Requests for many or long vectors in progress at once. One more is answered `busy`. The answer to "
+        "the largest one takes some 30 MiB of RAM. With waiting_max it must be below requests_max, so that "
+        "searches always find a place.",
         low=1,
         high=1024,
     )
@@ -848,6 +849,11 @@ def _check_relations(settings: Settings) -> None:
             f"service.waiting_max ({service.waiting_max}) and service.embeddings_bulk_max "
             f"({service.embeddings_bulk_max}) must together be below service.requests_max "
             f"({service.requests_max})."
+        )
+    if embedder.batch_kib_max * 2 > embedder.frame_mib_max * 1024:
+        raise SettingsInvalid(
+            f"embedder.batch_kib_max ({embedder.batch_kib_max}) must be at most half of "
+            f"embedder.frame_mib_max ({embedder.frame_mib_max} MiB)."
         )
     if embedder.beat_s * 2 > embedder.silence_s_max:
         raise SettingsInvalid(

@@ -75,7 +75,7 @@ def batch(waiting: Sequence[Waiting], curve: Curve, rules: Rules, *, idle_worker
     """
     if not waiting:
         return []
-    lead = min(range(len(waiting)), key=lambda index: waiting[index].deadline_s)
+    lead = min(range(len(waiting)), key=lambda index: _due_s(waiting[index], rules))
     if waiting[lead].alone:
         return [lead]
     room = min(rules.texts_max, -(-len(waiting) // max(1, idle_workers))) - 1
@@ -88,6 +88,11 @@ def batch(waiting: Sequence[Waiting], curve: Curve, rules: Rules, *, idle_worker
             break
         chosen.append(index)
     return sorted(chosen, key=lambda index: -waiting[index].tokens)
+
+
+def _due_s(text: Waiting, rules: Rules) -> float:
+    """By when it should lead: whoever has time is not passed over for ever by those who have none."""
+    return min(text.deadline_s, text.since_s + rules.ingest_wait_s_max)
 
 
 def _nearest(waiting: Sequence[Waiting], lead: int) -> list[int]:

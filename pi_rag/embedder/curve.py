@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 OVERHEAD_SHARE = 0.02
 """How much of a batch's time the way to the worker and back may take; batches are made so large."""
@@ -17,7 +18,7 @@ Points = tuple[tuple[int, float], ...]
 """(tokens, milliseconds), ascending in tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     """Milliseconds for one text alone, by its tokens, [CLS] and [SEP] included."""
 
@@ -28,7 +29,7 @@ class Curve:
     frame_ms: float
     """The way to a worker and back, apart from what is computed there."""
 
-    @property
+    @cached_property
     def flash_tokens_min(self) -> int:
         """The length from which flash attention is the faster, and stays so."""
         slower = [tokens for tokens, ms in self.flash if ms >= _at(self.plain, tokens)]

@@ -15,7 +15,7 @@ from pi_rag.embedder import wire
 from pi_rag.embedder.order import CONTROL_BYTES_MAX, Order
 from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
-from pi_rag.processes.frames import FrameError, FrameTooLarge, FrameTruncated, read_frame, write_frame
+from pi_rag.processes.frames import FrameError, FrameTooLarge, FrameTruncated, packed, read_frame
 
 NURSERY = "pi_rag.embedder.nursery"
 
@@ -26,6 +26,9 @@ CODE_S_MAX = 1.0
 
 STACK_S_MAX = 1.0
 """How long a silent worker has to write down its stack. One that is stopped cannot, and is killed then."""
+
+LOOKS = 4
+"""A silence is looked at so often before it is one."""
 
 
 class LinkLost(Exception):
@@ -70,8 +73,9 @@ class WorkerLink:
         when its answer is larger than it may be.
         """
         try:
-            await write_frame(self._writer, payload, self._bytes_max)
-        except FrameTruncated as error:
+            # Not drained: one frame is all that can be on its way, and who has stopped would never take it.
+            self._writer.write(packed(payload, self._bytes_max))
+        except ConnectionError as error:
             raise LinkLost(str(error)) from error
         await asyncio.wait({self.speaking})
         return self.heard()
@@ -117,14 +121,21 @@ class WorkerLink:
 
     async def _next_word(self) -> bytes:
         """The next frame that is more than a beat."""
-        while True:
-            try:
-                async with asyncio.timeout(self._silence_s_max):
-                    payload = await read_frame(self._reader, self._bytes_max)
-            except TimeoutError:
-                raise WorkerSilent(f"It has been silent for {self._silence_s_max:g} s.") from None
-            if payload != wire.BEAT:
-                return payload
+        while (payload := await self._next_frame()) == wire.BEAT:
+            pass
+        return payload
+
+    async def _next_frame(self) -> bytes:
+        reading = asyncio.ensure_future(read_frame(self._reader, self._bytes_max))
+        try:
+            # In several looks: when it was we who stood still, the worker has spoken by the next one.
+            for _ in range(LOOKS):
+                await asyncio.wait({reading}, timeout=self._silence_s_max / LOOKS)
+                if reading.done():
+                    return reading.result()
+        finally:
+            reading.cancel()
+        raise WorkerSilent(f"It has been silent for {self._silence_s_max:g} s.")
 
 
 class NurseryLink:

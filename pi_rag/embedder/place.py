@@ -38,6 +38,9 @@ be the kernel, which is short of memory because of this very text."""
 COSINE_MIN = 0.999
 """How near the canary's vector must stay to what it was. The same worker gives it bit by bit."""
 
+EXAMINE_AGAIN_S = 1.0
+"""How long an examination is put off while another worker is examined."""
+
 
 class CircuitOpen(Exception):
     """Too many failures in too short a time: the nursery and all its workers are to be left alone a while."""
@@ -120,7 +123,9 @@ class Place:
             # Perhaps the nursery is dying. Then this place is cancelled while it waits, and none of those
             # who wait for a worker need to hear of it: the next nursery is on its way.
             await asyncio.sleep(backoff.failed())
-            self._could_not_start(EmbedderUnavailable(str(error)))
+            if backoff.failures > 1:
+                # A single one may have been killed before it could sing; that is nobody's fault.
+                self._could_not_start(EmbedderUnavailable(str(error)))
         except (VectorInvalid, WorkerSilent) as error:
             # What a fresh fork cannot do, its nursery has unlearnt.
             nursery.kill()
@@ -154,7 +159,10 @@ class Place:
         examine_s = self._now_s + self._settings.examine_s
         while True:
             try:
-                if self._now_s >= examine_s:
+                if self._now_s >= examine_s and self._staff.examining.locked():
+                    # Somebody else is at it, and may be hanging: there is work to do meanwhile.
+                    examine_s = self._now_s + EXAMINE_AGAIN_S
+                elif self._now_s >= examine_s:
                     if not await self._examined(worker, nursery):
                         return
                     examine_s = self._now_s + self._settings.examine_s
@@ -163,9 +171,14 @@ class Place:
                     return
             except WorkerSilent as error:
                 await self._end_silent(worker, str(error))
+                self._circuit.failed(self._now_s)
+                self._check_circuit()
                 return
             except (LinkLost, PiRagError) as error:
                 self._log.warning("worker_lost", pid=worker.pid, reason=str(error))
+                if not (isinstance(error, LinkLost) and await worker.was_killed()):
+                    self._circuit.failed(self._now_s)
+                    self._check_circuit()
                 return
 
     async def _next_batch(self, worker: WorkerLink, wait_s: float) -> Batch | None:
@@ -207,7 +220,8 @@ class Place:
             return True
         except PiRagError as error:
             self._blame(batch, error)
-        except asyncio.CancelledError:
+        except BaseException:
+            # Cancelled, or a fault of ours: whatever it is, these texts must not be forgotten.
             self._staff.put_back(batch)
             raise
         else:
@@ -244,15 +258,16 @@ class Place:
     def _blame(self, batch: Batch, error: PiRagError) -> None:
         """Another worker gets the texts, each alone so that the guilty one is found, or it is found now."""
         self._log.warning("worker_failed", reason=error.message, texts=len(batch.items))
-        self._circuit.failed(self._now_s)
         for item in batch.items:
             item.faults += 1
             item.alone = True
-        [*_, last] = batch.items
-        if len(batch.items) == 1 and last.faults >= FAULTS_MAX:
+        first = batch.items[0]
+        if len(batch.items) == 1 and first.faults >= FAULTS_MAX:
             # Two workers that had proved themselves: it was the text, and they are forgiven.
-            self._circuit.forgive(last.faults)
-            last.fail(error)
+            self._circuit.forgive(first.faults - 1)
+            first.fail(error)
+        else:
+            self._circuit.failed(self._now_s)
         self._staff.put_back(batch)
 
     def _refuse(self, batch: Batch, error: PiRagError) -> None:
@@ -268,12 +283,20 @@ class Place:
         async with self._staff.examining:
             self._life.move("examined")
             await self._prove(worker, nursery.canary)
-            if await self._grown(worker):
-                self._successor = await self._born(nursery)
+            if await self._grown(worker) and await self._relieved(nursery):
                 self._life.move("leaving")
                 return False
             self._life.move("idle")
             return True
+
+    async def _relieved(self, nursery: NurseryLink) -> bool:
+        """Whether another is there to take over. Who has grown still answers: better than nobody."""
+        try:
+            self._successor = await self._born(nursery)
+        except (LinkLost, WorkerSilent, OSError, PiRagError) as error:
+            self._log.warning("worker_not_relieved", reason=str(error))
+            return False
+        return True
 
     async def _grown(self, worker: WorkerLink) -> bool:
         """Whether its private memory has grown too much since it was first examined."""

@@ -55,8 +55,15 @@ class Pool:
     """Implements types.Embedder with worker processes. One event loop, in the main thread."""
 
     def __init__(
-        self, card: ModelCard, settings: EmbedderSettings, clock: Clock, curve: Curve = GUESS
+        self,
+        card: ModelCard,
+        settings: EmbedderSettings,
+        clock: Clock,
+        curve: Curve = GUESS,
+        *,
+        flash_tokens_min: int | None = None,
     ) -> None:
+        """`flash_tokens_min` None follows from the curve; a text's vector depends on it."""
         self._card = card
         self._settings = settings
         self._clock = clock
@@ -69,8 +76,8 @@ class Pool:
             open_s=settings.circuit_open_s,
         )
         self._staff = Staff(_lanes(settings, curve), clock, self._news)
-        # For the pool's whole life, whatever curve comes later: a text's vector depends on it.
-        self._flash_tokens_min = curve.flash_tokens_min
+        # For the pool's whole life, whatever curve comes later.
+        self._flash_tokens_min = flash_tokens_min or curve.flash_tokens_min
         ingests = [True] * settings.workers_wanted + [False] * settings.query_workers
         self._staff.places = [Place(self._staff, self._circuit, settings, ingests=each) for each in ingests]
         self._calls: set[Call] = set()
@@ -79,6 +86,8 @@ class Pool:
         self._failure: PiRagError | None = None
         self._settled = asyncio.Event()
         self._stopping = False
+        self._ending = False
+        """Python 3.11 may lose a cancel in a TaskGroup that fails in the same moment; this is not lost."""
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -99,18 +108,22 @@ class Pool:
         self._keeper = asyncio.create_task(self._keep_nursery(), name="embedder")
         await self._settled.wait()
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.again()
 
     async def stop(self, *, grace_s: float = STOP_GRACE_S) -> None:
         """Refuse new calls, let running ones end within `grace_s`, then end every process."""
         self._stopping = True
-        if self._calls:
-            await asyncio.wait([call.answer for call in self._calls], timeout=grace_s)
-        self._fail_all(Stopping("The embedder is stopping."))
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait({self._keeper})
-            self._keeper = None
+        try:
+            if self._calls:
+                await asyncio.wait([call.answer for call in self._calls], timeout=grace_s)
+        finally:
+            # Also when cancelled, which only means that there is no time for grace.
+            self._ending = True
+            self._fail_all(Stopping("The embedder is stopping."))
+            if self._keeper is not None:
+                self._keeper.cancel()
+                await asyncio.wait({self._keeper})
+                self._keeper = None
 
     async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         """Shape (len(texts), dimensions), unit rows in the order of `texts`; at most `deadline_s` from now.
@@ -156,12 +169,8 @@ class Pool:
         if not texts:
             return []
         now_s = self._clock.monotonic_s()
-        prepared = [
-            (calls.encoded(text, task, self._frame_bytes_max), calls.tokens_about(text, self._tokens_max))
-            for text in texts
-        ]
-        call = Call(task, len(prepared), lane, now_s + deadline_s)
-        self._staff.lanes.admit(call, prepared, now_s)
+        call = Call(task, len(texts), lane, now_s + deadline_s)
+        self._staff.lanes.admit(call, [self._prepared(text, task) for text in texts], now_s)
         self._calls.add(call)
         self._staff.dispatch()
         try:
@@ -172,6 +181,11 @@ class Pool:
         finally:
             self._calls.discard(call)
             self._staff.lanes.withdraw(call)
+
+    def _prepared(self, text: Text, task: wire.Task) -> tuple[bytes, int]:
+        """As it will travel, and its tokens."""
+        encoded = calls.encoded(text, task, self._frame_bytes_max)
+        return encoded, calls.tokens_about(text, task, self._tokens_max)
 
     def _check_open(self, deadline_s: float) -> None:
         if self._stopping:
@@ -200,7 +214,11 @@ class Pool:
                 # A fault of ours must not leave the service without an embedder until it is restarted.
                 self._log.exception("embedder_fault")
                 self._failed(InternalError("The embedder's own bookkeeping failed."))
-            wait_s, _ = backoff.wait_s, backoff.failed()
+            if self._ending:
+                return
+            # The wait is for the failures before this one: the first nursery to follow comes at once.
+            wait_s = backoff.wait_s
+            backoff.failed()
             await self._pause(max(wait_s, self._circuit.wait_s(self._clock.monotonic_s())))
 
     async def _pause(self, wait_s: float) -> None:

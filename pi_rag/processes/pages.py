@@ -11,8 +11,8 @@ MADV_DONTNEED = 4
 def give_back(address: int, length: int) -> int:
     """Drop the whole pages within a range of private anonymous memory; bytes that were given back.
 
-    They read as zero afterwards. What must not change is therefore memory that holds zeros already, and a
-    range that is no such memory of this process is left alone: the caller loses nothing but the saving.
+    They read as zero afterwards: the caller must know that zeros are what is there, and that nobody else
+    writes to it. Where the kernel refuses, nothing changes and 0 is returned.
     """
     page = mmap.PAGESIZE
     first = -(-address // page) * page

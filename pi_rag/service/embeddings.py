@@ -91,6 +91,8 @@ async def _while_connected(connection: Request, work: Coroutine[Any, Any, T]) ->
     finally:
         gone.cancel()
         answer.cancel()
+        # Its place is free only then; a client that comes back at once should find it so.
+        await asyncio.wait({answer, gone})
 
 
 class Desk:

@@ -115,7 +115,7 @@ async def _until_stopped(
     keeping = await house.query.cache.start()
     proof = asyncio.create_task(_prove(house), name="proof")
     tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
-    renewal = Renewal(house)
+    renewal = Renewal(house, start)
     by_itself = (proof, server, house.runner.start(), keeping)
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())

@@ -14,7 +14,7 @@ from pi_rag import log
 from pi_rag.config import Settings
 from pi_rag.embedder.choice import Tuning, applied, chosen
 from pi_rag.embedder.curve import GUESS, Curve
-from pi_rag.embedder.tuned import Measured, Tuned, found, key_of, save
+from pi_rag.embedder.tuned import Key, Measured, Tuned, found, key_of, save
 from pi_rag.embedder.tuner import NICE_BEHIND_ALL, Assignment, measure
 from pi_rag.errors import ModelError, NotFound, PiRagError
 from pi_rag.models.shelf import Shelf
@@ -43,6 +43,8 @@ class Start:
     settings: Settings
     """With the workers and threads that are really used."""
     curve: Curve = GUESS
+    key: Key | None = None
+    """What a measurement would be kept under; None without a model."""
     why: str = ""
     """Why the machine should be measured; empty where that has been done, or cannot be."""
 
@@ -53,11 +55,12 @@ def at_start(settings: Settings) -> Start:
         card = Shelf(settings.models_path).current(settings.embedder.model)
     except (ModelError, NotFound) as error:
         return Start(error, settings, _decided(settings, None))
-    tuned, why = found(settings.tuning_path, key_of(card, settings.embedder))
+    key = key_of(card, settings.embedder)
+    tuned, why = found(settings.tuning_path, key)
     if tuned is None:
-        return Start(card, settings, _decided(settings, None), why=why)
+        return Start(card, settings, _decided(settings, None), key=key, why=why)
     tuning = chosen(tuned.measured, settings.embedder)
-    return Start(card, settings, _decided(settings, tuning), tuning.curve, why)
+    return Start(card, settings, _decided(settings, tuning), tuning.curve, key, why)
 
 
 def _decided(settings: Settings, tuning: Tuning | None) -> Settings:
@@ -80,7 +83,8 @@ async def keep_tuned(house: House, start: Start, *, how: Measure = measure) -> N
         tuning = chosen(measured, as_set)
         house.meaning.use(tuning.curve)
         _tell(start, tuning, measured)
-        tuned = Tuned(key_of(start.card, as_set), measured)
+        assert start.key is not None, "where there is a model there is a key"
+        tuned = Tuned(start.key, measured)
         await asyncio.to_thread(save, start.as_set.tuning_path, tuned)
     except PiRagError as error:
         _log.warning("tune_failed", why=start.why, code=error.code, reason=error.message)

@@ -34,7 +34,7 @@ DEATHS = {"die": signal.SIGABRT, "killed": signal.SIGKILL}
 STUCK = "stuck"
 """A text over which any worker hangs."""
 DEADLY = "deadly"
-"""A text over which any worker crashes."""
+"""How a text begins over which any worker crashes."""
 
 
 class BadNursery(Nursery):
@@ -85,6 +85,8 @@ def live(sock: socket.socket, kind: str, order: Order) -> None:
         asked = wire.parsed_request(payload)
         if asked.texts == [CANARY] and not _falls_silent(kind, proven):
             send_frame(sock, well(asked), bytes_max)
+            if kind == "die_idle":
+                os.kill(os.getpid(), signal.SIGSEGV)
             if kind == "speak_unasked":
                 send_frame(sock, b"listen to me", bytes_max)
             proven = True
@@ -101,7 +103,7 @@ def misbehave(sock: socket.socket, kind: str, asked: wire.Request, bytes_max: in
     """Answer as the kind does; most of them answer wrong."""
     if kind == "hang" or STUCK in asked.texts:
         time.sleep(600)
-    if kind in DEATHS or DEADLY in asked.texts:
+    if kind in DEATHS or any(str(text).startswith(DEADLY) for text in asked.texts):
         os.kill(os.getpid(), DEATHS.get(kind, signal.SIGABRT))
     if kind == "leak":
         LEAKED.append(bytearray(b"x" * MIB))

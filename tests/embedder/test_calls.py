@@ -91,9 +91,11 @@ def test_token_ids_travel_as_they_are() -> None:
 
 def test_a_text_costs_no_more_than_the_window() -> None:
     """Token ids are counted, text is estimated."""
-    assert tokens_about((1, 2, 3), 256) == 5
-    assert tokens_about("a word or two", 256) == 5
-    assert tokens_about("x" * 100_000, 256) == 256
+    assert tokens_about((1, 2, 3), "embed", 256) == 5
+    assert tokens_about("a word or two", "embed", 256) == 5
+    assert tokens_about("x" * 100_000, "embed", 256) == 256
+    assert tokens_about("x" * 3_000, "count", 256) == 0, "counting is next to nothing"
+    assert tokens_about("x" * 100_000, "count", 256) == 25
 
 
 def test_no_parts_stack_to_no_rows() -> None:

@@ -55,6 +55,12 @@ def test_the_most_urgent_leads_and_its_like_go_with_it() -> None:
     assert [text.tokens for text in composed(waiting)] == [21, 20]
 
 
+def test_who_has_waited_long_is_not_passed_over_by_who_is_in_a_hurry() -> None:
+    """A passage with ten minutes to go leads after five seconds of texts with one minute."""
+    patient = Text(90, deadline_s=600.0, since_s=0.0)
+    assert composed([Text(10, deadline_s=60.0, since_s=1.0), patient]) == [patient]
+
+
 def test_idle_workers_share_what_waits() -> None:
     """Two texts and two free workers are two batches, three are two and one."""
     assert len(composed([Text(10)] * 2, idle_workers=2)) == 1
@@ -95,7 +101,8 @@ def test_every_batch_is_within_its_bounds(waiting: list[Text], idle_workers: int
     assert bool(chosen) == bool(waiting)
     if not chosen:
         return
-    assert min(text.deadline_s for text in waiting) == min(text.deadline_s for text in chosen)
+    due_s = [min(text.deadline_s, text.since_s + RULES.ingest_wait_s_max) for text in waiting]
+    assert min(due_s) == min(min(text.deadline_s, text.since_s + RULES.ingest_wait_s_max) for text in chosen)
     assert [text.tokens for text in chosen] == sorted((text.tokens for text in chosen), reverse=True)
     if len(chosen) > 1:
         assert len(chosen) <= RULES.texts_max

@@ -228,3 +228,5 @@ async def _play(script: list[str]) -> None:
     for call, names in calls:
         assert await call.answer == [int(name) for name in names]
     assert waiting.queued() == {"query": 0, "ingest": 0}
+    assert not waiting._known, "a text that stayed behind would swallow later callers"
+    assert waiting._ingest_workers == 0

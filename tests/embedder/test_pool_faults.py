@@ -447,3 +447,64 @@ async def test_a_worker_that_grows_hands_over_to_another() -> None:
         await until(lambda: staffed(pool))
         assert number > 16, "it leaks a mebibyte an answer"
         assert gone([first])
+
+
+async def test_a_stopped_worker_that_takes_no_more_bytes_is_noticed_too() -> None:
+    """A text larger than its socket holds does not keep anybody waiting for it to be read."""
+    async with running("well:0", workers=1, silence_s_max=0.5) as pool:
+        await until(lambda: staffed(pool))
+        [first] = worker_pids(pool)
+        asked = asyncio.create_task(pool.embed(["1" + " " * 900_000], lane="ingest", deadline_s=LONG_S))
+        kill(first, signal.SIGSTOP)
+        assert np.array_equal(await asked, right([1]))
+        assert gone([first])
+
+
+async def test_several_bad_texts_at_once_do_not_switch_everybody_off() -> None:
+    """Each is refused for itself, beside texts that are answered, and the circuit stays closed."""
+    async with running("well:0", workers=4, circuit_failures_max=5) as pool:
+        await until(lambda: staffed(pool))
+        bad = [pool.embed([f"{DEADLY} {n}"], lane="ingest", deadline_s=LONG_S) for n in range(4)]
+        good = [ask(pool, [number]) for number in range(5)]
+        verdicts = await asyncio.gather(*bad, *good, return_exceptions=True)
+        assert all(isinstance(verdict, TextNotEmbedded) for verdict in verdicts[:4])
+        for number, rows in enumerate(verdicts[4:]):
+            assert np.array_equal(rows, right([number]))  # type: ignore[arg-type]  # not an error
+        assert pool.status()["circuit"] == "closed"
+
+
+async def test_workers_that_die_without_being_asked_anything_are_counted() -> None:
+    """They prove themselves and are gone: that is not tried hundreds of times a second."""
+    pool = pool_of("die_idle:999", workers=1, circuit_failures_max=3)
+    try:
+        await pool.start()
+        await until(lambda: pool.status()["circuit"] == "open")
+        assert pool.status()["restarts"] <= 10
+    finally:
+        await pool.stop()
+
+
+async def test_one_kill_before_a_worker_is_proven_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place tries again before anybody is told."""
+    async with running("die_before_hello:1", workers=1) as pool:
+        assert np.array_equal(await ask(pool, [1]), right([1]))
+
+
+async def test_who_has_grown_stays_when_no_other_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is short then: the one there is goes on answering, and nobody sees an error."""
+    async with running("leak:1", workers=1, examine_s=0.1, growth_mib_max=4) as pool:
+        await until(lambda: staffed(pool))
+        [first] = worker_pids(pool)
+        refused = asyncio.Event()
+
+        async def no_fork(*_: object) -> links.WorkerLink:
+            refused.set()
+            raise OSError(12, "Cannot allocate memory")
+
+        monkeypatch.setattr(links.NurseryLink, "fork", no_fork)
+        number = 0
+        while not refused.is_set():
+            assert np.array_equal(await ask(pool, [number]), right([number]))
+            number += 1
+        assert np.array_equal(await ask(pool, [1000]), right([1000]))
+        assert worker_pids(pool) == [first]

@@ -40,7 +40,7 @@ def card(minilm: ModelCard) -> ModelCard:
 def start(card: ModelCard, settings: Settings) -> Start:
     """One that found nothing."""
     settings.data_path.mkdir(parents=True, exist_ok=True)
-    return Start(card, settings, settings, why=NEVER)
+    return Start(card, settings, settings, key=key_of(card, settings.embedder), why=NEVER)
 
 
 def of_model(settings: Settings, card: ModelCard, *, workers: int = 0) -> Settings:
