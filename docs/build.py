@@ -37,8 +37,8 @@ A name that does not exist is refused, and the nearest one that does is named.
 
 A change holds from the next start. `systemctl reload pi-rag` (SIGHUP) takes over at once: the log level, the
 settings of searches, and of the service `requests_max`, `request_mib_max`, `request_s_max` and, within a
-body, `silence_s_max`. Of the embedder, what changes no vector begins within seconds and without a gap: a new set of
-workers takes over. What else was changed there waits for a restart, and the log says so.
+body, `silence_s_max`. Of the embedder, what changes no vector begins within seconds and without a gap: a new
+set of workers takes over. What else was changed there waits for a restart, and the log says so.
 """
 
 TOML_HEAD = """\
