@@ -176,7 +176,7 @@ class EmbedderSettings:
         "processes",
         "Worker processes that embed documents and, when the others are busy, queries. 0: as many as `pi-rag "
         "tune` found fastest, else one for each core the service may use, four at most. More than cores gain "
-        "nothing; each has 6 to 10 MiB of its own.",
+        "nothing; each has about 8 MiB of its own.",
         env="PI_RAG_WORKERS",
         low=0,
         high=64,
