@@ -16,7 +16,7 @@ from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError, QueryEmpty, QueryTooLong
 from pi_rag.query_cache import Origin, QueryCache
-from pi_rag.rank import Fused, Ranked, reciprocal_rank
+from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
 from pi_rag.store import search
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean

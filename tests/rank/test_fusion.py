@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.rank import reciprocal_rank
+from pi_rag.rank.fusion import reciprocal_rank
 
 ids = st.lists(st.integers(0, 30), unique=True, max_size=12)
 
