@@ -1,6 +1,7 @@
 """Searching: by meaning, by words, and the passages that were found.
 
-Each way gives (chunk_id, score) with the best first; fusing them is somebody else's thinking (`rank/fusion.py`).
+Each way gives (chunk_id, score) with the best first; fusing them is somebody else's thinking
+(`rank/fusion.py`).
 """
 
 from __future__ import annotations
