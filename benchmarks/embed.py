@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.child import PeerFailed
 from benchmarks.embedding import fidelity, promises, table
-from benchmarks.embedding.children import PeerFailed, Runner, Scale
+from benchmarks.embedding.children import Runner, Scale
 from benchmarks.embedding.rounds import timed
 from benchmarks.embedding.rows import AS_SHIPPED, DEFAULT, Row, rows
 from benchmarks.embedding.texts import ABSTRACT_TOKENS, Texts, chosen, cut

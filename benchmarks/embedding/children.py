@@ -6,9 +6,7 @@ It knows the protocol of `peer.py` and nothing of what is behind it.
 from __future__ import annotations
 
 import base64
-import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,71 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.embedding.environment import CACHE, ROOT, peers_python
+from benchmarks.child import Child
 from benchmarks.embedding.rows import Row
+from benchmarks.environment import peers_python
 from pi_rag.host.memory import pss_mib
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
 
-LOG = CACHE / "embed" / "children.log"
 OWN = [sys.executable, "-m", "benchmarks.embedding.own"]
 WEIGH_EVERY_S = 0.25
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-
-class PeerFailed(Exception):
-    """A row cannot be measured here; its text says why."""
-
-
-class Child:
-    """One process that answers orders."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        LOG.parent.mkdir(parents=True, exist_ok=True)
-        environ = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
-        with LOG.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environ,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-
-    def send(self, order: Mapping[str, Any]) -> None:
-        """Begin an order. Raises PeerFailed."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-        except OSError as error:
-            raise PeerFailed(f"it ended: {error}") from error
-
-    def answer(self) -> Mapping[str, Any]:
-        """Wait for its answer. Raises PeerFailed."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise PeerFailed(f"it ended with {self.process.wait()}; see {LOG.relative_to(ROOT)}")
-        answer: Mapping[str, Any] = json.loads(line)
-        if "failed" in answer:
-            raise PeerFailed(answer["failed"])
-        return answer
-
-    def end(self) -> None:
-        """Close its input and wait until it is gone."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
 
 
 @dataclass(frozen=True)
@@ -117,7 +61,9 @@ class Runner:
     def start(self) -> None:
         """Start and open every process. Raises PeerFailed."""
         order = self.row.order()
-        command = OWN if self.row.own else [str(peers_python()), str(Path(__file__).with_name("peer.py"))]
+        command = (
+            OWN if self.row.own else [str(peers_python("peers")), str(Path(__file__).with_name("peer.py"))]
+        )
         self._children = [Child(command) for _ in range(self.row.processes)]
         self.about = self._all([order] * len(self._children))[0]["about"]
 

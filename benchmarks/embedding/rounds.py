@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.embedding.children import PeerFailed, Runner
+from benchmarks.child import PeerFailed
+from benchmarks.embedding.children import Runner
 from benchmarks.embedding.texts import Texts
 
 P50, P95 = 50, 95

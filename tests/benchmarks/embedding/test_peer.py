@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.child import Child, PeerFailed
 from benchmarks.embedding import peer
-from benchmarks.embedding.children import Child, PeerFailed
 
 PEER = [sys.executable, peer.__file__]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.embedding.children import PeerFailed
+from benchmarks.child import PeerFailed
 from benchmarks.embedding.rounds import Timed
 from benchmarks.embedding.rows import CORES, DEFAULT, LLAMA_DEFAULT, ONE_WORKER, Row
 from benchmarks.embedding.table import OURS, Alone, figures, ratios
