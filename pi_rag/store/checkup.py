@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import apsw
 
 from pi_rag.errors import StoreDamaged
-from pi_rag.store import Connection, vectors
+from pi_rag.store import Connection
 from pi_rag.store.rows import value
 
 PROGRESS_STEPS = 10_000
@@ -33,11 +33,12 @@ _PAIRS = (
         "SELECT id FROM documents WHERE chunk_count <> "
         "(SELECT count(*) FROM chunks WHERE document_id = documents.id)",
     ),
-)
-
-_VECTOR_PAIRS = (
-    ("passages without a vector", "SELECT id FROM chunks EXCEPT SELECT chunk_id FROM chunks_vec"),
-    ("vectors without a passage", "SELECT chunk_id FROM chunks_vec EXCEPT SELECT id FROM chunks"),
+    ("passages without a vector", "SELECT id FROM chunks EXCEPT SELECT chunk_id FROM vectors"),
+    ("vectors without a passage", "SELECT chunk_id FROM vectors EXCEPT SELECT id FROM chunks"),
+    (
+        "vectors of another width than the first",
+        "SELECT chunk_id FROM vectors WHERE length(vector) <> (SELECT length(vector) FROM vectors LIMIT 1)",
+    ),
 )
 
 
@@ -86,9 +87,7 @@ def _references(db: Connection) -> Iterator[str]:
 
 
 def _counted(db: Connection) -> Iterator[str]:
-    for what, sql in _PAIRS + (_VECTOR_PAIRS if vectors.exists(db) else ()):
+    for what, sql in _PAIRS:
         number = value(db, f"SELECT count(*) FROM ({sql})")
         if number:
             yield f"{number} {what}"
-    if not vectors.exists(db) and value(db, "SELECT EXISTS (SELECT 1 FROM chunks)"):
-        yield "there are passages, but no vector table"

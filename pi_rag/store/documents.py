@@ -50,10 +50,8 @@ def put(
 
 def known_vectors(db: Connection, text_hashes: Sequence[bytes]) -> dict[bytes, bytes]:
     """The vectors that are stored for these hashes, bit by bit. Those that are not known are left out."""
-    if not vectors.exists(db):
-        return {}
     sql = """
-        SELECT embedding FROM chunks CROSS JOIN chunks_vec ON chunks_vec.chunk_id = chunks.id
+        SELECT vector FROM chunks CROSS JOIN vectors ON vectors.chunk_id = chunks.id
         WHERE text_hash = ? LIMIT 1
     """
     found = {text_hash: value(db, sql, (text_hash,)) for text_hash in text_hashes}
@@ -124,8 +122,6 @@ def _id_of(db: Connection, collection: str, source: str) -> int | None:
 def _forget_passages(db: Connection, document_id: int) -> None:
     """Remove a document's passages from the three places that hold them."""
     found = all_rows(db, "SELECT id FROM chunks WHERE document_id = ?", (document_id,))
-    chunk_ids = [chunk_id for (chunk_id,) in found]
-    vectors.remove(db, chunk_ids)
     db.executemany("DELETE FROM chunks_fts WHERE rowid = ?", found)
     db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
 

@@ -1,8 +1,4 @@
-"""Which model made the vectors. Vectors of two models cannot be compared, so a different one is refused.
-
-The vector table lives and dies with this fact: it is made, as wide as the model, when a fingerprint is
-claimed.
-"""
+"""Which model made the vectors. Vectors of two models cannot be compared, so a different one is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 
 from pi_rag.errors import ModelMismatch
-from pi_rag.store import Connection, vectors
+from pi_rag.store import Connection
 from pi_rag.store.rows import value
 from pi_rag.types import Fingerprint
 
@@ -33,7 +29,6 @@ def claim_fingerprint(db: Connection, wanted: Fingerprint) -> None:
         return
     if found is not None and value(db, "SELECT EXISTS (SELECT 1 FROM chunks)"):
         raise ModelMismatch(_mismatch(found, wanted))
-    vectors.create(db, wanted.dimensions)
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_KEY, json.dumps(asdict(wanted))))
 
 

@@ -1,8 +1,7 @@
 """The schema, as small numbered steps. A step is appended, never edited: databases out there have taken it.
 
 Step n turns schema version n-1 into n. All pending steps and the new version number are one transaction, so a
-failing step leaves the old schema. The vector table is not made here: its width is known only with the model
-(see `identity.py`).
+failing step leaves the old schema.
 """
 
 from __future__ import annotations
@@ -145,6 +144,38 @@ def s07_text_hashes(db: Connection) -> None:
     """)
 
 
+def s08_vectors(db: Connection) -> None:
+    """Vectors in an ordinary table, which finds a few of them ten times as fast as sqlite-vec's own.
+
+    The virtual table of older databases is emptied into it. It was made with the first model, so a fresh
+    database has none.
+    """
+    db.execute("""
+        CREATE TABLE vectors (
+            chunk_id INTEGER PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE,
+            vector BLOB NOT NULL
+        ) STRICT;
+    """)
+    if db.table_exists("main", "chunks_vec"):
+        db.execute("""
+            INSERT INTO vectors SELECT chunk_id, embedding FROM chunks_vec
+                WHERE chunk_id IN (SELECT id FROM chunks);
+            DROP TABLE chunks_vec;
+        """)
+
+
+def s09_index_journal(db: Connection) -> None:
+    """Which passages went since the snapshot of the RAM index was made, as long as there is one."""
+    db.execute("""
+        CREATE TABLE removed_chunks (chunk_id INTEGER PRIMARY KEY) STRICT;
+        CREATE TRIGGER chunks_removed AFTER DELETE ON chunks
+        WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'index_snapshot')
+        BEGIN
+            INSERT OR IGNORE INTO removed_chunks VALUES (old.id);
+        END;
+    """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -153,6 +184,8 @@ STEPS: tuple[Step, ...] = (
     s05_jobs,
     s06_query_vectors,
     s07_text_hashes,
+    s08_vectors,
+    s09_index_journal,
 )
 
 

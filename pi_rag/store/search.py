@@ -25,13 +25,12 @@ def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
     All are compared, so the answer is exact, and a scope is applied before the k are chosen. Raises
     VectorInvalid for a vector of another width, FilterInvalid.
     """
-    within, bindings = _within("chunk_id", scope)
+    within, bindings = ("", []) if scope.everything else chunk_ids(scope)
     model = identity.fingerprint(db)
     if model is None:
         return []
     vectors.check_size(vector, 1, model.dimensions)
-    sql = f"SELECT chunk_id, distance FROM chunks_vec WHERE embedding MATCH ? AND k = ? {within}"
-    rows = all_rows(db, sql, (vector, min(k, vectors.K_MAX), *bindings))
+    rows = vectors.nearest(db, vector, k, within, bindings)
     return [(chunk_id, _cosine(distance)) for chunk_id, distance in rows]
 
 

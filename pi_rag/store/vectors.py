@@ -1,42 +1,21 @@
-"""The vector table of sqlite-vec: one unit vector for each passage, under the passage's number.
+"""The vectors: one unit vector for each passage, under the passage's number.
 
-It knows no documents. Its width is fixed when it is made; `identity.py` decides when that is.
+They are the truth of every search by meaning; whatever is faster only proposes.
+
+They lie in an ordinary table, and sqlite-vec's function measures: docs/decisions/0008-vectors.md says why not
+in its virtual table. It knows no documents.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from pi_rag.errors import VectorInvalid
 from pi_rag.store import Connection
+from pi_rag.store.rows import Row, all_rows
 
 FLOAT_BYTES = 4
-
-ROWS_PER_BLOCK = 256
-"""sqlite-vec keeps vectors in blocks and frees only a block that is wholly empty. A block of 256 x 384 floats
-fits the second-level cache of a Pi 5; larger ones scan a fifth faster elsewhere, but never get empty."""
-
-K_MAX = 4096
-"""sqlite-vec refuses a larger k."""
-
-
-def create(db: Connection, dimensions: int) -> None:
-    """Make the table anew, without a row. L2 on unit vectors orders as cosine does, and is a tenth faster."""
-    drop(db)
-    db.execute(
-        "CREATE VIRTUAL TABLE chunks_vec USING vec0 (chunk_id INTEGER PRIMARY KEY, "
-        f"embedding float[{int(dimensions)}] distance_metric=L2, chunk_size={ROWS_PER_BLOCK})"
-    )
-
-
-def drop(db: Connection) -> None:
-    """Remove the table and all vectors."""
-    db.execute("DROP TABLE IF EXISTS chunks_vec")
-
-
-def exists(db: Connection) -> bool:
-    """Whether a model has been claimed, so that there is a table at all."""
-    return db.table_exists("main", "chunks_vec")
 
 
 def check_size(vectors: bytes, count: int, dimensions: int) -> None:
@@ -49,14 +28,41 @@ def check_size(vectors: bytes, count: int, dimensions: int) -> None:
 
 
 def add(db: Connection, chunk_ids: Sequence[int], vectors: bytes, dimensions: int) -> None:
-    """Store one row of `vectors` (float32, little-endian) for each passage. Raises VectorInvalid."""
+    """Store one row of `vectors` (float32, little-endian) for each passage. Raises VectorInvalid.
+
+    They go with their passages: the foreign key removes them.
+    """
     check_size(vectors, len(chunk_ids), dimensions)
     width = dimensions * FLOAT_BYTES
     rows = ((chunk_id, vectors[i * width : (i + 1) * width]) for i, chunk_id in enumerate(chunk_ids))
-    db.executemany("INSERT INTO chunks_vec (chunk_id, embedding) VALUES (?, ?)", rows)
+    db.executemany("INSERT INTO vectors (chunk_id, vector) VALUES (?, ?)", rows)
 
 
-def remove(db: Connection, chunk_ids: Sequence[int]) -> None:
-    """Forget passages, one by one: sqlite-vec would scan the whole table for a list."""
-    if chunk_ids:
-        db.executemany("DELETE FROM chunks_vec WHERE chunk_id = ?", ((chunk_id,) for chunk_id in chunk_ids))
+def of(db: Connection, chunk_ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    """(chunk_id, vector) of these passages, ascending. Those that are gone by now are left out."""
+    sql = """
+        SELECT chunk_id, vector FROM json_each(?) AS wanted
+        CROSS JOIN vectors ON chunk_id = wanted.value
+    """
+    return [(row[0], row[1]) for row in all_rows(db, sql, (json.dumps(sorted(chunk_ids)),))]
+
+
+def nearest(
+    db: Connection, vector: bytes, k: int, within: str = "", bindings: Sequence[str] = ()
+) -> list[Row]:
+    """(chunk_id, length of the difference) of the `k` nearest to `vector`, nearest first; exact.
+
+    `within` is a SELECT of the passages that count; empty: all do. Equal ones go by number.
+    """
+    some = f"WHERE chunk_id IN ({within})" if within else ""
+    sql = f"""
+        SELECT chunk_id, vec_distance_l2(vector, ?) AS distance FROM vectors {some}
+        ORDER BY distance, chunk_id LIMIT ?
+    """
+    return all_rows(db, sql, (vector, *bindings, k))
+
+
+def nearest_of(db: Connection, vector: bytes, k: int, chunk_ids: Sequence[int]) -> list[Row]:
+    """As `nearest`, among these passages."""
+    wanted = json.dumps(sorted(chunk_ids))
+    return nearest(db, vector, k, "SELECT value FROM json_each(?)", (wanted,))

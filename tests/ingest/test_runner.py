@@ -325,7 +325,7 @@ def embedded_texts(embedder: FakeEmbedder) -> int:
 
 async def stored_vectors(store: Store) -> dict[str, bytes]:
     """The vector of each passage by its text."""
-    sql = "SELECT text, embedding FROM chunks JOIN chunks_vec ON chunk_id = chunks.id"
+    sql = "SELECT text, vector FROM chunks JOIN vectors ON chunk_id = chunks.id"
     return {row[0]: row[1] for row in await store.read(all_rows, sql)}
 
 

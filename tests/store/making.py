@@ -63,6 +63,15 @@ def document(
     return NewDocument(collection, source, title, "text", text, digest, metadata or {})
 
 
+def add_as_once(db: Connection, chunk_id: int, vector: bytes) -> None:
+    """A vector as it lay before schema 8: in sqlite-vec's virtual table."""
+    db.execute(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS chunks_vec USING vec0 (chunk_id INTEGER PRIMARY KEY, "
+        f"embedding float[{DIMENSIONS}] distance_metric=L2, chunk_size=256)"
+    )
+    db.execute("INSERT INTO chunks_vec (chunk_id, embedding) VALUES (?, ?)", (chunk_id, vector))
+
+
 def put(
     db: Connection,
     source: str,

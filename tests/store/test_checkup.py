@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from pi_rag.errors import StoreDamaged
-from pi_rag.store import Connection, checkup, vectors
+from pi_rag.store import Connection, checkup
 from pi_rag.store.rows import value
 from tests.store.making import put
 
@@ -29,7 +29,7 @@ def test_a_whole_database_has_no_problem(db: Connection) -> None:
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [
-        ("DELETE FROM chunks_vec WHERE chunk_id = 1", "1 passages without a vector"),
+        ("DELETE FROM vectors WHERE chunk_id = 1", "1 passages without a vector"),
         ("DELETE FROM chunks_fts WHERE rowid = 1", "1 passages without words"),
         ("INSERT INTO chunks_fts (rowid, body) VALUES (99, 'x')", "1 words without a passage"),
         ("DELETE FROM chunks WHERE id = 1", "1 vectors without a passage"),
@@ -38,7 +38,10 @@ def test_a_whole_database_has_no_problem(db: Connection) -> None:
         ("DELETE FROM documents", "2 passages without a document"),
         ("DELETE FROM documents", "1 texts without a document"),
         ("DELETE FROM documents", "chunks row 1 refers to a row of documents that is not there"),
-        ("DROP TABLE chunks_vec", "there are passages, but no vector table"),
+        (
+            "UPDATE vectors SET vector = x'00' WHERE chunk_id = 2",
+            "1 vectors of another width than the first",
+        ),
         ("UPDATE chunks_fts_data SET block = x'00' WHERE id > 10", "corruption found"),
     ],
 )
@@ -53,7 +56,7 @@ def test_every_harm_is_found(db: Connection, harm: str, problem: str) -> None:
 def test_a_checkup_changes_nothing(db: Connection) -> None:
     """Whoever repairs must decide to."""
     put(db, "a", ["tea", "milk"])
-    vectors.remove(db, [1])
+    db.execute("DELETE FROM vectors WHERE chunk_id = 1")
     before = value(db, "SELECT total_changes()")
     assert checkup.check(db) == checkup.check(db) == ["1 passages without a vector"]
     assert value(db, "SELECT total_changes()") == before

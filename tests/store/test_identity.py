@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pi_rag.errors import ModelMismatch
-from pi_rag.store import Connection, documents, identity, search, vectors
+from pi_rag.store import Connection, documents, identity, search
 from pi_rag.types import Scope
 from tests.store.making import FINGERPRINT, axis, put
 
@@ -19,7 +19,7 @@ def test_a_claim_is_remembered(db: Connection) -> None:
 
 
 def test_the_same_model_may_come_again_and_keeps_the_vectors(db: Connection) -> None:
-    """Every start claims; only the first one makes the table."""
+    """Every start claims; none of them forgets anything."""
     put(db, "a", ["tea"], vectors=axis(0))
     identity.claim_fingerprint(db, FINGERPRINT)
     assert len(search.by_vector(db, axis(0), 1, Scope())) == 1
@@ -58,10 +58,8 @@ def test_an_emptied_index_takes_another_model_of_another_width(db: Connection) -
     assert [score for _, score in search.by_vector(db, axis(1) + bytes(32), 5, Scope())] == [1.0]
 
 
-def test_without_a_claim_there_is_no_vector_table(db: Connection) -> None:
-    """Its width is known only with the model."""
+def test_without_a_claim_nothing_is_near(db: Connection) -> None:
+    """No model, no meaning; it is no error."""
     db.execute("DELETE FROM meta")
-    vectors.drop(db)
     assert identity.fingerprint(db) is None
-    assert not vectors.exists(db)
     assert search.by_vector(db, axis(0), 1, Scope()) == []
