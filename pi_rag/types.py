@@ -211,6 +211,39 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """What a document of a job says that other documents have said already."""
+
+    source: str
+    chunks: int
+    """How many passages the document has."""
+    near_duplicates: int
+    """How many of them are near-duplicates of passages of other documents."""
+    of_source: str
+    """The document that most of these repeat."""
+    of_documents: int
+    """How many documents they repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedText:
+    """Two documents of which the first repeats passages of the second."""
+
+    document_id: int
+    collection: str
+    source: str
+    of_document_id: int
+    of_collection: str
+    of_source: str
+    passages: int
+    """How many passages of the first are near-duplicates of passages of the second."""
+    chunk_count: int
+    """How many passages the first has in all."""
+    similarity: float
+    """The mean cosine similarity of the near-duplicates with what they repeat."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
     """A job as it stands."""
 

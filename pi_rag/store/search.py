@@ -31,7 +31,7 @@ def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
         return []
     vectors.check_size(vector, 1, model.dimensions)
     rows = vectors.nearest(db, vector, k, within, bindings)
-    return [(chunk_id, _cosine(distance)) for chunk_id, distance in rows]
+    return [(chunk_id, cosine(distance)) for chunk_id, distance in rows]
 
 
 def by_words(
@@ -76,6 +76,6 @@ def _within(column: str, scope: Scope) -> tuple[str, list[str]]:
     return f"AND {column} IN ({sql})", bindings
 
 
-def _cosine(distance: float) -> float:
+def cosine(distance: float) -> float:
     """Cosine similarity of two unit vectors from the length of their difference."""
     return 1.0 - distance * distance / 2.0
