@@ -1,4 +1,4 @@
-"""A bounded cache in RAM: values by key, each with its size in bytes, never more of them than allowed.
+"""A bounded cache in RAM: values by key, each with its size in bytes, never more than allowed of either.
 
 Room is made by taking out what was used longest ago (`lru`) or least often (`lfu`; of those, what was used
 longest ago). What is older than its time is gone before anybody can see it. It knows nothing of what it
@@ -8,6 +8,7 @@ holds; time comes from the clock it is given.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -49,9 +50,12 @@ class CacheStats:
 class Cache(Generic[V]):
     """Values by key within `bytes_max`, for one thread. Every operation takes constant time, or nearly."""
 
-    def __init__(self, *, bytes_max: int, policy: Policy, ttl_s: float, clock: Clock) -> None:
+    def __init__(
+        self, *, bytes_max: int, policy: Policy, ttl_s: float, clock: Clock, entries_max: int = sys.maxsize
+    ) -> None:
         """`ttl_s` counts from when a value was put, however often it is used."""
         self._bytes_max = bytes_max
+        self._entries_max = entries_max
         self._policy = policy
         self._ttl_s = ttl_s
         self._clock = clock
@@ -84,9 +88,9 @@ class Cache(Generic[V]):
         self._drop_expired(now_s)
         old = self._remove(key) if key in self._entries else None
         size += ENTRY_BYTES
-        if size > self._bytes_max:
+        if size > self._bytes_max or not self._entries_max:
             return
-        while self._bytes + size > self._bytes_max:
+        while self._bytes + size > self._bytes_max or len(self._entries) == self._entries_max:
             self._evict()
         entry = Entry(value, size, uses + (old.uses if old else 0), put_s=now_s, used_s=now_s)
         self._entries[key] = entry
@@ -97,6 +101,15 @@ class Cache(Generic[V]):
         """Up to `count` entries that were used most; of equals, those used last. Not a use of them."""
         self._drop_expired(self._clock.monotonic_s())
         return heapq.nlargest(count, self._entries.items(), key=lambda each: (each[1].uses, each[1].used_s))
+
+    def entries(self) -> list[tuple[bytes, Entry[V]]]:
+        """All there are. Not a use of them."""
+        self._drop_expired(self._clock.monotonic_s())
+        return list(self._entries.items())
+
+    def drop(self, key: bytes) -> None:
+        """Forget one that is there."""
+        self._remove(key)
 
     def shed(self) -> int:
         """Forget everything, at once. Returns how many bytes that was."""

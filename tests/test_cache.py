@@ -44,6 +44,7 @@ class Naive:
 
     policy: Policy
     bytes_max: int
+    entries_max: int
     kept: dict[bytes, Kept] = field(default_factory=dict)
     turn: int = 0
     evictions: int = 0
@@ -62,9 +63,12 @@ class Naive:
         self._expire(now_s)
         old = self.kept.pop(key, None)
         size += ENTRY_BYTES
-        if size > self.bytes_max:
+        if size > self.bytes_max or self.entries_max == 0:
             return
-        while sum(each.size for each in self.kept.values()) + size > self.bytes_max:
+        while (
+            sum(each.size for each in self.kept.values()) + size > self.bytes_max
+            or len(self.kept) == self.entries_max
+        ):
             del self.kept[min(self.kept, key=self._standing)]
             self.evictions += 1
         self.turn += 1
@@ -87,12 +91,14 @@ KEYS = st.integers(0, 7).map(lambda number: bytes([number]))
 class BesideTheModel(RuleBasedStateMachine):
     """The same deeds done to both, which must never differ."""
 
-    @initialize(policy=st.sampled_from(["lru", "lfu"]), room=st.integers(0, 4))
-    def begin(self, policy: Policy, room: int) -> None:
+    @initialize(policy=st.sampled_from(["lru", "lfu"]), room=st.integers(0, 4), entries=st.integers(0, 4))
+    def begin(self, policy: Policy, room: int, entries: int) -> None:
         self.time = Time()
         bytes_max = room * (ENTRY_BYTES + 100)
-        self.cache: Cache[int] = Cache(bytes_max=bytes_max, policy=policy, ttl_s=TTL_S, clock=self.time)
-        self.model = Naive(policy, bytes_max)
+        self.cache: Cache[int] = Cache(
+            bytes_max=bytes_max, policy=policy, ttl_s=TTL_S, clock=self.time, entries_max=entries
+        )
+        self.model = Naive(policy, bytes_max, entries)
         self.asked = self.found = 0
 
     @rule(key=KEYS)
@@ -110,6 +116,15 @@ class BesideTheModel(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 4.0, 9.5, 10.0, 25.0]))
     def wait(self, seconds: float) -> None:
         self.time.now_s += seconds
+
+    @rule(key=KEYS)
+    def drop(self, key: bytes) -> None:
+        there = key in {held for held, _ in self.cache.entries()}
+        self.model._expire(self.time.now_s)
+        assert there == (key in self.model.kept)
+        if there:
+            self.cache.drop(key)
+            del self.model.kept[key]
 
     @rule()
     def shed(self) -> None:

@@ -23,6 +23,7 @@ from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreDamaged
 from pi_rag.store import Connection, checkup, connection, folder, migrations, versions
 from pi_rag.store.pool import Pool
+from pi_rag.store.touched import Touched
 from pi_rag.store.translate import translated
 from pi_rag.store.writer import Writer
 
@@ -70,8 +71,12 @@ class Store:
             "sqlite_version": apsw.sqlite_lib_version(),
             "sqlite_vec_version": connection.sqlite_vec_version(),
         }
+        self._touched = Touched(db)
         self._writer = Writer(
-            db, wal_bytes_max=settings.wal_mib_max * 2**20, busy_ms_max=int(settings.busy_s_max * 1000)
+            db,
+            wal_bytes_max=settings.wal_mib_max * 2**20,
+            busy_ms_max=int(settings.busy_s_max * 1000),
+            after_commit=self._touched.committed,
         )
         self._readers = Pool(
             partial(connection.open_reader, path, settings),
@@ -96,6 +101,13 @@ class Store:
         Raises Stopping when closing, DiskFull, StoreDamaged and their siblings, or what `fn` raises.
         """
         return await self._writer.run(lambda db: fn(db, *args, **kwargs))
+
+    def generation(self, collection: str | None) -> int:
+        """Another number as soon as a write that touched the collection is acknowledged; None: any write.
+
+        Whoever keeps an answer takes it before asking: what is read after that is at least as new.
+        """
+        return self._touched.generation(collection)
 
     def stats(self) -> dict[str, Any]:
         """What the store is made of and how it fares; JSON-able. Sizes are read from the folder's entries."""

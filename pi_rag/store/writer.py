@@ -46,9 +46,19 @@ def transaction(db: Connection, job: Callable[[Connection], T]) -> T:
 class Writer:
     """The one writing connection, for one event loop."""
 
-    def __init__(self, db: Connection, *, wal_bytes_max: int, busy_ms_max: int) -> None:
-        """Takes over `db`: from now on only this object's thread uses it."""
+    def __init__(
+        self,
+        db: Connection,
+        *,
+        wal_bytes_max: int,
+        busy_ms_max: int,
+        after_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Takes over `db`: from now on only this object's thread uses it, and calls `after_commit`, which
+        knows of a write before whoever asked for it does.
+        """
         self._db = db
+        self._after_commit = after_commit
         self._wal_bytes_max = wal_bytes_max
         self._busy_ms_max = busy_ms_max
         self._page_bytes = int(db.execute("PRAGMA page_size").get)
@@ -100,6 +110,7 @@ class Writer:
             if isinstance(error, StoreDamaged):
                 self._damage = error  # writing on would make it worse
             raise
+        self._after_commit()
         self._numbers["writes"] += 1
         self._checkpoint(checkpoint_mode(self._wal_pages * self._page_bytes, self._wal_bytes_max))
         return result
