@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
-from pi_rag.store import Connection, identity, vectors
+from pi_rag.store import Connection, duplicates, identity, vectors
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import Chunk, Counts, DocumentRow, NewDocument
@@ -120,7 +120,8 @@ def _id_of(db: Connection, collection: str, source: str) -> int | None:
 
 
 def _forget_passages(db: Connection, document_id: int) -> None:
-    """Remove a document's passages from the three places that hold them."""
+    """Remove a document's passages from the places that hold them."""
+    duplicates.release(db, document_id)
     found = all_rows(db, "SELECT id FROM chunks WHERE document_id = ?", (document_id,))
     db.executemany("DELETE FROM chunks_fts WHERE rowid = ?", found)
     db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
@@ -154,11 +155,13 @@ def _collection(db: Connection, name: str) -> int:
 
 def _write_chunk(db: Connection, document_id: int, title: str, chunk: Chunk, text_hash: bytes | None) -> int:
     sql = """
-        INSERT INTO chunks (document_id, seq, start, end, page, heading, text, token_count, text_hash)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO chunks (document_id, seq, start, end, page, heading, text, token_count,
+                            text_hash, copy_hash)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
     place = (document_id, chunk.seq, chunk.start, chunk.end, chunk.page)
-    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count, text_hash))
+    hashes = (text_hash, duplicates.copy_hash(chunk.text))
+    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count, *hashes))
     chunk_id = db.last_insert_rowid()
     db.execute(
         "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)",

@@ -176,6 +176,37 @@ def s09_index_journal(db: Connection) -> None:
     """)
 
 
+def s10_duplicates(db: Connection) -> None:
+    """Which passages say nearly what an older one says. Passages from before have no hash of their words.
+
+    An original is older than what repeats it, so links cannot make a circle.
+    """
+    db.execute("""
+        ALTER TABLE chunks ADD COLUMN copy_hash INTEGER;
+        CREATE INDEX chunks_by_copy_hash ON chunks (copy_hash) WHERE copy_hash IS NOT NULL;
+        CREATE TABLE duplicates (
+            chunk_id INTEGER PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE,
+            of_chunk_id INTEGER NOT NULL REFERENCES chunks (id) ON DELETE CASCADE,
+            document_id INTEGER NOT NULL,
+            of_document_id INTEGER NOT NULL,
+            similarity REAL NOT NULL,
+            CHECK (of_chunk_id < chunk_id)
+        ) STRICT;
+        CREATE INDEX duplicates_by_original ON duplicates (of_chunk_id);
+        CREATE INDEX duplicates_by_documents ON duplicates (document_id, of_document_id, similarity);
+        CREATE TABLE job_duplicates (
+            id INTEGER PRIMARY KEY,
+            job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            source TEXT NOT NULL,
+            chunks INTEGER NOT NULL,
+            near_duplicates INTEGER NOT NULL,
+            of_source TEXT NOT NULL,
+            of_documents INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX job_duplicates_by_job ON job_duplicates (job_id, near_duplicates);
+    """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -186,6 +217,7 @@ STEPS: tuple[Step, ...] = (
     s07_text_hashes,
     s08_vectors,
     s09_index_journal,
+    s10_duplicates,
 )
 
 
