@@ -82,6 +82,14 @@ class QueryCache:
             self._cache.put(key, made, len(made))
         return made, "miss"
 
+    def follow(self, embedder: Embedder, maker: bytes) -> None:
+        """Another model makes the vectors from now on; those of the one before are of no more use."""
+        self._cache.shed()
+        self._saved, self._on = {}, False
+        self._embedder, self._maker = embedder, maker
+        if self._keeping is not None and self._keeping.done():  # there was nothing to look after until now
+            self._keeping = asyncio.create_task(self._keep(), name="cache")
+
     async def start(self) -> asyncio.Task[None]:
         """Load what was kept, then look after it. The task ends at once when the cache is off."""
         if self._maker is not None and not self._bytes_max:

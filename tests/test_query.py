@@ -1,5 +1,6 @@
 """The story of a search, over a real store and a strict fake embedder."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -250,3 +251,64 @@ async def test_a_passage_forgotten_meanwhile_is_left_out(
     answer = await desk.search(Question("cat dog tax"))
 
     assert {hit.passage.source for hit in answer.hits} == {"dogs.md", "money.md"}
+
+
+class Turning(ThreeMeanings):
+    """Its index becomes another model's while it makes a vector."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.store = store
+        self.turns = 1
+
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> "Vectors":
+        made = await super().embed(texts, lane=lane, deadline_s=deadline_s)
+        if self.turns:
+            self.turns -= 1
+            await self.store.write(identity.write, NEXT)
+        return made
+
+
+THREE = Fingerprint("three", "0" * 64, "mean", "", 3, 1)
+NEXT = Fingerprint("next", "1" * 64, "mean", "", 3, 1)
+
+
+@pytest.fixture
+async def turning(store: Store) -> AsyncIterator[tuple[QueryDesk, Turning, QueryCache]]:
+    """A desk that says whose vectors it asks for, before an index that changes hands."""
+    embedder = Turning(store)
+    cache = QueryCache(store, embedder, b"three", CacheSettings(), SystemClock(), lambda: None)
+    await cache.start()
+    desk = QueryDesk(
+        store, cache, query_prefix="", query_s_max=0.2, settings=QuerySettings(), clock=SystemClock()
+    )
+    desk.adopt("old: ", THREE)
+    yield desk, embedder, cache
+    await cache.stop()
+
+
+async def test_a_vector_meets_only_the_index_of_its_model(
+    turning: tuple[QueryDesk, Turning, QueryCache],
+) -> None:
+    """When the index is swapped under a search, it asks the model that follows, and the answer is whole."""
+    desk, embedder, cache = turning
+    follower = ThreeMeanings()
+    searching = asyncio.create_task(desk.search(Question("cat", mode="vector")))
+    while embedder.turns:
+        await asyncio.sleep(0)
+    cache.follow(follower, b"next")
+    desk.adopt("new: ", NEXT)
+    answer = await searching
+
+    assert answer.degraded == ()
+    assert answer.hits[0].passage.source == "pets.md"
+    assert (embedder.asked[0], follower.asked) == ("old: cat", ["new: cat"])
+
+
+async def test_where_no_model_follows_words_answer(turning: tuple[QueryDesk, Turning, QueryCache]) -> None:
+    """A vector of another model is not compared, however long it takes; the answer says what is missing."""
+    desk, _, _ = turning
+    answer = await desk.search(Question("cat"))
+
+    assert list(answer.degraded) == ["model_mismatch"]
+    assert answer.hits[0].passage.source == "pets.md"

@@ -305,3 +305,26 @@ def test_the_changes_lead_from_what_is_saved_to_what_is_wanted(
     assert right.isdisjoint(each.hash for each in (*changes.new, *changes.used))
     assert bool(changes) == (saved != wanted)
     assert isinstance(changes, query_vectors.Changes)
+
+
+async def test_another_model_begins_with_nothing_of_the_one_before(
+    store: Store, embedder: FakeEmbedder
+) -> None:
+    """Once it follows, every vector is its own, on the disk too, and also where there was no model."""
+    follower = FakeEmbedder(dimensions=8)
+    await follower.start()
+    async with caching(store, embedder, maker=None) as cache:
+        nothing = await ask(cache, "lamp")
+        cache.follow(embedder, MAKER)
+        await cache.look()
+        before = await ask(cache, "lamp", "lamp")
+        await cache.save()
+        cache.follow(follower, b"n" * 16)
+        fresh, origin = await cache.vector("lamp", deadline_s=1.0)
+        await cache.look()
+        after = await ask(cache, "lamp", "lamp")
+        kept = await store.read(uses)
+
+    assert (nothing, before, after) == (["off"], ["miss", "hit"], ["miss", "hit"])
+    assert (len(fresh), origin) == (8 * 4, "off")
+    assert kept == []

@@ -25,22 +25,38 @@ def claim_fingerprint(db: Connection, wanted: Fingerprint) -> None:
     Raises ModelMismatch when there are passages of another model.
     """
     found = fingerprint(db)
-    if found is not None and not _differences(found, wanted):
+    if found is not None and not differences(found, wanted):
         return
     if found is not None and value(db, "SELECT EXISTS (SELECT 1 FROM chunks)"):
         raise ModelMismatch(_mismatch(found, wanted))
-    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_KEY, json.dumps(asdict(wanted))))
+    write(db, wanted)
+
+
+def expect(db: Connection, made_by: Fingerprint | None) -> None:
+    """Raise ModelMismatch unless the vectors of this index are comparable with one of `made_by`.
+
+    Called first in the transaction that compares, it keeps a query's vector from another model's table,
+    whenever the tables are swapped. None asks for nothing.
+    """
+    found = fingerprint(db)
+    if found is not None and made_by is not None and differences(found, made_by):
+        raise ModelMismatch(_mismatch(found, made_by))
+
+
+def write(db: Connection, of: Fingerprint) -> None:
+    """Note what made the vectors. Who calls it has seen to it that it did."""
+    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_KEY, json.dumps(asdict(of))))
 
 
 def _mismatch(found: Fingerprint, wanted: Fingerprint) -> str:
-    what = ", ".join(_differences(found, wanted))
+    what = ", ".join(differences(found, wanted))
     file = "another file of " if found.model_name == wanted.model_name else ""
     return (
         f"The index was made with {file}{found.model_name}, not with {wanted.model_name} (different: {what})."
     )
 
 
-def _differences(one: Fingerprint, other: Fingerprint) -> list[str]:
+def differences(one: Fingerprint, other: Fingerprint) -> list[str]:
     """What sets their vectors apart. The name does not: a model may be renamed."""
     names = [field.name for field in fields(Fingerprint) if field.name != "model_name"]
     return [name for name in names if getattr(one, name) != getattr(other, name)]

@@ -63,3 +63,11 @@ def test_without_a_claim_nothing_is_near(db: Connection) -> None:
     db.execute("DELETE FROM meta")
     assert identity.fingerprint(db) is None
     assert search.by_vector(db, axis(0), 1, Scope()) == []
+
+
+def test_a_vector_is_expected_to_be_of_this_index(db: Connection) -> None:
+    """Its own model's is, under whatever name; another's is refused, also where there are no passages yet."""
+    identity.expect(db, replace(FINGERPRINT, model_name="other"))
+    identity.expect(db, None)
+    with pytest.raises(ModelMismatch, match="model_sha256"):
+        identity.expect(db, replace(FINGERPRINT, model_sha256="1" * 64))
