@@ -433,6 +433,68 @@ class StoreSettings:
 
 
 @dataclass(frozen=True)
+class IndexSettings:
+    """The RAM index, which proposes the passages that exact vectors decide on."""
+
+    kind: str = setting(
+        "auto",
+        "name",
+        "auto: a few bits of each number, in RAM. exact: none; every search reads all vectors. signs: one "
+        "bit of each number, in numpy. hnsw: a graph, for those with RAM to spend and few changes; it needs the "
+        "extra `pi-rag[hnsw]`.",
+        choices=("auto", "exact", "signs", "hnsw"),
+    )
+    bits: int = setting(
+        0,
+        "bits",
+        "Bits of each number that `auto` keeps: 2, 3 or 4. Fewer take less RAM and need more candidates. "
+        "0: as many as memory_mib_max allows.",
+        low=0,
+        high=4,
+    )
+    memory_mib_max: int = setting(
+        128,
+        "MiB",
+        "RAM for the index. When 4 bits do not fit, 3 and 2 are tried: 2 bits take 100 MiB for a million "
+        "passages of 384 numbers. Beyond that all vectors are read for each search, and status says so.",
+        low=1,
+        high=16_384,
+    )
+    exact_passages_max: int = setting(
+        2000,
+        "passages",
+        "A memory or a filter with no more passages than this is searched by reading all their vectors: that "
+        "takes about a millisecond and is exact.",
+        low=0,
+        high=1_000_000,
+    )
+    proposals_min: int = setting(
+        100,
+        "passages",
+        "How many passages the index proposes at least for the exact vectors to decide on; twice as many "
+        "with 2 bits. More find what the bits misplace, at about 3 microseconds each.",
+        low=10,
+        high=10_000,
+    )
+    snapshot_changes: int = setting(
+        20_000,
+        "passages",
+        "After so many passages added or removed the index is saved, and once more at a stop. The rest is "
+        "taken from the database at the next start. Fewer writes spare the card, and a start takes longer.",
+        low=1,
+        high=10_000_000,
+    )
+    recall_s_between: float = setting(
+        60.0,
+        "s",
+        "How often one search is done again with all vectors, to see what the index misses. It costs one "
+        "reading of all vectors. 0: never.",
+        low=0,
+        high=86_400,
+    )
+
+
+@dataclass(frozen=True)
 class IngestSettings:
     """Reading, cutting and queueing documents."""
 
@@ -518,6 +580,14 @@ class IngestSettings:
         low=0,
         high=3600,
     )
+    duplicate_similarity_min: float = setting(
+        0.95,
+        "cosine",
+        "How alike two passages are that count as near-duplicates. Lower: also those that only speak of the "
+        "same. 0: they are not looked for in documents that are added from now on.",
+        low=0,
+        high=1,
+    )
     refusals_shown_max: int = setting(
         1000,
         "lines",
@@ -556,6 +626,45 @@ class QuerySettings:
         low=1,
         high=1000,
     )
+    neighbours_max: int = setting(
+        10,
+        "passages",
+        "Most passages before and after a hit that one search may ask for. Each costs one look at the "
+        "document's text, however many there are; it bounds the size of an answer.",
+        low=0,
+        high=100,
+    )
+    diversity: float = setting(
+        0.0,
+        "ratio",
+        "How much a passage loses for being like one above it, when a search does not say so itself. 0: "
+        "nothing, the best come first. 1: only unlikeness counts after the first.",
+        low=0,
+        high=1,
+    )
+    diversity_candidates: int = setting(
+        100,
+        "passages",
+        "How many of the best a diverse search chooses from. Each costs one look at its vector.",
+        low=10,
+        high=1000,
+    )
+    recency_half_life_days: float = setting(
+        0.0,
+        "days",
+        "After how long what age may take from a score is half taken, when a search does not say so itself. "
+        "0: age counts for nothing.",
+        low=0,
+        high=36_500,
+    )
+    recency_weight: float = setting(
+        0.5,
+        "ratio",
+        "How much of its score an endlessly old hit loses, where age counts. It changes the order of the "
+        "hits, never which they are.",
+        low=0,
+        high=1,
+    )
     title_weight: float = setting(
         1.5, "ratio", "How much more a word in the title counts than one in the text.", low=0, high=100
     )
@@ -566,7 +675,7 @@ class QuerySettings:
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """Vectors of queries asked before, kept in RAM and over a restart."""
+    """Vectors of queries asked before, kept in RAM and over a restart; and answers, for some minutes."""
 
     query_mib_max: int = setting(
         4,
@@ -610,10 +719,41 @@ class CacheSettings:
     available_mib_min: int = setting(
         128,
         "MiB",
-        "When the machine has less memory available than this, the queries in RAM are dropped. They come "
-        "back from the database when there is a quarter more than this again. 0: never dropped.",
+        "When the machine has less memory available than this, what is cached in RAM is dropped. The queries "
+        "come back from the database when there is a quarter more than this again. 0: never dropped.",
         low=0,
         high=65_536,
+    )
+    results_max: int = setting(
+        500,
+        "answers",
+        "Answers kept in RAM, so that a question asked again is not searched again. A write drops those that "
+        "were asked in its collection; degraded ones are not kept. 0: none.",
+        low=0,
+        high=100_000,
+    )
+    results_ttl_s: float = setting(
+        300.0,
+        "s",
+        "Longest an answer is kept. A write drops it anyway, so this only bounds how old its recency and its "
+        "trace in RAM may be.",
+        low=1,
+        high=86_400,
+    )
+    results_mib_max: int = setting(
+        8,
+        "MiB",
+        "RAM for them, whatever their number. An answer of eight passages takes some 20 KiB. 0: none are kept.",
+        low=0,
+        high=1024,
+    )
+    results_warm: int = setting(
+        8,
+        "answers",
+        "How many of the answers that a write has dropped and that had been asked for again are made anew "
+        "when the service has nothing else to do, the most used first. Each costs a search. 0: none.",
+        low=0,
+        high=1000,
     )
 
 
@@ -653,6 +793,7 @@ class Settings:
     service: ServiceSettings = field(default_factory=ServiceSettings)
     embedder: EmbedderSettings = field(default_factory=EmbedderSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    index: IndexSettings = field(default_factory=IndexSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     query: QuerySettings = field(default_factory=QuerySettings)
     cache: CacheSettings = field(default_factory=CacheSettings)

@@ -1,0 +1,82 @@
+"""Which kind of RAM index there should be: decided from the settings and the number of passages."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Literal
+
+from pi_rag.config import IndexSettings
+from pi_rag.index.proposer import Proposer
+
+Kind = Literal["exact", "turbo", "signs", "hnsw"]
+
+BITS = (4, 3, 2)
+"""What turbovec offers, best first."""
+
+GRAPH_BYTES = 420
+"""RAM of a passage in the graph beside its int8 vector, measured (docs/decisions/0008-vectors.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of index, and how many bits of each number it keeps."""
+
+    kind: Kind
+    bits: int
+    reason: str = ""
+    """Why there is none, for `exact`."""
+
+    @property
+    def name(self) -> str:
+        """As status and snapshots call it."""
+        return f"{self.kind}-{self.bits}" if self.kind == "turbo" else self.kind
+
+
+def wanted(settings: IndexSettings, count: int, dimensions: int, *, turbovec: bool) -> Shape:
+    """What suits `count` passages: as many bits as the RAM budget allows. `turbovec`: it is installed."""
+    if settings.kind == "exact":
+        return Shape("exact", 32, "index.kind is exact")
+    budget = settings.memory_mib_max * 2**20
+    fitting = [shape for shape in _offers(settings, turbovec) if count * _bytes(shape, dimensions) <= budget]
+    if fitting:
+        return fitting[0]
+    return Shape("exact", 32, f"{count} passages do not fit index.memory_mib_max")
+
+
+def made(shape: Shape, dimensions: int) -> Proposer | None:
+    """An empty index of this shape; None for `exact`."""
+    if shape.kind == "turbo":
+        from pi_rag.index.turbo import Turbo  # a machine without its wheel still has the others
+
+        return Turbo(dimensions, shape.bits)
+    if shape.kind == "hnsw":
+        from pi_rag.index.graph import Graph
+
+        return Graph(dimensions)
+    if shape.kind == "signs":
+        from pi_rag.index.signs import Signs
+
+        return Signs(dimensions)
+    return None
+
+
+def has_turbovec() -> bool:
+    """Whether this machine has a wheel of it."""
+    return importlib.util.find_spec("turbovec") is not None
+
+
+def _offers(settings: IndexSettings, turbovec: bool) -> list[Shape]:
+    """In the order of preference."""
+    if settings.kind == "hnsw":
+        return [Shape("hnsw", 8)]
+    if settings.kind == "signs" or not turbovec:
+        return [Shape("signs", 1)]
+    bits = (settings.bits,) if settings.bits else BITS
+    return [Shape("turbo", each) for each in bits]
+
+
+def _bytes(shape: Shape, dimensions: int) -> float:
+    """RAM of one passage: its bits, a scale, and its number with some reserve."""
+    beside = {"turbo": 8.5, "signs": 4.5, "hnsw": GRAPH_BYTES, "exact": 0}[shape.kind]
+    return dimensions * shape.bits / 8 + beside
