@@ -883,6 +883,7 @@ _GROUPS: dict[str, Any] = {
     "service": ServiceSettings,
     "embedder": EmbedderSettings,
     "store": StoreSettings,
+    "index": IndexSettings,
     "ingest": IngestSettings,
     "query": QuerySettings,
     "cache": CacheSettings,
