@@ -1,7 +1,7 @@
-"""The story of one document: read, compare, cut, embed, store. One document is one transaction.
+"""The story of one document: read, compare, cut, embed, look for what it repeats, store.
 
-It knows both workshops and the reader, and nothing of queues or HTTP: `runner.py` decides which document is
-next, and what happens when its story cannot be told to the end.
+One document is one transaction. The story knows both workshops and the reader, and nothing of queues or HTTP:
+`runner.py` decides which document is next, and what happens when its story cannot be told to the end.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import hashlib
 import json
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest.cutting import Cutter, Embedded
+from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
-from pi_rag.store import Connection, documents, jobs
+from pi_rag.store import Connection, documents, duplicates, jobs
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
@@ -28,6 +30,14 @@ from pi_rag.types import Chunk, Embedder, Item, Kind, NewDocument, NewItem, Read
 
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """For each passage those it may repeat, and how near is near."""
+
+    candidates: Sequence[Sequence[int]]
+    similarity_min: float
 
 
 class Story:
@@ -71,7 +81,9 @@ class Story:
         reading = await self._read(item, data)
         chunks = await self._cutter.cut(reading)
         embedded = await self._cutter.embed(reading.title, chunks, progress)
-        await self._store.write(_commit, item, reading, digest, chunks, embedded, self._clock.wall_s())
+        near = await self._near_duplicates(item, embedded)
+        now = self._clock.wall_s()
+        await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now)
 
     async def _known_vectors(self, text_hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Vectors in the index, copied out: whatever is removed meanwhile, these stay as they are."""
@@ -80,6 +92,14 @@ class Story:
             part = text_hashes[start : start + LOOKUP_HASHES]
             found |= await self._store.read(documents.known_vectors, part)
         return found
+
+    async def _near_duplicates(self, item: Item, embedded: Embedded) -> _Near | None:
+        """What each passage may repeat; None when nobody wants to know."""
+        alike = self._settings.duplicate_similarity_min
+        if not alike:
+            return None
+        found = await candidates(self._store, item.collection, item.source, embedded, alike)
+        return _Near(found, alike)
 
     async def _unfold(self, item: Item) -> None:
         """A folder becomes its files, each a place in the queue of its own."""
@@ -156,6 +176,7 @@ def _commit(
     digest: str,
     chunks: Sequence[Chunk],
     embedded: Embedded,
+    near: _Near | None,
     now: float,
 ) -> None:
     """The document and the end of its place in the queue, in one transaction."""
@@ -168,5 +189,9 @@ def _commit(
         content_hash=digest,
         metadata=reading.metadata,
     )
-    documents.put(db, document, chunks, embedded.vectors, now, embedded.text_hashes)
+    document_id, _ = documents.put(db, document, chunks, embedded.vectors, now, embedded.text_hashes)
+    if near is not None:
+        repeated = duplicates.link(db, document_id, near.candidates, near.similarity_min)
+        if repeated is not None:
+            jobs.note_repeated(db, item.job_id, repeated)
     jobs.finish(db, item.id, "done", len(chunks), None, now)

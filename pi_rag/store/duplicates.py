@@ -42,19 +42,25 @@ def copy_hash(text: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+def passages_of(db: Connection, collection: str, source: str) -> dict[bytes, int]:
+    """The passages of a stored document by what their vectors were made of; none for a new one."""
+    sql = """
+        SELECT text_hash, chunks.id FROM collections
+        CROSS JOIN documents ON documents.collection_id = collections.id
+        CROSS JOIN chunks ON chunks.document_id = documents.id
+        WHERE collections.name = ? AND documents.source = ?
+    """
+    return dict(all_rows(db, sql, (collection, source)))
+
+
 def candidates(
-    db: Connection,
-    collection: str,
-    source: str,
-    made_of: Sequence[tuple[bytes, bytes]],
-    similarity_min: float,
+    db: Connection, before: Mapping[bytes, int], made_of: Sequence[tuple[bytes, bytes]], similarity_min: float
 ) -> list[list[int]]:
     """For each (text_hash, vector) of a document that is about to be stored, passages it may repeat.
 
-    A passage that the stored document has already is not searched for again: those linked to it are known.
-    Raises VectorInvalid.
+    `before` is what the document has now (`passages_of`), and is no candidate. A passage that stays is not
+    searched for again: what it is linked to, or what is linked to it, is known. Raises VectorInvalid.
     """
-    before = _passages_of(db, collection, source)
     own = set(before.values())
     return [
         _kin(db, before[text_hash]) if text_hash in before else _near(db, vector, own, similarity_min)
@@ -127,17 +133,6 @@ def listing(
         ORDER BY pairs.document_id, pairs.of_document_id LIMIT ?
     """
     return [SharedText(*row) for row in all_rows(db, sql, (*after, share_min, limit))]
-
-
-def _passages_of(db: Connection, collection: str, source: str) -> Mapping[bytes, int]:
-    """The passages of a stored document by what their vectors were made of; none for a new one."""
-    sql = """
-        SELECT text_hash, chunks.id FROM collections
-        CROSS JOIN documents ON documents.collection_id = collections.id
-        CROSS JOIN chunks ON chunks.document_id = documents.id
-        WHERE collections.name = ? AND documents.source = ?
-    """
-    return dict(all_rows(db, sql, (collection, source)))
 
 
 def _kin(db: Connection, chunk_id: int) -> list[int]:

@@ -7,15 +7,19 @@ finished, so a power cut loses none; what is finished leaves only its count, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from typing import Literal
 
 from pi_rag.errors import Busy, DocumentGaveUp, JobNotFound
 from pi_rag.store import Connection
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import Row, all_rows, one_row, value
-from pi_rag.types import Item, JobRow, JobState, NewItem, Refusal
+from pi_rag.types import Item, JobRow, JobState, NewItem, Refusal, Repeated
 
 Outcome = Literal["done", "unchanged", "refused"]
+
+REPEATED_SHOWN_MAX = 20
+"""Documents that repeat others, in a job's answer: those that repeat most. `duplicates.listing` has all."""
 
 _COUNTERS: dict[Outcome, str] = {
     "done": "items_done",
@@ -25,6 +29,7 @@ _COUNTERS: dict[Outcome, str] = {
 
 _JOB_COLUMNS = """
     id, collection, created_at, finished_at, items_total, items_done, items_unchanged, items_refused, chunks,
+    (SELECT coalesce(sum(near_duplicates), 0) FROM job_duplicates WHERE job_id = jobs.id),
     (SELECT source FROM job_items WHERE state = 'running' AND job_id = jobs.id LIMIT 1)
 """
 
@@ -97,20 +102,30 @@ def finish(
     _settle(db, job_id, now)
 
 
+def note_repeated(db: Connection, job_id: int, repeated: Repeated) -> None:
+    """What a document of this job says that others have said already. It belongs to the document's own
+    transaction, so that each is noted once."""
+    sql = """
+        INSERT INTO job_duplicates (job_id, source, chunks, near_duplicates, of_source, of_documents)
+        VALUES (?, ?, ?, ?, ?, ?)
+    """
+    db.execute(sql, (job_id, *astuple(repeated)))
+
+
 def job(db: Connection, job_id: int, refusals_shown_max: int) -> JobRow:
-    """A job as it stands, with its first refusals. Raises JobNotFound."""
+    """A job as it stands, with its first refusals and what it repeats most. Raises JobNotFound."""
     row = one_row(db, f"SELECT {_JOB_COLUMNS} FROM jobs WHERE id = ?", (job_id,))
     if row is None:
         raise JobNotFound(f"There is no job {job_id}.")
     sql = "SELECT source, code, message, hint FROM job_refusals WHERE job_id = ? ORDER BY id LIMIT ?"
     shown = all_rows(db, sql, (job_id, refusals_shown_max))
-    return _job_row(row, tuple(Refusal(*refusal) for refusal in shown))
+    return _job_row(row, tuple(Refusal(*refusal) for refusal in shown), _repeated(db, job_id))
 
 
 def listing(db: Connection, limit: int) -> list[JobRow]:
-    """The newest `limit` jobs, newest first, without their lists of refusals."""
+    """The newest `limit` jobs, newest first, without their lists."""
     sql = f"SELECT {_JOB_COLUMNS} FROM jobs ORDER BY id DESC LIMIT ?"
-    return [_job_row(row, ()) for row in all_rows(db, sql, (limit,))]
+    return [_job_row(row, (), ()) for row in all_rows(db, sql, (limit,))]
 
 
 def release_running(db: Connection) -> int:
@@ -189,10 +204,18 @@ def _settle(db: Connection, job_id: int, now: float) -> None:
     )
 
 
-def _job_row(row: Row, refusals: tuple[Refusal, ...]) -> JobRow:
+def _repeated(db: Connection, job_id: int) -> tuple[Repeated, ...]:
+    sql = """
+        SELECT source, chunks, near_duplicates, of_source, of_documents FROM job_duplicates
+        WHERE job_id = ? ORDER BY near_duplicates DESC, id DESC LIMIT ?
+    """
+    return tuple(Repeated(*row) for row in all_rows(db, sql, (job_id, REPEATED_SHOWN_MAX)))
+
+
+def _job_row(row: Row, refusals: tuple[Refusal, ...], repeated: tuple[Repeated, ...]) -> JobRow:
     job_id, collection, created_at, finished_at, *numbers, current = row
     state = _state(finished_at, handled=sum(numbers[1:4]), current=current)
-    total, done, unchanged, refused, chunks = numbers
+    total, done, unchanged, refused, chunks, near_duplicates = numbers
     return JobRow(
         id=job_id,
         state=state,
@@ -206,6 +229,8 @@ def _job_row(row: Row, refusals: tuple[Refusal, ...]) -> JobRow:
         chunks=chunks,
         current=current,
         refusals=refusals,
+        near_duplicates=near_duplicates,
+        repeated=repeated,
     )
 
 

@@ -31,7 +31,8 @@ def take_in(
     """A document as the story of ingest takes it in: look, put, link."""
     rows = [vector_of(text) for text in texts] if vectors is None else list(vectors)
     hashes = [text.encode() for text in texts]
-    found = duplicates.candidates(db, collection, source, list(zip(hashes, rows, strict=True)), MIN)
+    before = duplicates.passages_of(db, collection, source)
+    found = duplicates.candidates(db, before, list(zip(hashes, rows, strict=True)), MIN)
     new = document(source, texts, collection=collection)
     document_id, _ = documents.put(db, new, cut(texts), b"".join(rows), 1.0, hashes)
     return duplicates.link(db, document_id, found if near is None else near, MIN)

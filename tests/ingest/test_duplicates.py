@@ -1,0 +1,98 @@
+"""What repeats an older document is found on its way in, told by its job, and linked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings, from_values
+from pi_rag.ingest.runner import Runner
+from pi_rag.store import duplicates, identity
+from pi_rag.store.rows import all_rows
+from pi_rag.store.store import Store
+from pi_rag.types import Fingerprint, JobRow, NewItem, Repeated
+from tests.embedder.fake import FakeEmbedder
+
+LETTER = (
+    "Dear Mrs Lovelace, the boiler in the cellar was serviced on the third of March. The pump was noisy and "
+    "has been replaced, the filter was cleaned, and the pressure is at one and a half bar again. The next "
+    "service is due in a year. Please keep this letter with the papers of the house. Yours, the plumber."
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return from_values({"service.data": str(tmp_path / "data"), "embedder.workers": 1})
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    store = Store.open(settings.database_path, settings.store, SystemClock())
+    await store.write(identity.claim_fingerprint, Fingerprint("fake", "0" * 64, "mean", "", 384, 1))
+    yield store
+    await store.close()
+
+
+async def add(store: Store, settings: Settings, **texts: str) -> JobRow:
+    """The finished job of these documents."""
+    embedder = FakeEmbedder()
+    await embedder.start()
+    runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
+    runner.start()
+    try:
+        items = [NewItem("text", source, payload=text.encode()) for source, text in texts.items()]
+        return await runner.finished(await runner.enqueue("default", items))
+    finally:
+        await runner.stop()
+
+
+async def test_a_job_tells_what_its_documents_repeat(store: Store, settings: Settings) -> None:
+    """A letter that was edited a little and sent again under another name."""
+    await add(store, settings, first=LETTER, other="The well is deep.")
+    job = await add(store, settings, second=LETTER.replace("third of March", "fifth of March"), new="A lamp.")
+    assert job.near_duplicates == 1
+    assert job.repeated == (Repeated("second", 1, 1, "first", 1),)
+
+
+async def test_a_job_without_repeats_says_so(store: Store, settings: Settings) -> None:
+    """Nothing is listed, and the count is zero."""
+    job = await add(store, settings, first=LETTER, other="The well is deep.")
+    assert (job.near_duplicates, job.repeated) == (0, ())
+
+
+async def test_copies_in_one_job_are_linked_whichever_is_stored_first(
+    store: Store, settings: Settings
+) -> None:
+    """Two hands may hold them at once; the one that is stored second sees the other's words."""
+    job = await add(store, settings, first=LETTER, second=LETTER, third=LETTER)
+    assert job.near_duplicates == 2
+    assert len(await store.read(duplicates.listing, 1.0, 10)) == 2
+
+
+async def test_an_edited_document_is_compared_with_others_alone(store: Store, settings: Settings) -> None:
+    """It is nearest to what it was, which is about to go."""
+    await add(store, settings, letter=LETTER)
+    job = await add(store, settings, letter=LETTER.replace("pump", "pumps"))
+    assert (job.items_done, job.near_duplicates) == (1, 0)
+
+
+async def test_at_zero_nothing_is_looked_for(store: Store, settings: Settings, tmp_path: Path) -> None:
+    """Not even copies are linked."""
+    off = from_values({"service.data": str(tmp_path / "data"), "ingest.duplicate_similarity_min": 0})
+    job = await add(store, off, first=LETTER, second=LETTER)
+    assert job.near_duplicates == 0
+    assert await store.read(lambda db: all_rows(db, "SELECT * FROM duplicates")) == []
+
+
+async def test_a_long_document_is_looked_up_in_parts(store: Store, settings: Settings) -> None:
+    """Every passage meets its own original, however many there are."""
+    book = "\n\n".join(f"Chapter {number}. " + f"Word{number} and more of it. " * 40 for number in range(40))
+    first = await add(store, settings, book=book)
+    job = await add(store, settings, copy=book)
+    assert first.chunks > 40
+    assert job.near_duplicates == job.chunks == first.chunks
+    (pair,) = await store.read(duplicates.listing, 1.0, 10)
+    assert (pair.source, pair.of_source, pair.passages) == ("copy", "book", first.chunks)
