@@ -104,10 +104,10 @@ class QueryTooLong(BadInput):
 
 
 class FilterInvalid(BadInput):
-    """A metadata filter has a shape that the search does not know."""
+    """What narrows a search has a shape or a value that the search does not know."""
 
     code = "filter_invalid"
-    hint_default = 'A filter is {"field": value} or {"field": {"in": [values]}}; see docs/api.md.'
+    hint_default = 'A filter is {"field": value}, or {"field": {"gte": value}} and its like; see docs/api.md.'
 
 
 class RequestInvalid(BadInput):

@@ -158,19 +158,31 @@ class Passage:
     text: str
     metadata: Mapping[str, Any]
     updated_at: float
+    seq: int = 0
+    """Its place among the passages of its document, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which documents a search may answer from."""
+    """Which documents a search may answer from. `store/filters.py` reads it."""
 
-    collection: str | None = None
+    collection: str | Sequence[str] | None = None
+    """One or several. Here as below, None leaves nothing out."""
     filter: Mapping[str, Any] = field(default_factory=dict)
+    """What their metadata must be."""
+    under: str | None = None
+    """The folder, or file, whose path their source is or begins with."""
+    kind: str | Sequence[str] | None = None
+    since: float | str | None = None
+    """When they were stored or replaced, from here on: Unix seconds or ISO 8601."""
+    until: float | str | None = None
+    """The same, up to here; a date includes its day."""
 
     @property
     def everything(self) -> bool:
         """True when nothing is left out."""
-        return self.collection is None and not self.filter
+        others = (self.collection, self.under, self.kind, self.since, self.until)
+        return not self.filter and all(each is None for each in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +273,10 @@ class JobRow:
     """The source being worked on now."""
     refusals: tuple[Refusal, ...]
     """The first `ingest.refusals_shown_max` of them."""
+    near_duplicates: int = 0
+    """How many passages say nearly what other documents have said already."""
+    repeated: tuple[Repeated, ...] = ()
+    """The documents that repeat others most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,70 +1,139 @@
 """Which passages a search may answer from, said in SQL.
 
-A filter looks at a document's metadata: `{"field": value}` or `{"field": {"in": [values]}}`, where a value is
-a text, a number, true, false or null. Wanted values travel as JSON, so that SQLite compares JSON with JSON:
-true is not 1, and 1 is 1.0. A field that a document does not have matches nothing.
+Documents are decided on, never passages: there are some dozens of passages to a document. What is wanted
+travels as JSON bindings, so that SQLite compares JSON with JSON (true is not 1, and 1 is 1.0), and nothing of
+a request ever becomes SQL.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from pi_rag.errors import FilterInvalid
+from pi_rag.store import Connection, filters
+from pi_rag.store.filters import Condition, Plain, Wanted
+from pi_rag.store.rows import all_rows
 from pi_rag.types import Scope
 
-FIELDS_MAX = 32
-"""Each field costs a look at every document; more than these is a mistake."""
+Clause = tuple[str, list[str]]
+"""A piece of SQL and the bindings of its question marks."""
 
-VALUES_MAX = 1000
-"""Values in one `in`; each is compared with every document."""
+LISTED_MAX = 50_000
+"""A scope of more passages is not listed, but asked about each passage that was found. With a million
+passages both cost the same at about this many."""
 
-_HAS_FIELD = """
-    EXISTS (
-        SELECT 1 FROM json_each(documents.metadata) AS has JOIN json_each(?) AS wanted
-        WHERE has.key = ? AND has.value IS wanted.value
-            AND replace(has.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer')
-    )
-"""
+_TYPED = "replace({0}type, 'real', 'integer'), coalesce({0}value, 0)"
+"""A value of `json_each` that equals another exactly if JSON says so; null is a type of its own."""
+
+_ORDERS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-def chunk_ids(scope: Scope) -> tuple[str, list[str]]:
-    """A SELECT of the ids of all passages within `scope`, and its bindings. Raises FilterInvalid."""
-    conditions, bindings = ["TRUE"], []
-    if scope.collection is not None:
-        conditions.append("collections.name = ?")
-        bindings.append(scope.collection)
-    for field, values in _wanted(scope.filter).items():
-        conditions.append(_HAS_FIELD)
-        bindings += [values, field]
+def chunk_ids(scope: Scope) -> Clause:
+    """A SELECT of the ids of all passages within `scope`. Raises FilterInvalid."""
+    where, bindings = _documents(filters.read(scope))
+    # Materialised, because SQLite would else look at a document once for each of its passages.
     sql = f"""
-        SELECT chunks.id FROM chunks
-        JOIN documents ON documents.id = chunks.document_id
-        JOIN collections ON collections.id = documents.collection_id
-        WHERE {" AND ".join(conditions)}
+        WITH within AS MATERIALIZED (SELECT id FROM documents WHERE {where})
+        SELECT chunks.id FROM within CROSS JOIN chunks ON chunks.document_id = within.id
     """
     return sql, bindings
 
 
-def _wanted(filter_: Mapping[str, Any]) -> dict[str, str]:
-    """For each field the JSON array of the values it may have."""
-    if len(filter_) > FIELDS_MAX:
-        raise FilterInvalid(f"A filter may name {FIELDS_MAX} fields; this one names {len(filter_)}.")
-    return {field: _values(field, wanted) for field, wanted in filter_.items()}
+def holds(db: Connection, scope: Scope, ids: Sequence[int]) -> set[int]:
+    """Those of these passages that are within `scope`, by looking at each. Raises FilterInvalid."""
+    where, bindings = _documents(filters.read(scope))
+    sql = f"""
+        SELECT chunks.id FROM json_each(?) AS given
+        CROSS JOIN chunks ON chunks.id = given.value
+        CROSS JOIN documents ON documents.id = chunks.document_id
+        WHERE {where}
+    """
+    return {row[0] for row in all_rows(db, sql, (json.dumps(list(ids)), *bindings))}
 
 
-def _values(field: str, wanted: Any) -> str:
-    values = wanted["in"] if _is_in(wanted) else [wanted]
-    if len(values) > VALUES_MAX:
-        raise FilterInvalid(f"The filter on {field!r} has {len(values)} values; {VALUES_MAX} are the most.")
-    if not all(value is None or isinstance(value, (str, int, float)) for value in values):
-        raise FilterInvalid(f"The filter on {field!r} is neither a plain value nor a list of them.")
-    try:
-        return json.dumps(list(values), allow_nan=False)
-    except ValueError as error:
-        raise FilterInvalid(f"The filter on {field!r} holds a number that JSON does not have.") from error
+def count(db: Connection, scope: Scope) -> int:
+    """How many passages are within `scope`. Raises FilterInvalid."""
+    return _counted(db, scope)[1]
 
 
-def _is_in(wanted: Any) -> bool:
-    return isinstance(wanted, Mapping) and set(wanted) == {"in"} and isinstance(wanted["in"], (list, tuple))
+def within(db: Connection, scope: Scope, chunk_id: str) -> Clause:
+    """A condition that the passage whose number is the column `chunk_id` is within `scope`.
+
+    For a search that finds passages by itself and is held against the scope. Raises FilterInvalid.
+    """
+    if scope.everything:
+        return "TRUE", []
+    documents, passages = _counted(db, scope)
+    of_these = "IN (SELECT value FROM json_each(?))"
+    if passages > LISTED_MAX:
+        return f"(SELECT document_id FROM chunks WHERE id = {chunk_id}) {of_these}", [documents]
+    listed = f"SELECT id FROM chunks WHERE document_id {of_these}"
+    # The plus keeps SQLite from asking a word index once for each passage of the scope.
+    return f"+{chunk_id} IN ({listed})", [documents]
+
+
+def _counted(db: Connection, scope: Scope) -> tuple[str, int]:
+    """The documents within `scope` as a JSON array of their ids, and how many passages they have."""
+    where, bindings = _documents(filters.read(scope))
+    sql = f"SELECT json_group_array(id), coalesce(sum(chunk_count), 0) FROM documents WHERE {where}"
+    documents, passages = all_rows(db, sql, bindings)[0]
+    return documents, passages
+
+
+def _documents(wanted: Wanted) -> Clause:
+    """The condition on `documents`; what is cheap to see comes first."""
+    clauses = [*_of_the_document(wanted), *map(_of_metadata, wanted.conditions)]
+    where = " AND ".join(sql for sql, _ in clauses) or "TRUE"
+    return where, [binding for _, bindings in clauses for binding in bindings]
+
+
+def _of_the_document(wanted: Wanted) -> Iterator[Clause]:
+    one_of = "(SELECT value FROM json_each(?))"
+    if wanted.collections is not None:
+        named = f"SELECT id FROM collections WHERE name IN {one_of}"
+        yield f"documents.collection_id IN ({named})", [json.dumps(wanted.collections)]
+    if wanted.kinds is not None:
+        yield f"documents.kind IN {one_of}", [json.dumps(wanted.kinds)]
+    if wanted.folder is not None:
+        # In the order of bytes the next after "/" is "0": between the two lies all that the folder holds.
+        below = "documents.source >= ? ->> '$' AND documents.source < ? ->> '$'"
+        ends = [json.dumps(wanted.folder + end) for end in ("", "/", "0")]
+        yield f"(documents.source = ? ->> '$' OR ({below}))", ends
+    if wanted.since_s is not None:
+        yield "documents.updated_at >= ? ->> '$'", [json.dumps(wanted.since_s)]
+    if wanted.until_s is not None:
+        yield "documents.updated_at < ? ->> '$'", [json.dumps(wanted.until_s)]
+
+
+def _of_metadata(condition: Condition) -> Clause:
+    path, bindings = _path(condition.field)
+    if condition.tests:
+        tests = [_test(name, value) for name, value in condition.tests]
+        passed = " AND ".join(sql for sql, _ in tests)
+        # The members of an object are no values of the field; only they have names.
+        values = f"json_each(documents.metadata, {path}) AS has WHERE typeof(has.key) <> 'text'"
+        sql = f"EXISTS (SELECT 1 FROM {values} AND {passed})"
+        bindings = [*bindings, *(binding for _, each in tests for binding in each)]
+    else:
+        sql = f"json_type(documents.metadata, {path}) IS NOT NULL"
+    return (f"NOT {sql}" if condition.negated else sql), bindings
+
+
+def _path(field: str) -> Clause:
+    """Where in the metadata a field is: under its whole name, or else inside others along its dots."""
+    whole = "$." + json.dumps(field)
+    if "." not in field:
+        return "?", [whole]
+    inside = "$" + "".join("." + json.dumps(part) for part in field.split("."))
+    return "iif(json_type(documents.metadata, ?) IS NULL, ?, ?)", [whole, inside, whole]
+
+
+def _test(name: str, wanted: Plain | tuple[Plain, ...]) -> Clause:
+    """What one value, a row `has` of `json_each`, must be."""
+    binding = [json.dumps(wanted)]
+    if name == "in":
+        return f"({_TYPED.format('has.')}) IN (SELECT {_TYPED.format('')} FROM json_each(?))", binding
+    if name == "prefix":
+        return "has.type = 'text' AND instr(has.value, ? ->> '$') = 1", binding
+    alike = "has.type = 'text'" if isinstance(wanted, str) else "has.type IN ('integer', 'real')"
+    return f"{alike} AND has.value {_ORDERS[name]} ? ->> '$'", binding
