@@ -55,7 +55,9 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("memory", _memory(status.get("memory") or {})))
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
-    lines += [("cache", _cache(status["cache"]))] if status.get("cache") else []
+    lines += [("cache", _cache(status["cache"], "query", "queries"))] if status.get("cache") else []
+    answers = (status.get("cache") or {}).get("results")
+    lines += [("answers", _cache(answers, "answer", "answers"))] if answers else []
     return lines
 
 
@@ -104,11 +106,11 @@ def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
     return one_line(", ".join(parts))
 
 
-def _cache(cache: dict[str, Any]) -> str:
+def _cache(cache: dict[str, Any], noun: str, plural: str) -> str:
     if cache.get("state") != "on":
         why = ": the machine is short of memory" if cache.get("state") == "shed" else ""
         return one_line(f"{cache.get('state')}{why}")
-    held = counted(int(cache.get("entries") or 0), "query", "queries")
+    held = counted(int(cache.get("entries") or 0), noun, plural)
     hits, misses = int(cache.get("hits") or 0), int(cache.get("misses") or 0)
     rate = [f"{hits:,} of {hits + misses:,} asked were known"] if hits + misses else []
     return one_line(", ".join([f"{held} in {float(cache.get('bytes') or 0) / 2**20:.1f} MiB", *rate]))

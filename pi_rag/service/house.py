@@ -7,6 +7,7 @@ import os
 from typing import Any, Literal
 
 from pi_rag import __version__
+from pi_rag.answer_cache import AnswerCache
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import StoreBusy
@@ -39,6 +40,8 @@ class House:
         self.store = store
         self.meaning = meaning
         self.query = query
+        self.results = AnswerCache(query, store, settings.cache, clock)
+        """The same desk, with the answers it has given before."""
         self.runner = runner
         self.proven = False
         """A real embedding, a nearest-neighbour search and a word search have worked."""
@@ -83,7 +86,7 @@ class House:
             "store": self.store.stats() | problems,
             "counts": await self._counts(),
             "ingest": self.runner.status(),
-            "cache": self.query.cache.status(),
+            "cache": self.query.cache.status() | {"results": self.results.status()},
             "memory": await asyncio.to_thread(_memory, _processes(embedder, self.runner.reader_pid)),
         }
 

@@ -62,7 +62,7 @@ def _search_routes(api: APIRouter, house: House) -> None:
         """The best passages for a question, each with its source."""
         scope = Scope(request.collection, request.filter)
         question = Question(request.query, request.k, request.mode, scope)
-        answer = await house.query.search(question)
+        answer = await house.results.search(question)
         return answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
 
 

@@ -10,7 +10,7 @@ It knows no tables; the functions it runs do (`documents.py`, `search.py`, `jobs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,17 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import apsw
 
 from pi_rag.clock import Clock
-from pi_rag.config import StoreSettings
+from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.errors import StoreDamaged
 from pi_rag.store import Connection, checkup, connection, folder, migrations, versions
+from pi_rag.store.derived import Derived
 from pi_rag.store.pool import Pool
 from pi_rag.store.touched import Touched
 from pi_rag.store.translate import translated
 from pi_rag.store.writer import Writer
+
+NO_INDEX = IndexSettings(kind="exact")
+"""Where nobody looks after a RAM index, there had better be none."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +39,9 @@ class Store:
     """One open database: a writer, a pool of readers, and the lock on its folder."""
 
     @classmethod
-    def open(cls, path: Path, settings: StoreSettings, clock: Clock) -> Store:
+    def open(
+        cls, path: Path, settings: StoreSettings, clock: Clock, index: IndexSettings = NO_INDEX
+    ) -> Store:
         """Open the database at `path`, making it and its folder when they are not there.
 
         Raises LibraryTooOld, SocketInUse (another service has the folder), SchemaNewer, StoreDamaged,
@@ -53,12 +59,18 @@ class Store:
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
             _make_ready(db, settings, clock)
-            store = cls(path, settings, clock, db, lock)
+            store = cls(path, settings, clock, db, lock, index)
             undo.pop_all()
         return store
 
     def __init__(
-        self, path: Path, settings: StoreSettings, clock: Clock, db: Connection, lock: folder.FolderLock
+        self,
+        path: Path,
+        settings: StoreSettings,
+        clock: Clock,
+        db: Connection,
+        lock: folder.FolderLock,
+        index: IndexSettings,
     ) -> None:
         """Use `Store.open`. Takes over a writing connection that is ready, and the lock."""
         self._path = path
@@ -72,11 +84,13 @@ class Store:
             "sqlite_vec_version": connection.sqlite_vec_version(),
         }
         self._touched = Touched(db)
+        self.derived = Derived(db, path.parent / "index", index)
+        """The RAM index; `keeper.py` looks after it."""
         self._writer = Writer(
             db,
             wal_bytes_max=settings.wal_mib_max * 2**20,
             busy_ms_max=int(settings.busy_s_max * 1000),
-            after_commit=self._touched.committed,
+            after_commit=self._committed,
         )
         self._readers = Pool(
             partial(connection.open_reader, path, settings),
@@ -102,12 +116,16 @@ class Store:
         """
         return await self._writer.run(lambda db: fn(db, *args, **kwargs))
 
-    def generation(self, collection: str | None) -> int:
-        """Another number as soon as a write that touched the collection is acknowledged; None: any write.
+    def generation(self, collection: Sequence[str] | None) -> int:
+        """Another number as soon as a write that touched the collection is acknowledged; None: any of them.
 
         Whoever keeps an answer takes it before asking: what is read after that is at least as new.
         """
         return self._touched.generation(collection)
+
+    def _committed(self) -> None:
+        self.derived.committed()
+        self._touched.committed()
 
     def stats(self) -> dict[str, Any]:
         """What the store is made of and how it fares; JSON-able. Sizes are read from the folder's entries."""

@@ -6,13 +6,16 @@ as touching everything, and what a write touched and then took back counts with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import apsw
 
 from pi_rag.store import Connection
 from pi_rag.store.rows import Row, all_rows
 
-_CHANGES_NO_ANSWER = ("job", "item_payloads", "query_", "sqlite_")
-"""Beginnings of tables that no search reads: the queue, vectors of queries, the planner's statistics."""
+_CHANGES_NO_ANSWER = ("job", "item_payloads", "query_", "sqlite_", "removed_chunks")
+"""Beginnings of tables that decide no answer: the queue, vectors of queries, the planner's statistics, and
+the RAM index's journal."""
 
 _GOES_WITH_ITS_DOCUMENT = ("chunks", "vectors", "document_texts")
 """Beginnings of tables whose rows change only with a row of `documents`, which tells of the collection."""
@@ -37,11 +40,15 @@ class Touched:
         self._last: dict[str | None, int] = {}
         db.preupdate_hook(self._note, id="touched")
 
-    def generation(self, collection: str | None) -> int:
-        """A number that is another one as soon as a write to the collection is acknowledged; None: to any."""
+    def generation(self, collection: Sequence[str] | None) -> int:
+        """A number that is another one as soon as a write to the collection is acknowledged.
+
+        Of several it is another one as soon as that is true of one of them; None stands for all there are.
+        """
         if collection is None:
             return self._number
-        return max(self._last.get(collection, 0), self._last.get(None, 0))
+        names = (collection,) if isinstance(collection, str) else collection
+        return max(self._last.get(name, 0) for name in (*names, None))
 
     def committed(self) -> None:
         """What was touched is on the disk. Called before the write is acknowledged, and not before COMMIT:

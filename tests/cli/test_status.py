@@ -25,7 +25,14 @@ STATUS: dict[str, Any] = {
     },
     "counts": {"documents": 1200, "chunks": 9000, "collections": 1, "jobs_open": 1, "items_queued": 5},
     "ingest": {"current": ["/a/b.pdf"], "rate_chunks_s": 12.34, "waiting_for": None},
-    "cache": {"state": "on", "entries": 1204, "bytes": 2516582, "hits": 630, "misses": 1370},
+    "cache": {
+        "state": "on",
+        "entries": 1204,
+        "bytes": 2516582,
+        "hits": 630,
+        "misses": 1370,
+        "results": {"state": "on", "entries": 1, "bytes": 20971, "hits": 5, "misses": 7},
+    },
     "memory": {"pss_mib_total": 287.4, "processes": [{"pid": 1}, {"pid": 2}]},
 }
 
@@ -43,6 +50,7 @@ def test_one_screen_says_how_everything_is(service: StandIn, run: Run) -> None:
     assert lines["stored"] == "1,200 documents, 9,000 passages, 1 collection"
     assert lines["adding"] == "5 documents waiting, 12.3 passages/s, now /a/b.pdf"
     assert lines["cache"] == "1,204 queries in 2.4 MiB, 630 of 2,000 asked were known"
+    assert lines["answers"] == "1 answer in 0.0 MiB, 5 of 12 asked were known"
     assert lines["socket"] == str(service.socket_path)
 
 

@@ -375,8 +375,8 @@ async def test_the_status_is_told_while_all_readers_are_taken(
 async def test_the_status_tells_how_the_cache_of_queries_fares(guest: httpx.AsyncClient) -> None:
     """Who wonders whether it helps, or what it costs, sees it; the answers do not tell the difference."""
     await added(guest, {"documents": [{"source": "boiler.md", "text": BOILER}], "wait": True})
-    question = {"query": "the pump", "explain": True}
-    first, second = [(await guest.post("/v1/search", json=question)).json() for _ in range(2)]
+    questions = [{"query": "the pump", "explain": True, "k": k} for k in (7, 8)]
+    first, second = [(await guest.post("/v1/search", json=question)).json() for question in questions]
     cache = (await guest.get("/v1/status")).json()["cache"]
 
     assert [first.pop("explain")["cache"], second.pop("explain")["cache"]] == ["miss", "hit"]
@@ -385,11 +385,34 @@ async def test_the_status_tells_how_the_cache_of_queries_fares(guest: httpx.Asyn
         for hit in answer["hits"]:
             hit.pop("age_s")
     assert first == second
+    cache.pop("results")
     assert 384 * 4 < cache.pop("bytes") < cache.pop("bytes_max")
     assert cache == {
         "state": "on", "policy": "lru", "entries": 1, "hits": 1, "misses": 1, "evictions": 0, "expired": 0,
         "kept": 0, "sheds": 0,
     }  # fmt: skip
+
+
+async def test_a_question_asked_again_is_answered_from_ram(guest: httpx.AsyncClient) -> None:
+    """With the same hits, whose age is of now, and the status counts it; what is removed is gone at once."""
+    await added(guest, {"documents": [{"source": "boiler.md", "text": BOILER}], "wait": True})
+    question = {"query": "the pump", "explain": True}
+    first, second = [(await guest.post("/v1/search", json=question)).json() for _ in range(2)]
+    results = (await guest.get("/v1/status")).json()["cache"]["results"]
+
+    assert [each["explain"]["results"] for each in (first, second)] == ["miss", "hit"]
+    assert set(second["took_ms"]) == {"results", "total"}
+    assert all(
+        new.pop("age_s") >= old.pop("age_s") for old, new in zip(first["hits"], second["hits"], strict=True)
+    )
+    assert first["hits"] == second["hits"] != []
+    assert 0 < results.pop("bytes") < results.pop("bytes_max")
+    assert results == {
+        "state": "on", "entries": 1, "entries_max": 500, "hits": 1, "misses": 1, "evictions": 0, "expired": 0,
+        "asked": 2, "dropped": 0, "warmed": 0, "sheds": 0,
+    }  # fmt: skip
+    await guest.delete("/v1/documents", params={"source": "boiler.md"})
+    assert (await guest.post("/v1/search", json=question)).json()["hits"] == []
 
 
 async def test_one_check_serves_all_who_ask_for_it(

@@ -1,0 +1,152 @@
+"""Answers given before, kept in RAM for some minutes: in front of the desk that answers questions.
+
+An answer is known by all of its question and by the settings it was made with. It is dropped as soon as a
+write touched a collection that it was asked in, and it is never kept when it is degraded. Nothing of a
+question or an answer is written to the disk. It knows nothing of how a search is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
+
+from pi_rag import log
+from pi_rag.cache import Cache
+from pi_rag.clock import Clock
+from pi_rag.config import CacheSettings, QuerySettings
+from pi_rag.errors import PiRagError
+from pi_rag.query import Answer, QueryDesk, Question
+from pi_rag.store.store import Store
+
+Origin = Literal["hit", "miss", "off"]
+"""Where an answer came from: the cache, the desk, or the desk because the cache is off."""
+
+_log = log.logger("cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer, shared by all who ask its question, and what it was made from."""
+
+    question: Question
+    generation: int
+    answer: Answer
+
+
+class AnswerCache:
+    """Answers questions, those asked before at once. One for the life of the service."""
+
+    def __init__(self, desk: QueryDesk, store: Store, settings: CacheSettings, clock: Clock) -> None:
+        self._desk = desk
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._bytes_max = settings.results_mib_max * 2**20
+        self._on = bool(settings.results_max and self._bytes_max)
+        self._cache: Cache[Kept] = Cache(
+            bytes_max=self._bytes_max,
+            entries_max=settings.results_max,
+            policy="lru",
+            ttl_s=settings.results_ttl_s,
+            clock=clock,
+        )
+        self._seen = store.generation(None)
+        """The last write that the cache has been looked through for."""
+        self._missed: dict[bytes, tuple[int, Question]] = {}
+        """What a write dropped and somebody had asked for more than once: its uses, and the question."""
+        self._numbers = dict.fromkeys(("asked", "dropped", "warmed", "sheds"), 0)
+
+    async def search(self, question: Question) -> Answer:
+        """The best passages for a question. Raises as `QueryDesk.search` does."""
+        self._numbers["asked"] += 1
+        # A question that is too long is not worth reading to its end; the desk refuses it.
+        if not self._on or len(question.query) > self._desk.settings.chars_max:
+            return _told(await self._desk.search(question), "off")
+        begun_s = self._clock.monotonic_s()
+        self.drop_old()
+        key = key_of(question, self._desk.settings)
+        known = self._cache.get(key)
+        if known is None:
+            return _told(await self._made(key, question), "miss")
+        took_ms = round((self._clock.monotonic_s() - begun_s) * 1000, 3)
+        return replace(_told(known.answer, "hit"), took_ms={"results": took_ms, "total": took_ms})
+
+    def drop_old(self) -> None:
+        """Drop what a write has made old since the last time, and what is over its time."""
+        newest = self._store.generation(None)
+        if newest == self._seen:
+            self._cache.stats()
+            return
+        self._seen = newest
+        for key, entry in self._cache.entries():
+            kept = entry.value
+            if kept.generation != self._store.generation(kept.question.scope.collection):
+                self._cache.drop(key)
+                self._numbers["dropped"] += 1
+                if entry.uses > 1:
+                    self._missed[key] = (entry.uses, kept.question)
+
+    async def warm(self) -> None:
+        """Ask again what a write dropped and was used most, up to `cache.results_warm` of them.
+
+        Only what somebody asked for again since it was made: what nobody wants any more is not kept alive.
+        """
+        self.drop_old()
+        missed, self._missed = self._missed, {}
+        wanted = sorted(missed.items(), key=lambda each: each[1][0], reverse=True)
+        for key, (_, question) in wanted[: self._settings.results_warm]:
+            try:
+                await self._made(key, question)
+            except PiRagError as error:
+                _log.info("answer_not_warmed", code=error.code)
+            else:
+                self._numbers["warmed"] += 1
+
+    def shed(self) -> int:
+        """Give the RAM back. Returns how many bytes that was."""
+        self._numbers["sheds"] += 1
+        self._missed = {}
+        return self._cache.shed()
+
+    def status(self) -> dict[str, Any]:
+        """How it is, as /v1/status shows it in `cache.results`."""
+        stats = asdict(self._cache.stats())
+        bounds = {"entries_max": self._settings.results_max, "bytes_max": self._bytes_max}
+        return {"state": "on" if self._on else "off", **bounds, **stats, **self._numbers}
+
+    async def _made(self, key: bytes, question: Question) -> Answer:
+        """Ask the desk, and keep the answer when nothing was written meanwhile that it may not know of."""
+        generation = self._store.generation(question.scope.collection)
+        answer = await self._desk.search(question)
+        now = self._store.generation(question.scope.collection)
+        if not answer.degraded and generation == now:
+            kept = Kept(question, generation, answer)
+            self._cache.put(key, kept, ram_bytes(kept))
+        return answer
+
+
+def key_of(question: Question, settings: QuerySettings) -> bytes:
+    """The same for the same question under the same settings, whatever the order of a filter's fields."""
+    whole = json.dumps([asdict(question), asdict(settings)], sort_keys=True)
+    return hashlib.blake2b(whole.encode("ascii"), digest_size=16).digest()
+
+
+def ram_bytes(value: Any) -> int:
+    """RAM of a value and all it holds. What it shares with others is counted each time: an upper bound."""
+    inner: list[Any] = []
+    if is_dataclass(value):
+        inner = [getattr(value, each.name) for each in fields(value)]
+    elif isinstance(value, Mapping):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        inner = list(value)
+    return sys.getsizeof(value) + sum(map(ram_bytes, inner))
+
+
+def _told(answer: Answer, origin: Origin) -> Answer:
+    """The answer with its origin in `explain`, in a mapping of its own: the answer that is kept is shared."""
+    return replace(answer, explain={**answer.explain, "results": origin})
