@@ -66,6 +66,11 @@ class Cache(Generic[V]):
         self._bytes = 0
         self._numbers = dict.fromkeys(("hits", "misses", "evictions", "expired"), 0)
 
+    def __contains__(self, key: bytes) -> bool:
+        """Whether `get` would give a value. To ask is not a use."""
+        self._drop_expired(self._clock.monotonic_s())
+        return key in self._entries
+
     def get(self, key: bytes) -> V | None:
         """The value, which counts as a use of it; None when it is not there."""
         now_s = self._clock.monotonic_s()

@@ -69,11 +69,15 @@ class QueryCache:
         """What the database holds: the uses of each, by hash."""
         self._keeping: asyncio.Task[None] | None = None
 
+    def holds(self, text: str) -> bool:
+        """Whether `vector` would have it at once. To ask is not a use."""
+        return self._on and self._key(text) in self._cache
+
     async def vector(self, text: str, *, deadline_s: float) -> tuple[bytes, Origin]:
         """A text's vector, float32 little-endian, and where it came from. Raises as `Embedder.embed` does."""
         if not self._on:
             return await self._embedded(text, deadline_s), "off"
-        key = hashlib.blake2b(text.encode(), digest_size=16, key=self._maker or b"").digest()
+        key = self._key(text)
         known = self._cache.get(key)
         if known is not None:
             return known, "hit"
@@ -156,6 +160,9 @@ class QueryCache:
             "kept": len(self._saved),
             "sheds": self._sheds,
         }
+
+    def _key(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode(), digest_size=16, key=self._maker or b"").digest()
 
     def _state(self) -> Literal["on", "off", "shed"]:
         if self._maker is None or not self._bytes_max:

@@ -74,6 +74,12 @@ def get(db: Connection, document_id: int) -> DocumentRow:
     return _row(row)
 
 
+def excerpt(db: Connection, document_id: int, start: int, end: int) -> str:
+    """The characters from `start` to `end` of a document's text; empty when there is no such document."""
+    sql = "SELECT substr(text, ?, ?) FROM document_texts WHERE document_id = ?"
+    return str(value(db, sql, (start + 1, end - start, document_id)) or "")
+
+
 def listing(db: Connection, collection: str | None, limit: int, after_id: int | None) -> list[DocumentRow]:
     """Up to `limit` documents without their texts, by id, those after `after_id`."""
     within = "AND collections.name = ?" if collection is not None else ""

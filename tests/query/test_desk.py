@@ -182,7 +182,7 @@ async def test_scope_and_k_bound_the_answer(desk: QueryDesk) -> None:
     two = await desk.search(Question("cat dog tax", k=2))
 
     assert [hit.passage.source for hit in filtered.hits] == ["dogs.md"]
-    assert elsewhere.hits == []
+    assert elsewhere.hits == ()
     assert len(two.hits) == 2
 
 
@@ -235,13 +235,13 @@ async def test_syntax_in_a_query_is_only_words(desk: QueryDesk, query: str, foun
 async def test_a_passage_forgotten_meanwhile_is_left_out(
     desk: QueryDesk, store: Store, embedder: ThreeMeanings
 ) -> None:
-    """A delete between ranking and reading costs one hit, not the answer."""
+    """A delete between the look of the words and the reading costs one hit, not the answer."""
     original = store.read
     removed = False
 
     async def read(fn, *args):  # type: ignore[no-untyped-def]  # a stand-in for one method
         nonlocal removed
-        if fn.__name__ == "passages" and not removed:
+        if fn.__name__ == "answered" and not removed:
             removed = True
             await store.write(documents.remove_source, "pets.md", None)
         return await original(fn, *args)

@@ -1,0 +1,67 @@
+"""From what each way has found to the few passages that are shown, best first.
+
+Fusion, one document's share and likeness decide, in this order; what they compute is thought out in `rank/`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pi_rag.config import QuerySettings
+from pi_rag.query.course import Course
+from pi_rag.query.question import Question
+from pi_rag.rank import diversity
+from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
+from pi_rag.store import Connection, search, vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A passage that is shown. `likeness` is its cosine to the most similar one above it, if that counts."""
+
+    fused: Fused
+    likeness: float | None = None
+
+
+def chosen(
+    db: Connection, lists: Mapping[str, Ranked], question: Question, settings: QuerySettings, course: Course
+) -> list[Choice]:
+    """The passages for an answer: at most `question.k`, the best first."""
+    with course.stage("fuse"):
+        fused: Sequence[Fused] = reciprocal_rank(lists, k=settings.rrf_k)
+        course.explain |= {"fusion": "reciprocal_rank", "rrf_k": settings.rrf_k}
+    if question.per_document_max is not None:
+        fused = _few_of_each(db, fused, question.per_document_max)
+    wanted = settings.diversity if question.diversity is None else question.diversity
+    if not wanted:
+        return [Choice(each) for each in fused[: question.k]]
+    with course.stage("diversify"):
+        choices, considered = _diverse(db, fused, question.k, wanted, settings)
+        course.explain["diversity"] = {"diversity": wanted, "considered": considered}
+        return choices
+
+
+def _few_of_each(db: Connection, fused: Sequence[Fused], count_max: int) -> list[Fused]:
+    """The same without what is beyond the best `count_max` of a document."""
+    documents = search.documents_of(db, [each.id for each in fused])
+    seen: Counter[int] = Counter()
+    kept = []
+    for each in fused:
+        document_id = documents.get(each.id)
+        if document_id is not None and seen[document_id] < count_max:
+            seen[document_id] += 1
+            kept.append(each)
+    return kept
+
+
+def _diverse(
+    db: Connection, fused: Sequence[Fused], k: int, wanted: float, settings: QuerySettings
+) -> tuple[list[Choice], int]:
+    """The choice, and among how many it was made. Only vectors that could change it are read."""
+    scores = diversity.normalised([each.score for each in fused[: max(k, settings.diversity_candidates)]])
+    considered = fused[: diversity.reach(scores, k, wanted)]
+    known = dict(vectors.of(db, [each.id for each in considered]))
+    picks = diversity.picked(scores, [known.get(each.id) for each in considered], k, wanted)
+    return [Choice(considered[place], round(likeness, 6)) for place, likeness in picks], len(considered)

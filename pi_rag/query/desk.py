@@ -1,0 +1,160 @@
+"""The story of a search: vectors and words looked up, fused, thinned out, and read back as cited texts.
+
+All of it happens in one read transaction on one thread, so that it sees one state of the database and waits
+for one thread only; but while a query is embedded, the words look already. When the embedder cannot answer in
+time the words answer alone, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from pi_rag.clock import Clock
+from pi_rag.config import QuerySettings
+from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError
+from pi_rag.query.choosing import chosen
+from pi_rag.query.course import Course
+from pi_rag.query.question import Answer, Hit, Question, checked
+from pi_rag.query.reading import hits
+from pi_rag.query_cache import QueryCache
+from pi_rag.rank.fusion import Ranked
+from pi_rag.store import Connection, identity, search
+from pi_rag.store.store import Store
+from pi_rag.types import Degraded, Fingerprint
+
+
+class QueryDesk:
+    """Answers questions. One for the life of the service; its settings may be replaced while it works."""
+
+    def __init__(
+        self,
+        store: Store,
+        cache: QueryCache,
+        *,
+        query_prefix: str,
+        query_s_max: float,
+        settings: QuerySettings,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.cache = cache
+        self._store = store
+        self._query_prefix = query_prefix
+        self._query_s_max = query_s_max
+        self._clock = clock
+        self._made_by: Fingerprint | None = None
+        self._adopted = asyncio.Event()
+
+    def adopt(self, query_prefix: str, made_by: Fingerprint) -> None:
+        """From now on vectors are of this model, and meet only an index that is of the same."""
+        self._query_prefix, self._made_by = query_prefix, made_by
+        self._adopted.set()
+        self._adopted = asyncio.Event()
+
+    async def search(self, question: Question) -> Answer:
+        """The best passages for a question. Raises BadInput and its kinds; StoreError and its kinds."""
+        look = _Look(question, checked(question, self.settings), self.settings, Course(self._clock))
+        found = await self._found(look)
+        look.course.explain["query_prefix"] = self._query_prefix
+        return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
+
+    async def _found(self, look: _Look) -> tuple[Hit, ...]:
+        """The hits, from a vector of the model that the index is of."""
+        made_by = self._made_by
+        vector, words = await self._prepared(look)
+        now_s = self._clock.wall_s()
+        try:
+            return await self._store.read(look.answered, vector, made_by, words, now_s)
+        except ModelMismatch:
+            # The index became another model's after the vector was made: its own model answers in a moment.
+            if await self._is_followed(made_by):
+                return await self._found(look)
+            look.course.degraded.append("model_mismatch")
+            return await self._store.read(look.answered, None, None, words, now_s)
+
+    async def _is_followed(self, made_by: Fingerprint | None) -> bool:
+        """Wait until another model is adopted than this; False when none is within a query's time."""
+        if self._made_by is made_by:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._adopted.wait(), self._query_s_max)
+        return self._made_by is not made_by
+
+    async def _prepared(self, look: _Look) -> tuple[bytes | None, Ranked | None]:
+        """The query's vector, and what the words have found while it was made. None: not there (yet)."""
+        if look.question.mode == "text":
+            return None, None
+        if look.question.mode == "vector" or self.cache.holds(self._query_prefix + look.query):
+            return await self._vector(look), None
+        return await asyncio.gather(self._vector(look), self._store.read(look.words))
+
+    async def _vector(self, look: _Look) -> bytes | None:
+        """The query's vector, or None with the reason in the course."""
+        try:
+            with look.course.stage("embed"):
+                vector, origin = await self.cache.vector(
+                    self._query_prefix + look.query, deadline_s=self._query_s_max
+                )
+        except PiRagError as error:
+            look.course.degraded.append(_reason(error))
+            return None
+        look.course.explain["cache"] = origin
+        return vector
+
+
+class _Look:
+    """One question on its way through the database. Its methods are run by a reader."""
+
+    def __init__(self, question: Question, query: str, settings: QuerySettings, course: Course) -> None:
+        self.question = question
+        self.query = query
+        self.course = course
+        self._settings = settings
+        self._depth = max(settings.candidates, question.k)
+        course.explain |= {"mode": question.mode, "cache": None}
+
+    def answered(
+        self,
+        db: Connection,
+        vector: bytes | None,
+        made_by: Fingerprint | None,
+        words: Ranked | None,
+        now_s: float,
+    ) -> tuple[Hit, ...]:
+        """Look where nobody has looked yet, choose the best, and read them. Without a vector: words alone.
+
+        Raises ModelMismatch for a vector of another model than the index is of.
+        """
+        lists: dict[str, Ranked] = {}
+        if vector is not None:
+            identity.expect(db, made_by)
+            lists["vector"] = self._nearest(db, vector)
+        if self.question.mode != "vector" or vector is None:
+            lists["text"] = words if words is not None else self.words(db)
+        self.course.explain |= {
+            "candidates": {name: len(found) for name, found in lists.items()},
+            "degraded": list(self.course.degraded),
+        }
+        choices = chosen(db, lists, self.question, self._settings, self.course)
+        return hits(db, choices, self.question, self._settings, self.course, now_s)
+
+    def words(self, db: Connection) -> Ranked:
+        """The passages that hold the query's words best."""
+        weights = (self._settings.title_weight, self._settings.heading_weight)
+        with self.course.stage("text"):
+            return search.by_words(db, self.query, self._depth, self.question.scope, *weights)
+
+    def _nearest(self, db: Connection, vector: bytes) -> Ranked:
+        with self.course.stage("vector"):
+            return search.by_vector(db, vector, self._depth, self.question.scope)
+
+
+def _reason(error: PiRagError) -> Degraded:
+    """The closed word for why there is no vector. A fault of the question itself is raised on."""
+    if isinstance(error, ModelMismatch):
+        return "model_mismatch"
+    if isinstance(error, DeadlineExceeded):
+        return "embedder_timeout"
+    if isinstance(error, BadInput):
+        raise error
+    return "embedder_unavailable"
