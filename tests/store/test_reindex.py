@@ -98,7 +98,7 @@ def test_what_waits_is_all_that_a_vector_is_made_of(db: Connection) -> None:
 
 
 def test_a_passage_removed_on_the_way_is_passed_over(db: Connection) -> None:
-    """A document may be forgotten between its reading and its vector; its neighbours are stored all the same."""
+    """A document may be forgotten between its reading and its vector; its neighbours are stored."""
     gone = put(db, "a", ["tea"])
     put(db, "b", ["milk"])
     reindex.begin(db, NEXT, 5.0)
