@@ -17,6 +17,7 @@ from pi_rag.query import QueryDesk
 from pi_rag.service.meaning import Meaning
 from pi_rag.service.schemas import Readiness
 from pi_rag.store import checkup, documents
+from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
 from pi_rag.types import Counts, Degraded
 
@@ -31,6 +32,7 @@ class House:
         *,
         settings: Settings,
         store: Store,
+        keeper: Keeper,
         meaning: Meaning,
         query: QueryDesk,
         runner: Runner,
@@ -38,6 +40,7 @@ class House:
     ) -> None:
         self.settings = settings
         self.store = store
+        self.keeper = keeper
         self.meaning = meaning
         self.query = query
         self.results = AnswerCache(query, store, settings.cache, clock)
@@ -84,6 +87,7 @@ class House:
             "model": self.meaning.card,
             "embedder": embedder,
             "store": self.store.stats() | problems,
+            "index": self.keeper.status(),
             "counts": await self._counts(),
             "ingest": self.runner.status(),
             "cache": self.query.cache.status() | {"results": self.results.status()},

@@ -32,6 +32,7 @@ from pi_rag.service.listener import listening
 from pi_rag.service.renewing import Renewal
 from pi_rag.service.tuning import Start
 from pi_rag.service.web import web
+from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
 
 PROOF_S_BETWEEN = 1.0
@@ -66,8 +67,10 @@ async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
     """The rooms, from the ground up; left in reverse."""
     settings = start.settings
     async with contextlib.AsyncExitStack() as stack:
-        store = Store.open(settings.database_path, settings.store, clock)
+        store = Store.open(settings.database_path, settings.store, clock, settings.index)
         stack.push_async_callback(store.close)
+        keeper = Keeper(store, clock)
+        stack.push_async_callback(keeper.stop)
         meaning = await meanings.joined(start.card, settings.embedder, start.curve, store, clock)
         stack.push_async_callback(meaning.stop)
         runner = Runner(
@@ -84,7 +87,15 @@ async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
             settings=settings.query,
             clock=clock,
         )
-        yield House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
+        yield House(
+            settings=settings,
+            store=store,
+            keeper=keeper,
+            meaning=meaning,
+            query=query,
+            runner=runner,
+            clock=clock,
+        )
 
 
 class _Signals:
@@ -116,7 +127,7 @@ async def _until_stopped(
     proof = asyncio.create_task(_prove(house), name="proof")
     tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
     renewal = Renewal(house, start)
-    by_itself = (proof, server, house.runner.start(), keeping)
+    by_itself = (proof, server, house.runner.start(), keeping, house.keeper.start())
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
     try:

@@ -24,7 +24,8 @@ def unit_rows(count: int, seed: int) -> Rows:
     dice = np.random.default_rng(seed)
     centres = dice.standard_normal((1 + count // 20, DIMENSIONS))
     rows = centres[dice.integers(0, len(centres), count)] + 0.7 * dice.standard_normal((count, DIMENSIONS))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("<f4")
+    made: Rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("<f4")
+    return made
 
 
 def filled(empty: Proposer, ids: Sequence[int], rows: Rows) -> Proposer:

@@ -18,6 +18,7 @@ from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.service.meaning import Meaning
 from pi_rag.store import identity
+from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint
 from tests.embedder.fake import FakeEmbedder
@@ -54,7 +55,15 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
     await meaning.start()
     runner.start()
     await cache.start()
-    house = House(settings=settings, store=store, meaning=meaning, query=query, runner=runner, clock=clock)
+    house = House(
+        settings=settings,
+        store=store,
+        keeper=Keeper(store, clock),
+        meaning=meaning,
+        query=query,
+        runner=runner,
+        clock=clock,
+    )
     house.proven = True
     yield house
     await runner.drain(5.0)

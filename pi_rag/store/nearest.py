@@ -1,0 +1,89 @@
+"""The passages nearest in meaning: proposed by the RAM index where it pays, decided by exact vectors always.
+
+A proposal is only a number. What is not in the database any more, or not within the scope, falls out when the
+exact vectors are read, so an index that is behind can miss a passage but never name a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pi_rag.index.proposer import Proposer
+from pi_rag.store import Connection, identity, plan, scope, vectors
+from pi_rag.store.derived import Derived
+from pi_rag.store.plan import WIDER, Plan
+from pi_rag.store.rows import Row, all_rows
+from pi_rag.store.search import Scored, cosine
+from pi_rag.types import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """(chunk_id, cosine), nearest first, and how they were found."""
+
+    found: Scored
+    explain: dict[str, Any]
+
+
+def nearest(db: Connection, derived: Derived, vector: bytes, k: int, within: Scope) -> Nearest:
+    """The `k` passages nearest to a unit vector (float32 little-endian).
+
+    Raises VectorInvalid for a vector of another width, FilterInvalid.
+    """
+    model = identity.fingerprint(db)
+    if model is None:
+        return Nearest([], {"way": "all", "why": "there is no model yet"})
+    vectors.check_size(vector, 1, model.dimensions)
+    index, reason = derived.usable(model)
+    chosen = plan.choose(
+        len(index) if index else None, reason, index.breadth if index else 1, k, derived.settings
+    )
+    if index is None or chosen.way == "all":
+        return _nearest(_all(db, vector, k, within), chosen)
+    if not within.everything:
+        return _scoped(db, index, vector, k, within, chosen)
+    derived.asked(vector)
+    proposals = index.propose(vector, chosen.proposals)
+    return _nearest(vectors.nearest_of(db, vector, k, proposals), chosen, proposals=len(proposals))
+
+
+def _all(db: Connection, vector: bytes, k: int, within: Scope) -> list[Row]:
+    if within.everything:
+        return vectors.nearest(db, vector, k)
+    sql, bindings = scope.chunk_ids(within)
+    return vectors.nearest(db, vector, k, sql, bindings)
+
+
+def _scoped(db: Connection, index: Proposer, vector: bytes, k: int, within: Scope, chosen: Plan) -> Nearest:
+    """Enough of the nearest may be within the scope anyway; else what is within it is listed first."""
+    for wider in WIDER:
+        proposals = index.propose(vector, wider * chosen.proposals)
+        held = scope.holds(db, within, proposals)
+        inside = [each for each in proposals if each in held][: chosen.proposals]
+        if len(inside) >= min(chosen.proposals, len(index)):
+            found = vectors.nearest_of(db, vector, k, inside)
+            return _nearest(found, chosen, proposals=len(proposals), filter="after the index")
+    return _listed(db, index, vector, k, _ids(db, within), chosen)
+
+
+def _listed(
+    db: Connection, index: Proposer, vector: bytes, k: int, ids: Sequence[int], chosen: Plan
+) -> Nearest:
+    if len(ids) <= chosen.proposals:
+        found = vectors.nearest_of(db, vector, k, ids)
+        return _nearest(found, chosen, proposals=len(ids), filter="before, all of it compared")
+    proposals = index.propose(vector, chosen.proposals, ids)
+    found = vectors.nearest_of(db, vector, k, proposals)
+    return _nearest(found, chosen, proposals=len(proposals), filter="before the index")
+
+
+def _ids(db: Connection, within: Scope) -> list[int]:
+    sql, bindings = scope.chunk_ids(within)
+    return [chunk_id for (chunk_id,) in all_rows(db, sql, bindings)]
+
+
+def _nearest(rows: Sequence[Row], chosen: Plan, **more: Any) -> Nearest:
+    found = [(chunk_id, cosine(distance)) for chunk_id, distance in rows]
+    return Nearest(found, {"way": chosen.way, "why": chosen.why, **more})

@@ -1,0 +1,37 @@
+"""Which way a search by meaning takes: decided from numbers alone.
+
+Few passages are all compared. Of many, the RAM index proposes some and their exact vectors decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pi_rag.config import IndexSettings
+
+OVERSAMPLE = 2
+"""How many times as many proposals as passages wanted: with 4 bits, the nearest 100 are all among 200."""
+
+WIDER = (4, 40)
+"""With a filter, so many times as many are proposed at first and at second, before the filter is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, and why."""
+
+    way: Literal["all", "index"]
+    why: str
+    proposals: int = 0
+    """How many passages the index proposes; 0 for `all`."""
+
+
+def choose(known: int | None, reason: str, breadth: int, k: int, settings: IndexSettings) -> Plan:
+    """`known`: passages in the index, None when there is no usable one, for `reason`."""
+    if known is None:
+        return Plan("all", reason)
+    if known <= settings.exact_passages_max:
+        return Plan("all", f"there are only {known} passages")
+    proposals = max(settings.proposals_min, OVERSAMPLE * k) * breadth
+    return Plan("index", f"there are {known} passages", min(proposals, known))

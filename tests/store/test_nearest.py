@@ -1,0 +1,131 @@
+"""Whatever proposes, exact vectors decide, within the scope, and the answer says which way was taken."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import IndexSettings
+from pi_rag.errors import VectorInvalid
+from pi_rag.store import documents, identity
+from pi_rag.store.keeper import Keeper
+from pi_rag.store.nearest import nearest
+from pi_rag.store.search import by_vector
+from pi_rag.store.store import Store
+from pi_rag.types import Scope
+from tests.store.indexed import SETTINGS, filled, opened, put_many, rows_of, truly_nearest
+from tests.store.making import FINGERPRINT, axis
+
+
+@pytest.fixture(params=["auto", "signs", "hnsw"])
+async def indexed(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Store]:
+    """A store with three hundred passages in `default`, a hundred in `other`, and an index of each kind."""
+    settings = IndexSettings(kind=request.param, exact_passages_max=20, proposals_min=40)
+    store = await filled(path, settings)
+    await store.write(put_many, "second", 100, 2, "other")
+    assert await Keeper(store, SystemClock()).look() == "make"
+    yield store
+    await store.close()
+
+
+async def test_the_nearest_are_found_with_their_exact_cosine(indexed: Store) -> None:
+    """As comparing all of them finds them."""
+    hits = 0
+    for row in rows_of(20, seed=5):
+        answer = await indexed.read(nearest, indexed.derived, row.tobytes(), 5, Scope())
+        truth = await truly_nearest(indexed, row.tobytes(), 5)
+        assert answer.explain["way"] == "index"
+        assert len(answer.found) == 5
+        hits += len({each for each, _ in truth} & {each for each, _ in answer.found})
+        assert answer.found == sorted(answer.found, key=lambda each: -each[1])
+    assert hits >= 85
+
+
+@pytest.mark.parametrize(("collection", "count"), [("default", 300), ("other", 100), ("none", 0)])
+async def test_a_scope_is_kept_to_and_filled(indexed: Store, collection: str, count: int) -> None:
+    """As many as there are, up to k, and none from outside."""
+    scope = Scope(collection=collection)
+    vector = rows_of(1, seed=6).tobytes()
+    answer = await indexed.read(nearest, indexed.derived, vector, 30, scope)
+    assert len(answer.found) == min(30, count)
+    everything = await indexed.read(nearest, indexed.derived, vector, 1000, scope)
+    assert len(everything.found) == count
+    assert set(answer.found) <= set(everything.found)
+
+
+async def test_a_narrow_scope_is_compared_whole(indexed: Store) -> None:
+    """Which is exact."""
+    await indexed.write(put_many, "tiny", 7, 9, "tiny")
+    answer = await indexed.read(
+        nearest, indexed.derived, rows_of(1, seed=6).tobytes(), 5, Scope(collection="tiny")
+    )
+    assert len(answer.found) == 5
+    assert answer.explain["filter"] == "before, all of it compared"
+
+
+async def test_a_removed_passage_is_never_an_answer(indexed: Store) -> None:
+    """Not even while the index still proposes it."""
+    await indexed.write(documents.remove_source, "first", None)
+    assert indexed.derived.status()["passages"] == 100
+    answer = await indexed.read(nearest, indexed.derived, rows_of(1, seed=1).tobytes(), 100, Scope())
+    assert {chunk_id for chunk_id, _ in answer.found} == set(range(301, 401))
+
+
+async def test_few_passages_need_no_index(path: Path) -> None:
+    """All are compared, and it is said."""
+    store = await filled(path, passages=20)
+    await Keeper(store, SystemClock()).look()
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert answer.explain == {"way": "all", "why": "there are only 20 passages"}
+    await store.close()
+
+
+async def test_before_the_index_is_made_all_are_compared(path: Path) -> None:
+    """Nothing is missed meanwhile."""
+    store = await filled(path)
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert answer.found == await store.read(by_vector, axis(0), 5, Scope())
+    assert answer.explain == {"way": "all", "why": "the index is being made"}
+    await store.close()
+
+
+async def test_an_index_of_another_model_is_passed_over(path: Path) -> None:
+    """Its proposals would be noise."""
+    store = await filled(path)
+    keeper = Keeper(store, SystemClock())
+    await keeper.look()
+    await store.write(identity.write, replace(FINGERPRINT, model_sha256="2" * 64))
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert answer.explain["way"] == "all"
+    assert await keeper.look() == "make"
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert answer.explain["way"] == "index"
+    await store.close()
+
+
+async def test_before_any_model_there_is_nothing_near(path: Path) -> None:
+    """It is no error."""
+    store = opened(path)
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert answer.found == []
+    await store.close()
+
+
+async def test_a_vector_of_another_width_is_refused(indexed: Store) -> None:
+    """Before anything is compared."""
+    with pytest.raises(VectorInvalid):
+        await indexed.read(nearest, indexed.derived, axis(0)[:-4], 5, Scope())
+
+
+async def test_with_the_index_off_all_are_compared(path: Path) -> None:
+    """By setting."""
+    store = await filled(path, IndexSettings(kind="exact", exact_passages_max=20))
+    assert await Keeper(store, SystemClock()).look() == "nothing"
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert answer.explain["way"] == "all"
+    assert SETTINGS.kind == "auto"
+    await store.close()

@@ -1,0 +1,32 @@
+"""Which way a search takes follows from numbers alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_rag.config import IndexSettings
+from pi_rag.store.plan import choose
+
+
+def test_without_an_index_all_are_compared_and_the_reason_is_kept() -> None:
+    """A person who asks why is told."""
+    chosen = choose(None, "the index is being made", 1, 10, IndexSettings())
+    assert (chosen.way, chosen.why) == ("all", "the index is being made")
+
+
+def test_few_passages_are_all_compared() -> None:
+    """An index would save nothing."""
+    settings = IndexSettings(exact_passages_max=100)
+    assert choose(100, "", 1, 10, settings).way == "all"
+    assert choose(101, "", 1, 10, settings).way == "index"
+
+
+@given(st.integers(0, 10**7), st.integers(1, 8), st.integers(1, 1000))
+def test_there_are_always_enough_proposals(known: int, breadth: int, k: int) -> None:
+    """At least twice as many as are wanted, unless there are no more, and never more than there are."""
+    settings = IndexSettings()
+    chosen = choose(known, "", breadth, k, settings)
+    if chosen.way == "index":
+        assert min(2 * k, known) <= chosen.proposals <= known
+        assert chosen.proposals >= min(settings.proposals_min, known)
