@@ -7,6 +7,7 @@ that the disk has it. It knows no tables.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import apsw
@@ -18,16 +19,36 @@ from pi_rag.store.translate import translated
 
 T = TypeVar("T")
 
-CHECKPOINT_WAIT_MS = 100
-"""How long a checkpoint waits for readers. It can always be done after a later write instead."""
+EARLY_WAIT_MS = 100
+"""How long a checkpoint waits for readers while there is room in the log. A later one can do it instead."""
+
+LATE_WAIT_MS = 2000
+"""How long once there is none. Only writes wait; a read that is shorter than this cannot let the log grow."""
 
 
-def checkpoint_mode(wal_bytes: int, wal_bytes_max: int) -> int | None:
-    """How to checkpoint after a commit: not yet, without waiting for anybody, or down to an empty log."""
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How to move the log into the database, and how long to wait for those who still read from it."""
+
+    mode: int
+    wait_ms_max: int
+
+
+BEGIN_ANEW = Checkpoint(apsw.SQLITE_CHECKPOINT_RESTART, EARLY_WAIT_MS)
+"""The next write begins the log anew. Without waiting, readers who never pause would keep it growing."""
+
+EMPTY = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, LATE_WAIT_MS)
+"""Down to a log without a byte."""
+
+EMPTY_IF_FREE = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, EARLY_WAIT_MS)
+
+
+def checkpoint_due(wal_bytes: int, tried_at_bytes: int, wal_bytes_max: int) -> Checkpoint | None:
+    """What the log needs after a commit. `tried_at_bytes` is how large it was when that was last tried."""
     if wal_bytes > wal_bytes_max:
-        return apsw.SQLITE_CHECKPOINT_TRUNCATE
-    # A quarter: often enough that vector scans seldom meet the log, seldom enough for a card that wears.
-    return apsw.SQLITE_CHECKPOINT_PASSIVE if wal_bytes > wal_bytes_max // 4 else None
+        return EMPTY
+    # A quarter: often enough that scans seldom meet the log, seldom enough for a card that wears.
+    return BEGIN_ANEW if wal_bytes - tried_at_bytes > wal_bytes_max // 4 else None
 
 
 def transaction(db: Connection, job: Callable[[Connection], T]) -> T:
@@ -63,6 +84,7 @@ class Writer:
         self._busy_ms_max = busy_ms_max
         self._page_bytes = int(db.execute("PRAGMA page_size").get)
         self._wal_pages = 0
+        self._tried_at_pages = 0
         self._threads = Threads("store-writer", 1)
         self._abandoned = False
         self._damage: StoreDamaged | None = None
@@ -90,9 +112,18 @@ class Writer:
         await self._threads.last(self._finish)
         self._threads.end()
 
+    @property
+    def wal_bytes(self) -> int:
+        """How much of the log is in use. The file may be larger."""
+        return self._wal_pages * self._page_bytes
+
+    async def empty_log(self) -> None:
+        """Move the log into the database now, unless somebody reads from it. Raises Stopping when closing."""
+        await self._threads.run(lambda: self._checkpoint(EMPTY_IF_FREE))
+
     def stats(self) -> dict[str, Any]:
         """Numbers since the start."""
-        wal_mib = round(self._wal_pages * self._page_bytes / 2**20, 3)
+        wal_mib = round(self.wal_bytes / 2**20, 3)
         damage = self._damage.message if self._damage else None
         return {**self._numbers, "wal_used_mib": wal_mib, "damage": damage}
 
@@ -112,23 +143,27 @@ class Writer:
             raise
         self._after_commit()
         self._numbers["writes"] += 1
-        self._checkpoint(checkpoint_mode(self._wal_pages * self._page_bytes, self._wal_bytes_max))
+        tried_at = self._tried_at_pages * self._page_bytes
+        due = checkpoint_due(self.wal_bytes, tried_at, self._wal_bytes_max)
+        if due:
+            self._checkpoint(due)
         return result
 
     def _after_log_write(self, _db: Connection, _name: str, pages: int) -> int:
+        if pages < self._wal_pages:
+            self._tried_at_pages = 0  # it was begun anew
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
-    def _checkpoint(self, mode: int | None) -> None:
+    def _checkpoint(self, how: Checkpoint) -> None:
         """Move the log into the database. What is committed is safe already; a failure only puts it off."""
-        if mode is None:
-            return
-        self._db.set_busy_timeout(CHECKPOINT_WAIT_MS)
+        self._tried_at_pages = self._wal_pages
+        self._db.set_busy_timeout(how.wait_ms_max)
         try:
-            self._db.wal_checkpoint(mode=mode)
+            self._db.wal_checkpoint(mode=how.mode)
             self._numbers["checkpoints"] += 1
-            if mode == apsw.SQLITE_CHECKPOINT_TRUNCATE:
-                self._wal_pages = 0
+            if how.mode == apsw.SQLITE_CHECKPOINT_TRUNCATE:
+                self._wal_pages = self._tried_at_pages = 0
         except apsw.Error:
             self._numbers["checkpoints_put_off"] += 1
         finally:
@@ -143,7 +178,7 @@ class Writer:
         try:
             if not self._damage:
                 self._db.execute("PRAGMA optimize")
-                self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self._checkpoint(EMPTY_IF_FREE)
         except apsw.Error:
             # Statistics for the planner are no reason to fail a shutdown; the next one makes them.
             self._numbers["failed"] += 1

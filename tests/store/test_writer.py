@@ -14,7 +14,7 @@ import pytest
 from pi_rag.errors import DiskFull, InternalError, Stopping, StoreDamaged
 from pi_rag.store import Connection
 from pi_rag.store.rows import value
-from pi_rag.store.writer import Writer, checkpoint_mode
+from pi_rag.store.writer import BEGIN_ANEW, EMPTY, Checkpoint, Writer, checkpoint_due
 from tests.store.test_pool import ENDLESS
 
 MIB = 2**20
@@ -50,12 +50,24 @@ def _names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("wal_mib", "mode"),
-    [(0, None), (16, None), (17, apsw.SQLITE_CHECKPOINT_PASSIVE), (65, apsw.SQLITE_CHECKPOINT_TRUNCATE)],
+    ("wal_mib", "tried_at_mib", "due"),
+    [
+        (0, 0, None),
+        (16, 0, None),
+        (17, 0, BEGIN_ANEW),
+        (33, 17, None),
+        (34, 17, BEGIN_ANEW),
+        (64, 50, None),
+        (65, 64, EMPTY),
+    ],
 )
-def test_how_to_checkpoint_follows_from_the_size_of_the_log(wal_mib: int, mode: int | None) -> None:
-    """Seldom enough for a card that wears, and never beyond the setting."""
-    assert checkpoint_mode(wal_mib * MIB, 64 * MIB) == mode
+def test_how_to_checkpoint_follows_from_the_size_of_the_log(
+    wal_mib: int, tried_at_mib: int, due: Checkpoint | None
+) -> None:
+    """Seldom enough for a card that wears, not at every commit when readers hold it up, and never beyond the
+    setting.
+    """
+    assert checkpoint_due(wal_mib * MIB, tried_at_mib * MIB, 64 * MIB) == due
 
 
 async def test_writes_are_done_in_their_order_on_one_thread(writer: Writer) -> None:
