@@ -25,6 +25,10 @@ Text = str | tuple[int, ...]
 Mode = Literal["hybrid", "vector", "text"]
 """Which ways a search uses."""
 
+Match = Literal["any", "all", "phrase", "prefix"]
+"""What of a query a passage must hold to be found by its words: any word, every word, the query as it stands, or
+any word where the last one may be the beginning of a longer one."""
+
 Kind = Literal["text", "markdown", "code", "html", "pdf", "docx"]
 """What a document was before it became text; it chooses the reader and the way it is cut."""
 
@@ -235,6 +239,17 @@ class Repeated:
     """The document that most of these repeat."""
     of_documents: int
     """How many documents they repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """An older passage that another one is a near-duplicate of."""
+
+    chunk_id: int
+    document_id: int
+    source: str
+    similarity: float
+    """Their cosine; 1 for the same words."""
 
 
 @dataclass(frozen=True, slots=True)

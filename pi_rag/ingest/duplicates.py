@@ -6,14 +6,26 @@ measured again in the transaction (`store/duplicates.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
+from pi_rag.index.proposer import Proposer
 from pi_rag.ingest.cutting import Embedded
-from pi_rag.store import duplicates
+from pi_rag.store import Connection, duplicates, identity, vectors
+from pi_rag.store.derived import Derived
+from pi_rag.store.search import Scored, cosine
 from pi_rag.store.store import Store
 
 LOOKUP_VECTORS = 8
-"""Passages that are looked for in one read. Without an index in RAM each reads all vectors."""
+"""Passages that are looked for in one read: a few milliseconds."""
+
+PROPOSALS = 32
+"""How many passages the RAM index proposes. What is as near as a near-duplicate stands far above the rest."""
+
+SCANNED_MAX = 5_000
+"""Where no RAM index is, a look-up reads all vectors. With more passages than this it would slow ingest; only
+copies are found then, which need no vector."""
 
 
 async def candidates(
@@ -29,5 +41,43 @@ async def candidates(
             (embedded.text_hashes[at], embedded.vectors[at * width : (at + 1) * width])
             for at in range(start, min(start + LOOKUP_VECTORS, count))
         ]
-        found += await store.read(duplicates.candidates, before, made_of, similarity_min)
+        found += await store.read(_candidates, store.derived, before, made_of, similarity_min)
     return found
+
+
+def _candidates(
+    db: Connection,
+    derived: Derived,
+    before: Mapping[bytes, int],
+    made_of: Sequence[tuple[bytes, bytes]],
+    similarity_min: float,
+) -> list[list[int]]:
+    return duplicates.candidates(db, before, made_of, _way(db, derived), similarity_min)
+
+
+def _way(db: Connection, derived: Derived) -> Callable[[bytes], Scored]:
+    """How the nearest passages of a vector are found: proposed from RAM, or among all of a few, or not."""
+    model = identity.fingerprint(db)
+    if model is None:
+        return _nothing
+    index = derived.usable(model)[0]
+    if index is not None:
+        return partial(_proposed, db, index)
+    return partial(_of_all, db) if duplicates.are_few(db, SCANNED_MAX) else _nothing
+
+
+def _proposed(db: Connection, index: Proposer, vector: bytes) -> Scored:
+    proposals = index.propose(vector, PROPOSALS)
+    return _scored(vectors.nearest_of(db, vector, duplicates.NEIGHBOURS, proposals))
+
+
+def _of_all(db: Connection, vector: bytes) -> Scored:
+    return _scored(vectors.nearest(db, vector, duplicates.NEIGHBOURS))
+
+
+def _nothing(_: bytes) -> Scored:
+    return []
+
+
+def _scored(rows: Sequence[tuple[Any, ...]]) -> Scored:
+    return [(chunk_id, cosine(distance)) for chunk_id, distance in rows]

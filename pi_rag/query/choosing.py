@@ -1,6 +1,7 @@
 """From what each way has found to the few passages that are shown, best first.
 
-Fusion, one document's share and likeness decide, in this order; what they compute is thought out in `rank/`.
+Fusion, near-duplicates, one document's share and likeness decide, in this order; what they compute is thought
+out in `rank/`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pi_rag.query.course import Course
 from pi_rag.query.question import Question
 from pi_rag.rank import diversity
 from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
-from pi_rag.store import Connection, search, vectors
+from pi_rag.store import Connection, duplicates, search, vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ def chosen(
     with course.stage("fuse"):
         fused: Sequence[Fused] = reciprocal_rank(lists, k=settings.rrf_k)
         course.explain |= {"fusion": "reciprocal_rank", "rrf_k": settings.rrf_k}
+    if question.unique:
+        fused = _each_once(db, fused)
     if question.per_document_max is not None:
         fused = _few_of_each(db, fused, question.per_document_max)
     wanted = settings.diversity if question.diversity is None else question.diversity
@@ -41,6 +44,18 @@ def chosen(
         choices, considered = _diverse(db, fused, question.k, wanted, settings)
         course.explain["diversity"] = {"diversity": wanted, "considered": considered}
         return choices
+
+
+def _each_once(db: Connection, fused: Sequence[Fused]) -> list[Fused]:
+    """The same without what is a near-duplicate of something above it.
+
+    Which of them is the oldest does not matter: that one may be out of scope.
+    """
+    originals = duplicates.originals(db, [each.id for each in fused])
+    best: dict[int, Fused] = {}
+    for each in fused:
+        best.setdefault(originals.get(each.id, each.id), each)
+    return list(best.values())
 
 
 def _few_of_each(db: Connection, fused: Sequence[Fused], count_max: int) -> list[Fused]:

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError
-from pi_rag.query.choosing import chosen
+from pi_rag.query.choosing import Choice, chosen
 from pi_rag.query.course import Course
 from pi_rag.query.question import Answer, Hit, Question, checked
 from pi_rag.query.reading import hits
 from pi_rag.query_cache import QueryCache
 from pi_rag.rank.fusion import Ranked
 from pi_rag.store import Connection, identity, search
+from pi_rag.store.derived import Derived
+from pi_rag.store.nearest import nearest
 from pi_rag.store.store import Store
 from pi_rag.types import Degraded, Fingerprint
+
+DEEPER = 8
+"""So many times as many candidates are looked at when near-duplicates have taken the place of all others."""
+
+DEPTH_MAX = 5000
+"""Beyond so many candidates nobody looks deeper. Reading so many takes some tens of milliseconds."""
 
 
 class QueryDesk:
@@ -54,7 +63,8 @@ class QueryDesk:
 
     async def search(self, question: Question) -> Answer:
         """The best passages for a question. Raises BadInput and its kinds; StoreError and its kinds."""
-        look = _Look(question, checked(question, self.settings), self.settings, Course(self._clock))
+        query, course = checked(question, self.settings), Course(self._clock)
+        look = _Look(question, query, self.settings, course, self._store.derived)
         found = await self._found(look)
         look.course.explain["query_prefix"] = self._query_prefix
         return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
@@ -105,12 +115,16 @@ class QueryDesk:
 class _Look:
     """One question on its way through the database. Its methods are run by a reader."""
 
-    def __init__(self, question: Question, query: str, settings: QuerySettings, course: Course) -> None:
+    def __init__(
+        self, question: Question, query: str, settings: QuerySettings, course: Course, derived: Derived
+    ) -> None:
         self.question = question
         self.query = query
         self.course = course
         self._settings = settings
+        self._derived = derived
         self._depth = max(settings.candidates, question.k)
+        self._is_all = False
         course.explain |= {"mode": question.mode, "cache": None}
 
     def answered(
@@ -125,18 +139,36 @@ class _Look:
 
         Raises ModelMismatch for a vector of another model than the index is of.
         """
-        lists: dict[str, Ranked] = {}
         if vector is not None:
             identity.expect(db, made_by)
+        choices = self._chosen(db, self._lists(db, vector, words))
+        while len(choices) < self.question.k and self._looks_deeper():
+            choices = self._chosen(db, self._lists(db, vector, None))
+        return hits(db, choices, self.question, self._settings, self.course, now_s)
+
+    def _lists(self, db: Connection, vector: bytes | None, words: Ranked | None) -> dict[str, Ranked]:
+        lists: dict[str, Ranked] = {}
+        if vector is not None:
             lists["vector"] = self._nearest(db, vector)
         if self.question.mode != "vector" or vector is None:
             lists["text"] = words if words is not None else self.words(db)
+        self._is_all = all(len(found) < self._depth for found in lists.values())
         self.course.explain |= {
             "candidates": {name: len(found) for name, found in lists.items()},
             "degraded": list(self.course.degraded),
         }
-        choices = chosen(db, lists, self.question, self._settings, self.course)
-        return hits(db, choices, self.question, self._settings, self.course, now_s)
+        return lists
+
+    def _chosen(self, db: Connection, lists: Mapping[str, Ranked]) -> list[Choice]:
+        return chosen(db, lists, self.question, self._settings, self.course)
+
+    def _looks_deeper(self) -> bool:
+        """Whether so much was left out that there should be more candidates, and there are."""
+        thinned = self.question.unique or self.question.per_document_max is not None
+        if not thinned or self._is_all or self._depth >= DEPTH_MAX:
+            return False
+        self._depth *= DEEPER
+        return True
 
     def words(self, db: Connection) -> Ranked:
         """The passages that hold the query's words best."""
@@ -146,7 +178,9 @@ class _Look:
 
     def _nearest(self, db: Connection, vector: bytes) -> Ranked:
         with self.course.stage("vector"):
-            return search.by_vector(db, vector, self._depth, self.question.scope)
+            near = nearest(db, self._derived, vector, self._depth, self.question.scope)
+        self.course.explain["vector"] = near.explain
+        return near.found
 
 
 def _reason(error: PiRagError) -> Degraded:

@@ -9,8 +9,9 @@ from typing import Any
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, QueryEmpty, QueryTooLong
 from pi_rag.rank.fusion import Fused
+from pi_rag.store import filters
 from pi_rag.text.clean import clean
-from pi_rag.types import Degraded, Mode, Passage, Scope
+from pi_rag.types import Degraded, Mode, Original, Passage, Scope
 
 HALF_LIFE_DAYS_MAX = 36_500
 """A century. Over a longer one nothing that people keep would lose anything."""
@@ -31,6 +32,8 @@ class Question:
     """0: age counts for nothing."""
     per_document_max: int | None = None
     """How many passages of one document at most; None: as many as there are."""
+    unique: bool = False
+    """Whether of passages that are near-duplicates of one another only the best is shown."""
     join: bool = True
     """Whether passages of one document that touch become one hit."""
     neighbours: int = 0
@@ -60,6 +63,10 @@ class Hit:
     """What its age has left of its score; None where age does not count."""
     likeness: float | None = None
     """Cosine to the most similar passage chosen before it; None where nobody asked for diversity."""
+    duplicate_of: Original | None = None
+    """The older passage that its passage is a near-duplicate of."""
+    duplicates: int = 0
+    """How many newer passages are near-duplicates of its passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Answer:
 
 
 def checked(question: Question, settings: QuerySettings) -> str:
-    """The query in clean characters. Raises BadInput, QueryEmpty or QueryTooLong for what cannot be asked."""
+    """The query in clean characters. Raises BadInput and its kinds for what cannot be asked."""
     if len(question.query) > settings.chars_max:
         most = settings.chars_max
         raise QueryTooLong(f"The query has {len(question.query)} characters; at most {most} are taken.")
@@ -85,6 +92,7 @@ def checked(question: Question, settings: QuerySettings) -> str:
         _within("recency_half_life_days", question.recency_half_life_days, 0, HALF_LIFE_DAYS_MAX)
     if question.per_document_max is not None:
         _within("per_document_max", question.per_document_max, 1, settings.k_max)
+    filters.read(question.scope)
     query = clean(question.query).strip()
     if not query:
         raise QueryEmpty("The query is empty.")

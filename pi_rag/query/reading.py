@@ -14,8 +14,8 @@ from pi_rag.query.course import Course
 from pi_rag.query.question import Hit, Question
 from pi_rag.rank import recency
 from pi_rag.rank.joining import touching
-from pi_rag.store import Connection, documents, search
-from pi_rag.types import Passage
+from pi_rag.store import Connection, documents, duplicates, search
+from pi_rag.types import Original, Passage
 
 
 def hits(
@@ -33,14 +33,15 @@ def hits(
     with course.stage("read"):
         passages = search.passages(db, [choice.fused.id for choice in choices])
         by_id = {choice.fused.id: choice for choice in choices}
-        found = [_hit(passage, by_id[passage.chunk_id]) for passage in passages]
+        repeats = duplicates.repeats(db, [passage.chunk_id for passage in passages])
+        found = [_hit(passage, by_id[passage.chunk_id], *repeats[passage.chunk_id]) for passage in passages]
         found = _aged(found, question, settings, course, now_s)
         if question.join:
             found = _joined(db, found)
         return tuple(_with_neighbours(db, hit, question.neighbours) for hit in found)
 
 
-def _hit(passage: Passage, choice: Choice) -> Hit:
+def _hit(passage: Passage, choice: Choice, duplicate_of: Original | None, newer: int) -> Hit:
     return Hit(
         passage=passage,
         fused=choice.fused,
@@ -50,6 +51,8 @@ def _hit(passage: Passage, choice: Choice) -> Hit:
         text=passage.text,
         chunk_ids=(passage.chunk_id,),
         likeness=choice.likeness,
+        duplicate_of=duplicate_of,
+        duplicates=newer,
     )
 
 

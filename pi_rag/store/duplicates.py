@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pi_rag.store import Connection, search
-from pi_rag.store.rows import Row, all_rows, one_row
-from pi_rag.types import Repeated, Scope, SharedText
+from pi_rag.store import Connection
+from pi_rag.store.rows import Row, all_rows, one_row, value
+from pi_rag.store.search import Scored, cosine
+from pi_rag.types import Original, Repeated, SharedText
 
 NEIGHBOURS = 8
 """Passages looked at for each new one. The nearest are mostly of one star, so a few are enough."""
@@ -53,17 +54,28 @@ def passages_of(db: Connection, collection: str, source: str) -> dict[bytes, int
     return dict(all_rows(db, sql, (collection, source)))
 
 
+def are_few(db: Connection, most: int) -> bool:
+    """Whether there are at most so many passages. Counts no further than that."""
+    counted = "SELECT count(*) FROM (SELECT 1 FROM chunks LIMIT ?)"
+    return bool(value(db, counted, (most + 1,)) <= most)
+
+
 def candidates(
-    db: Connection, before: Mapping[bytes, int], made_of: Sequence[tuple[bytes, bytes]], similarity_min: float
+    db: Connection,
+    before: Mapping[bytes, int],
+    made_of: Sequence[tuple[bytes, bytes]],
+    nearest: Callable[[bytes], Scored],
+    similarity_min: float,
 ) -> list[list[int]]:
     """For each (text_hash, vector) of a document that is about to be stored, passages it may repeat.
 
     `before` is what the document has now (`passages_of`), and is no candidate. A passage that stays is not
-    searched for again: what it is linked to, or what is linked to it, is known. Raises VectorInvalid.
+    searched for again: what it is linked to, or what is linked to it, is known. `nearest` gives the nearest
+    NEIGHBOURS of a vector.
     """
     own = set(before.values())
     return [
-        _kin(db, before[text_hash]) if text_hash in before else _near(db, vector, own, similarity_min)
+        _kin(db, before[text_hash]) if text_hash in before else _near(nearest(vector), own, similarity_min)
         for text_hash, vector in made_of
     ]
 
@@ -110,6 +122,18 @@ def originals(db: Connection, chunk_ids: Sequence[int]) -> dict[int, int]:
     return dict(all_rows(db, sql, (json.dumps(list(chunk_ids)),)))
 
 
+def repeats(db: Connection, chunk_ids: Sequence[int]) -> dict[int, tuple[Original | None, int]]:
+    """For each of these passages its original, if it has one, and how many newer ones repeat it."""
+    sql = """
+        SELECT value, (SELECT count(*) FROM duplicates WHERE of_chunk_id = value),
+               of_chunk_id, of_document_id, documents.source, similarity
+        FROM json_each(?) LEFT JOIN duplicates ON chunk_id = value
+        LEFT JOIN documents ON documents.id = of_document_id
+    """
+    rows = all_rows(db, sql, (json.dumps(list(chunk_ids)),))
+    return {row[0]: (Original(*row[2:]) if row[2] is not None else None, row[1]) for row in rows}
+
+
 def listing(
     db: Connection, share_min: float, limit: int, after: tuple[int, int] = (0, 0)
 ) -> list[SharedText]:
@@ -144,8 +168,7 @@ def _kin(db: Connection, chunk_id: int) -> list[int]:
     return [row[0] for row in all_rows(db, sql, (chunk_id, chunk_id, NEIGHBOURS))]
 
 
-def _near(db: Connection, vector: bytes, own: set[int], similarity_min: float) -> list[int]:
-    found = search.by_vector(db, vector, NEIGHBOURS, Scope())
+def _near(found: Scored, own: set[int], similarity_min: float) -> list[int]:
     wanted = similarity_min - ROUNDING
     return [chunk_id for chunk_id, similarity in found if similarity >= wanted and chunk_id not in own]
 
@@ -188,7 +211,7 @@ def _similarities(db: Connection, chunk_id: int, others: Sequence[int]) -> dict[
         WHERE ours.chunk_id = ?
     """
     rows = all_rows(db, sql, (json.dumps(list(others)), chunk_id))
-    return {other: search.cosine(distance) for other, distance in rows}
+    return {other: cosine(distance) for other, distance in rows}
 
 
 def _lead_anew(db: Connection, star: Sequence[int], similarity_min: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pi_rag.errors import (
     BadInput,
     DeadlineExceeded,
     EmbedderUnavailable,
+    FilterInvalid,
     ModelMismatch,
     ModelMissing,
     PiRagError,
@@ -22,9 +24,9 @@ from pi_rag.errors import (
 )
 from pi_rag.query import QueryDesk, Question
 from pi_rag.query_cache import QueryCache
-from pi_rag.store import documents, identity
+from pi_rag.store import Connection, documents, duplicates, identity
 from pi_rag.store.store import Store
-from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Scope, Text
+from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Original, Scope, Text
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -192,6 +194,7 @@ async def test_scope_and_k_bound_the_answer(desk: QueryDesk) -> None:
         (Question(""), QueryEmpty),
         (Question(" \n\t "), QueryEmpty),
         (Question("x" * 100_000), QueryTooLong),
+        (Question("cat", scope=Scope(None, {"x": {"$gt": 1}})), FilterInvalid),
         (Question("cat", k=0), BadInput),
         (Question("cat", k=-1), BadInput),
         (Question("cat", k=10**9), BadInput),
@@ -312,3 +315,50 @@ async def test_where_no_model_follows_words_answer(turning: tuple[QueryDesk, Tur
 
     assert list(answer.degraded) == ["model_mismatch"]
     assert answer.hits[0].passage.source == "pets.md"
+
+
+async def put_linked(store: Store, source: str, text: str, collection: str = "default") -> None:
+    """A document whose passage is linked to what it repeats, as ingest does it."""
+    document = NewDocument(collection, source, source, "text", text, source, {})
+    chunk = Chunk(0, 0, len(text), text, "", None, 5)
+
+    def write(db: Connection) -> None:
+        document_id, _ = documents.put(db, document, [chunk], vector(text).tobytes(), 1000.0)
+        duplicates.link(db, document_id, [[]], 0.95)
+
+    await store.write(write)
+
+
+async def test_a_hit_says_what_it_repeats_and_how_many_repeat_it(desk: QueryDesk, store: Store) -> None:
+    """So that an agent sees that two hits say the same, without comparing texts."""
+    await put_linked(store, "copy.md", TEXTS["pets.md"])
+    hits = {hit.passage.source: hit for hit in (await desk.search(Question("cat"))).hits}
+
+    assert hits["copy.md"].duplicate_of == Original(1, 1, "pets.md", 1.0)
+    assert hits["pets.md"].duplicate_of is None
+    assert [hits[source].duplicates for source in ("copy.md", "pets.md", "dogs.md")] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
+async def test_of_repeats_the_best_alone_is_shown_on_request(
+    desk: QueryDesk, store: Store, mode: Mode
+) -> None:
+    """More copies than candidates are looked at, and yet what comes after them is found."""
+    for number in range(QuerySettings().candidates + 10):
+        await put_linked(store, f"copy-{number}.md", TEXTS["pets.md"])
+    await put_linked(store, "other.md", "the dog sleeps on the mat, the cat and the tax sleep")
+    question = Question("cat sleeps mat", k=2, mode=mode)
+
+    all_of_them = await desk.search(question)
+    each_once = await desk.search(replace(question, unique=True))
+
+    assert [hit.passage.text for hit in all_of_them.hits] == [TEXTS["pets.md"]] * 2
+    assert [hit.passage.source for hit in each_once.hits] == ["pets.md", "other.md"]
+
+
+async def test_a_repeat_is_shown_where_its_original_is_out_of_scope(desk: QueryDesk, store: Store) -> None:
+    """Two copies in a collection, the original in another: one of the copies is the answer."""
+    for number in range(2):
+        await put_linked(store, f"copy-{number}.md", TEXTS["pets.md"], "letters")
+    answer = await desk.search(Question("cat", scope=Scope("letters"), unique=True))
+    assert [hit.passage.source for hit in answer.hits] == ["copy-0.md"]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
-from pi_rag.store import Connection, checkup, connection, documents, duplicates, identity, migrations
+from pi_rag.store import Connection, checkup, connection, documents, duplicates, identity, migrations, search
 from pi_rag.store.rows import Row, all_rows, value
-from pi_rag.types import Repeated, SharedText
+from pi_rag.types import Original, Repeated, Scope, SharedText
 from tests.store.making import FINGERPRINT, axis, cut, document, tilted, vector_of
 
 MIN = 0.95
@@ -32,7 +33,8 @@ def take_in(
     rows = [vector_of(text) for text in texts] if vectors is None else list(vectors)
     hashes = [text.encode() for text in texts]
     before = duplicates.passages_of(db, collection, source)
-    found = duplicates.candidates(db, before, list(zip(hashes, rows, strict=True)), MIN)
+    near_to = partial(search.by_vector, db, k=duplicates.NEIGHBOURS, scope=Scope())
+    found = duplicates.candidates(db, before, list(zip(hashes, rows, strict=True)), near_to, MIN)
     new = document(source, texts, collection=collection)
     document_id, _ = documents.put(db, new, cut(texts), b"".join(rows), 1.0, hashes)
     return duplicates.link(db, document_id, found if near is None else near, MIN)
@@ -183,6 +185,15 @@ def test_originals_says_only_what_repeats(db: Connection) -> None:
     assert duplicates.originals(db, [1, 2, 3, 99]) == {3: 1}
 
 
+def test_a_passage_knows_what_it_repeats_and_how_many_repeat_it(db: Connection) -> None:
+    """Both ends of a link, and a passage that has none."""
+    take_in(db, "a", ["tea", "coffee"])
+    take_in(db, "b", ["tea"])
+    take_in(db, "c", ["Tea"])
+    copy = Original(chunk_id=1, document_id=1, source="a", similarity=1.0)
+    assert duplicates.repeats(db, [1, 2, 3]) == {1: (None, 2), 2: (None, 0), 3: (copy, 0)}
+
+
 def test_documents_are_listed_with_how_much_they_share(db: Connection) -> None:
     """The share is of the repeating document; half of its passages here."""
     take_in(db, "a", ["one", "two", "three"])
@@ -305,6 +316,7 @@ def test_no_statement_reads_a_whole_table_but_the_search_by_vector(db: Connectio
     documents.remove_source(db, "a", None)
     duplicates.listing(db, 0.5, 10)
     duplicates.originals(db, [1])
+    duplicates.repeats(db, [1])
     db.exec_trace = None
     plans = {sql: _plan(db, sql) for sql in asked if "duplicates" in sql or "copy_hash" in sql}
     assert len(plans) > 8
