@@ -24,6 +24,8 @@ SEEN_THROUGH = {
     "cli/list.py": "cli/test_documents.py",
     "cli/parsing.py": "cli/test_main.py",
     "cli/reach.py": "cli/test_main.py",
+    "index/proposer.py": "index/contract.py",
+    "store/derived.py": "store/test_keeper.py",
     "cli/refusals.py": "cli/test_add.py",
     "cli/remove.py": "cli/test_documents.py",
     "cli/serve.py": "service/test_run.py",

@@ -55,6 +55,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("memory", _memory(status.get("memory") or {})))
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
+    lines += [("index", _index(status["index"]))] if status.get("index") else []
     lines += [("cache", _cache(status["cache"], "query", "queries"))] if status.get("cache") else []
     answers = (status.get("cache") or {}).get("results")
     lines += [("answers", _cache(answers, "answer", "answers"))] if answers else []
@@ -104,6 +105,15 @@ def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
     parts += [f"held up by {ingest['waiting_for']}"] if ingest.get("waiting_for") else []
     parts += [f"now {current[0]}"] if current else []
     return one_line(", ".join(parts))
+
+
+def _index(index: dict[str, Any]) -> str:
+    if index.get("reason"):
+        return one_line(f"none, all vectors are read: {index['reason']}")
+    recall = index.get("recall") or {}
+    seen = [f"{recall['mean']:.1%} of the nearest {recall['at']} found"] if recall.get("samples") else []
+    held = f"{counted(int(index.get('passages') or 0), 'passage')} in {float(index.get('mib') or 0):.1f} MiB"
+    return one_line(", ".join([f"{index.get('kind')}, {held}", *seen]))
 
 
 def _cache(cache: dict[str, Any], noun: str, plural: str) -> str:
