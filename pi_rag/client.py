@@ -47,13 +47,18 @@ class Client:
         *,
         k: int = 8,
         mode: str = "hybrid",
-        collection: str | None = None,
+        collection: str | Sequence[str] | None = None,
         filters: Mapping[str, Any] | None = None,
+        under: str | None = None,
+        kind: str | Sequence[str] | None = None,
+        since: float | str | None = None,
+        until: float | str | None = None,
         explain: bool = False,
     ) -> Answer:
         """{"hits", "degraded", "took_ms"}, best hit first. Raises BadInput, TryLater, ServiceDown."""
         body: Answer = {"query": query, "k": k, "mode": mode, "explain": explain}
-        body |= _present(collection=collection, filter=filters)
+        body |= _present(collection=collection, filter=filters, under=under, kind=kind)
+        body |= _present(since=since, until=until)
         return self._ask("POST", "/v1/search", body=body)
 
     def add_paths(self, paths: Sequence[str], *, collection: str = "default", wait: bool = False) -> Answer:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from pi_rag.cli import printing
+from pi_rag.cli import conditions, printing
 from pi_rag.cli.printing import counted, one_line, styled
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.snippet import snippet, words
 
 DESCRIPTION = """\
 It looks by meaning and by words at once, and prints the best passages with the file, the page, the
-heading and the place in the text they come from. A filter keeps documents whose metadata match.
+heading and the place in the text they come from. The fields of metadata that --filter can ask for
+are shown by: pi-rag get ID
 """
 
 EXAMPLES = """\
   pi-rag search "when was the boiler serviced"
   pi-rag search power cut -k 3
   pi-rag search invoice --collection letters --filter year=2024
+  pi-rag search invoice --filter 'date>=2024-07' --filter status!=paid
+  pi-rag search boiler --under ~/Documents/house --since 2026-01-01
   pi-rag search "E-104" --mode text
   pi-rag search "power cut" --explain --json
 """
@@ -35,53 +38,21 @@ def configure(parser: ArgumentParser) -> None:
         default="hybrid",
         help="meaning and words, or one of them",
     )
-    parser.add_argument("--collection", metavar="C", help="only in this collection")
-    parser.add_argument(
-        "--filter",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        type=condition,
-        help="only documents whose metadata match; may be given several times",
-    )
+    conditions.configure(parser)
     parser.add_argument("--explain", action="store_true", help="show the scores behind each rank")
-
-
-def condition(text: str) -> tuple[str, Any]:
-    """'year=2024' as ('year', 2024): a value that reads as JSON is one, anything else is text."""
-    field, equals, value = text.partition("=")
-    if not equals or not field.strip():
-        raise ArgumentTypeError(f"{text!r} is not FIELD=VALUE")
-    try:
-        return field.strip(), json.loads(value)
-    except ValueError:
-        return field.strip(), value
 
 
 def run(args: Namespace) -> int:
     """Ask and print. Raises BadInput, TryLater or ServiceDown."""
     query = " ".join(args.query)
     answer = client_of(settings_of(args)).search(
-        query,
-        k=args.k,
-        mode=args.mode,
-        collection=args.collection,
-        filters=_conditions(args.filter),
-        explain=args.explain,
+        query, k=args.k, mode=args.mode, explain=args.explain, **conditions.fields(args)
     )
     if args.json:
         printing.as_json(answer)
     else:
         _show(answer, query, args)
     return 0
-
-
-def _conditions(given: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """A field named once must equal its value; one named several times may be any of them."""
-    values: dict[str, list[Any]] = {}
-    for field, value in given:
-        values.setdefault(field, []).append(value)
-    return {field: each[0] if len(each) == 1 else {"in": each} for field, each in values.items()} or None
 
 
 def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
@@ -116,8 +87,9 @@ def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, explain: b
 
 def _show_advice(args: Namespace) -> None:
     print("Nothing found. What may help:")
-    if args.collection or args.filter:
-        print("  - search without --collection and --filter")
+    if narrowed := conditions.fields(args):
+        flags = " and ".join(f"--{name.removesuffix('s')}" for name in narrowed)
+        print(f"  - search without {flags}")
     if args.mode != "hybrid":
         print("  - search with --mode hybrid")
     print("  - use other words for the same thing")

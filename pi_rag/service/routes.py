@@ -60,7 +60,9 @@ def _search_routes(api: APIRouter, house: House) -> None:
     @api.post("/v1/search", summary="Find passages")
     async def search(request: SearchRequest) -> SearchAnswer:
         """The best passages for a question, each with its source."""
-        scope = Scope(request.collection, request.filter)
+        scope = Scope(
+            request.collection, request.filter, request.under, request.kind, request.since, request.until
+        )
         question = Question(request.query, request.k, request.mode, scope)
         answer = await house.results.search(question)
         return answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from pi_rag.text.clean import clean
-from pi_rag.types import Counts, Degraded, JobRow, Mode, ModelCard
+from pi_rag.types import Counts, Degraded, JobRow, Kind, Mode, ModelCard
 
 METADATA_DEPTH_MAX = 32
 """Metadata describe a document; what is nested deeper is a document of its own."""
@@ -40,6 +40,9 @@ Text = Annotated[str, BeforeValidator(_clean_text)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_clean_tree)]
 """Metadata whose texts can be stored."""
 
+Moment = Annotated[float, Field(strict=True)] | Text
+"""Seconds or a date. Strict: true is no second."""
+
 
 class Request(BaseModel):
     """A request: unknown keys are refused."""
@@ -53,10 +56,21 @@ class SearchRequest(Request):
     query: Text = Field(description="What is looked for, in plain words.")
     k: int = Field(default=8, description="How many hits at most.")
     mode: Mode = Field(default="hybrid", description="Vectors and words, or one of them.")
-    collection: Text | None = Field(default=None, max_length=200, description="Only this collection.")
+    collection: Text | list[Text] | None = Field(default=None, description="Only this collection, or these.")
     filter: Metadata = Field(
         default_factory=dict,
-        description='Metadata that must match: {"field": value} or {"field": {"in": []}}.',
+        description='Metadata that must match: {"field": value} or {"field": {test: value}}, where a test is '
+        "in, gt, gte, lt, lte, prefix, exists or not.",
+    )
+    under: Text | None = Field(
+        default=None, description="Only the document with this path as its source, and those below it."
+    )
+    kind: Kind | list[Kind] | None = Field(default=None, description="Only documents of this kind, or these.")
+    since: Moment | None = Field(
+        default=None, description="Only what was stored or replaced from here on: ISO 8601 or Unix seconds."
+    )
+    until: Moment | None = Field(
+        default=None, description="The same, up to here. A date without a time includes its day."
     )
     explain: bool = Field(default=False, description="Say how the answer came about.")
 

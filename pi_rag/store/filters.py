@@ -70,7 +70,8 @@ class Wanted:
 def read(scope: Scope) -> Wanted:
     """What `scope` asks for. Raises FilterInvalid, which names what is at fault."""
     if len(scope.filter) > FIELDS_MAX:
-        raise FilterInvalid(f"A filter may name {FIELDS_MAX} fields; this one names {len(scope.filter)}.")
+        message = f"A filter may name {FIELDS_MAX} fields; this one names {len(scope.filter)}."
+        raise FilterInvalid(message, param="filter")
     return Wanted(
         collections=_names("collection", scope.collection),
         kinds=_kinds(scope.kind),
@@ -83,7 +84,7 @@ def read(scope: Scope) -> Wanted:
 
 def _conditions(field: str, wanted: Any) -> Iterator[Condition]:
     if len(field) > FIELD_CHARS_MAX:
-        raise FilterInvalid(f"The field {_shown(field)} of a filter has a name of {len(field)} characters.")
+        raise _wrong(field, f"a name of {len(field)} characters is too long")
     given = _tests(field, wanted)
     tests = _read_tests(field, {name: given[name] for name in given if name in TESTS})
     if tests:
@@ -150,7 +151,7 @@ def _plain(field: str, value: Any) -> Plain:
 
 
 def _wrong(field: str, why: str) -> FilterInvalid:
-    return FilterInvalid(f"The filter on {_shown(field)} is not understood: {why}.")
+    return FilterInvalid(f"The filter on {_shown(field)} is not understood: {why}.", param="filter")
 
 
 def _shown(name: str) -> str:
@@ -164,9 +165,9 @@ def _names(what: str, given: Any) -> tuple[str, ...] | None:
         return None
     names = (given,) if isinstance(given, str) else given
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise FilterInvalid(f"`{what}` is a name or a list of names.")
+        raise FilterInvalid(f"`{what}` is a name or a list of names.", param=what)
     if not 1 <= len(names) <= VALUES_MAX:
-        raise FilterInvalid(f"`{what}` has {len(names)} names; it may have 1 to {VALUES_MAX}.")
+        raise FilterInvalid(f"`{what}` has {len(names)} names; it may have 1 to {VALUES_MAX}.", param=what)
     return tuple(names)
 
 
@@ -175,7 +176,8 @@ def _kinds(given: Any) -> tuple[str, ...] | None:
     unknown = [kind for kind in kinds or () if kind not in get_args(Kind)]
     if unknown:
         known = ", ".join(get_args(Kind))
-        raise FilterInvalid(f"{_shown(unknown[0])} is no kind of document.", hint=f"The kinds are: {known}.")
+        message = f"{_shown(unknown[0])} is no kind of document."
+        raise FilterInvalid(message, hint=f"The kinds are: {known}.", param="kind")
     return kinds
 
 
@@ -183,7 +185,7 @@ def _folder(given: Any) -> str | None:
     if given is None:
         return None
     if not isinstance(given, str) or not given.strip():
-        raise FilterInvalid("`under` is the path of a folder or file.")
+        raise FilterInvalid("`under` is the path of a folder or file.", param="under")
     return given.rstrip("/")
 
 
@@ -203,7 +205,8 @@ def _moment_s(what: str, given: Any, *, days_later: int = 0) -> float | None:
         pass
     raise FilterInvalid(
         f"`{what}` is no moment: {_shown(str(given))}.",
-        hint='Write a date such as "2026-03-31" or "2026-03-31T18:00", or Unix seconds.',
+        hint="Write a date such as 2026-03-31 or 2026-03-31T18:00.",
+        param=what,
     )
 
 

@@ -136,6 +136,34 @@ async def test_collections_and_filters_part_documents(guest: httpx.AsyncClient) 
     assert [hit["text"] for hit in filtered] == ["the home lamp"]
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "found"),
+    [
+        ({"collection": ["papers", "nowhere"]}, ["/a/b/old.md"]),
+        ({"under": "/a/b/"}, ["/a/b/old.md"]),
+        ({"kind": ["pdf", "code"]}, []),
+        ({"kind": "markdown"}, ["/a/b/old.md", "/a/bc.md"]),
+        ({"since": "2000-01-01", "until": 4e9}, ["/a/b/old.md", "/a/bc.md"]),
+        ({"until": "2000-01-01"}, []),
+        ({"filter": {"year": {"gte": 2000, "lt": 2010}}}, ["/a/b/old.md"]),
+        ({"filter": {"by.name": {"prefix": "Mil"}, "year": {"not": 2001}}}, ["/a/bc.md"]),
+    ],
+)
+async def test_a_search_may_be_narrowed(
+    guest: httpx.AsyncClient, narrowed: dict[str, Any], found: list[str]
+) -> None:
+    """By collections, path, kind, time and metadata, as the interface says."""
+    by = {"by": {"name": "Miller"}}
+    old = {"source": "/a/b/old.md", "text": "the lamp", "metadata": {"year": 2001, **by}}
+    new = {"source": "/a/bc.md", "text": "the lamp", "metadata": {"year": 2024, **by}}
+    await added(guest, {"documents": [old], "collection": "papers"})
+    await added(guest, {"documents": [new]})
+
+    hits = (await guest.post("/v1/search", json={"query": "lamp", **narrowed})).json()["hits"]
+
+    assert sorted(hit["source"] for hit in hits) == found
+
+
 async def test_listing_goes_page_by_page(guest: httpx.AsyncClient) -> None:
     """Each document is on exactly one page, and the last page says so."""
     documents = [{"source": str(number), "text": f"note {number}"} for number in range(5)]
@@ -199,7 +227,13 @@ async def test_explain_says_how_the_answer_came_about(guest: httpx.AsyncClient) 
         ("/v1/search", {"query": "a", "k": 10**9}, 400, "bad_input"),
         ("/v1/search", {"query": "a", "mode": "magic"}, 400, "request_invalid"),
         ("/v1/search", {"query": "a", "colection": "x"}, 400, "request_invalid"),
-        ("/v1/search", {"query": "a", "filter": {"x": {"gt": 3}}}, 400, "filter_invalid"),
+        ("/v1/search", {"query": "a", "filter": {"x": {"$gt": 3}}}, 400, "filter_invalid"),
+        ("/v1/search", {"query": "a", "filter": {"x": [3]}}, 400, "filter_invalid"),
+        ("/v1/search", {"query": "a", "since": "soon"}, 400, "filter_invalid"),
+        ("/v1/search", {"query": "a", "since": True}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "collection": []}, 400, "filter_invalid"),
+        ("/v1/search", {"query": "a", "under": ""}, 400, "filter_invalid"),
+        ("/v1/search", {"query": "a", "kind": "word"}, 400, "request_invalid"),
         ("/v1/search", {"q": "a"}, 400, "request_invalid"),
         ("/v1/search", [1, 2], 400, "request_invalid"),
         ("/v1/documents", {}, 400, "request_invalid"),
