@@ -55,6 +55,7 @@ class Cutter:
         self._embedder = embedder
         self._settings = settings.ingest
         self._deadline_s = settings.embedder.ingest_s_max
+        self._window = min(settings.embedder.tokens_max, tokens_max)
         self._passage_tokens_max = passage_tokens_max(settings, tokens_max)
         # Two requests for each worker keep it busy while the next one is on its way.
         self._breadth = min(2 * settings.embedder.workers_wanted, settings.embedder.ingest_queue_max)
@@ -84,10 +85,23 @@ class Cutter:
 
         Raises TryLater kinds, StoreError kinds, VectorInvalid, TextNotEmbedded.
         """
+        return await self.embed_texts(await self.texts(title, chunks), progress)
+
+    async def texts(self, title: str, chunks: Sequence[Chunk]) -> list[str]:
+        """What the vector of each passage is made of: title, headings and text. Raises TryLater kinds."""
         heads = await self._heads(title, chunks)
-        texts = [
+        return [
             f"{head}\n{chunk.text}" if head else chunk.text for head, chunk in zip(heads, chunks, strict=True)
         ]
+
+    async def fitting(self, texts: Sequence[str]) -> list[bool]:
+        """For each text whether the model sees it to its end. Raises TryLater kinds."""
+        return [count + SPECIAL_TOKENS <= self._window for count in await self._count(texts)]
+
+    async def embed_texts(
+        self, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None
+    ) -> Embedded:
+        """As `embed`, of texts that are made already."""
         hashes = [text_hash(text) for text in texts]
         vectors = dict(await self._known(list(dict.fromkeys(hashes))))
         fresh = {key: text for key, text in zip(hashes, texts, strict=True) if key not in vectors}

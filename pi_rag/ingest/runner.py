@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ from pi_rag.errors import (
     StoreError,
     TryLater,
 )
+from pi_rag.ingest.pause import Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
 from pi_rag.store import Connection, jobs
@@ -74,6 +75,7 @@ class Runner:
         self._reader = Reader(settings.ingest, clock)
         self._story = Story(store, embedder, self._reader, settings, clock, tokens_max=tokens_max)
         self._hands = max(2, settings.embedder.workers_wanted)
+        self._pause = Pause()
         self._work: asyncio.Task[None] | None = None
         self._queued = asyncio.Event()
         self._changed = asyncio.Event()
@@ -136,6 +138,26 @@ class Runner:
                 raise Stopping(f"Job {job_id} is kept and goes on when the service starts again.")
             await changed.wait()
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Inside it no document is in hand: what was begun has ended. The queue goes on afterwards."""
+        self._waiting_for = "reindex"
+        try:
+            async with self._pause.held():
+                yield
+        finally:
+            self._waiting_for = None
+
+    def follow(self, embedder: Embedder, tokens_max: int) -> None:
+        """Another model takes the documents from now on. Only while they are held, lest one meets two."""
+        self._refusal = None
+        self._story.follow(embedder, tokens_max)
+
+    async def cut_anew(self, document_id: int) -> None:
+        """Make a stored document's passages again, from its text. Raises as `Story.cut_anew`."""
+        async with self._pause.piece():
+            await self._story.cut_anew(document_id)
+
     def status(self) -> dict[str, Any]:
         """What is being read now, how fast, and what it waits for."""
         self._forget_old_rates()
@@ -173,17 +195,24 @@ class Runner:
         while not self._stopping.is_set():
             # Cleared before looking: what is queued from here on either is seen or wakes this hand again.
             self._queued.clear()
-            item = await self._insist(jobs.claim, self._settings.attempts_max, self._clock.wall_s())
-            if item is None:
+            async with self._pause.piece():
+                found = await self._one()
+            if not found:
                 # Claiming may have given up the last document of a job.
                 self._tell_changed()
                 await self._queued.wait()
-                continue
-            # Where one item was there may be more: the other hands look too.
-            self._queued.set()
-            await self._take_in(item)
-            # An item with the same source may have waited for this one.
-            self._queued.set()
+
+    async def _one(self) -> bool:
+        """Work on the next document; False when there is none."""
+        item = await self._insist(jobs.claim, self._settings.attempts_max, self._clock.wall_s())
+        if item is None:
+            return False
+        # Where one item was there may be more: the other hands look too.
+        self._queued.set()
+        await self._take_in(item)
+        # An item with the same source may have waited for this one.
+        self._queued.set()
+        return True
 
     async def _take_in(self, item: Item) -> None:
         in_hand = self._current[item.id] = _InHand(item)

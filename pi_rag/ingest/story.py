@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
@@ -22,11 +23,22 @@ from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
-from pi_rag.store import Connection, documents, duplicates, jobs
+from pi_rag.store import Connection, documents, duplicates, jobs, reindex
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
-from pi_rag.types import Chunk, Embedder, Item, Kind, NewDocument, NewItem, Reading, Refusal
+from pi_rag.types import (
+    Chunk,
+    DocumentRow,
+    Embedder,
+    Item,
+    Kind,
+    NewDocument,
+    NewItem,
+    Reading,
+    Refusal,
+    Repeated,
+)
 
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
@@ -55,6 +67,7 @@ class Story:
     ) -> None:
         self._store = store
         self._reader = reader
+        self._all_settings = settings
         self._settings = settings.ingest
         self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors)
         self._clock = clock
@@ -63,6 +76,12 @@ class Story:
     def passages(self) -> Mapping[str, int]:
         """How many passages were embedded, and how many had their vector already, since the start."""
         return self._cutter.passages
+
+    def follow(self, embedder: Embedder, tokens_max: int) -> None:
+        """Tell the stories to come with another model. None may be under way."""
+        passages = self._cutter.passages
+        self._cutter = Cutter(embedder, self._all_settings, tokens_max, self._known_vectors)
+        self._cutter.passages = passages
 
     async def tell(self, item: Item, progress: Callable[[int], None]) -> None:
         """From the queue to the store. `progress` gets how many more passages are embedded.
@@ -81,9 +100,22 @@ class Story:
         reading = await self._read(item, data)
         chunks = await self._cutter.cut(reading)
         embedded = await self._cutter.embed(reading.title, chunks, progress)
-        near = await self._near_duplicates(item, embedded)
+        near = await self._near_duplicates(item.collection, item.source, embedded)
         now = self._clock.wall_s()
         await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now)
+
+    async def cut_anew(self, document_id: int) -> None:
+        """Cut a stored document again, as if it came now. What changed or went meanwhile is left as it is.
+
+        Raises DocumentNotFound, TryLater and StoreError kinds, VectorInvalid, TextNotEmbedded.
+        """
+        stored, pages = await self._store.read(reindex.to_read_again, document_id)
+        text, kind = stored.text or "", cast("Kind", stored.kind)
+        reading = Reading(text, stored.title, kind, pages, stored.metadata)
+        chunks = await self._cutter.cut(reading)
+        embedded = await self._cutter.embed(reading.title, chunks)
+        near = await self._near_duplicates(stored.collection, stored.source, embedded)
+        await self._store.write(_replace, stored, reading, chunks, embedded, near)
 
     async def _known_vectors(self, text_hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Vectors in the index, copied out: whatever is removed meanwhile, these stay as they are."""
@@ -93,12 +125,12 @@ class Story:
             found |= await self._store.read(documents.known_vectors, part)
         return found
 
-    async def _near_duplicates(self, item: Item, embedded: Embedded) -> _Near | None:
+    async def _near_duplicates(self, collection: str, source: str, embedded: Embedded) -> _Near | None:
         """What each passage may repeat; None when nobody wants to know."""
         alike = self._settings.duplicate_similarity_min
         if not alike:
             return None
-        found = await candidates(self._store, item.collection, item.source, embedded, alike)
+        found = await candidates(self._store, collection, source, embedded, alike)
         return _Near(found, alike)
 
     async def _unfold(self, item: Item) -> None:
@@ -180,18 +212,48 @@ def _commit(
     now: float,
 ) -> None:
     """The document and the end of its place in the queue, in one transaction."""
-    document = NewDocument(
-        collection=item.collection,
-        source=item.source,
+    document = _document(item, reading, digest)
+    repeated = _put(db, document, chunks, embedded, near, now)
+    if repeated is not None:
+        jobs.note_repeated(db, item.job_id, repeated)
+    jobs.finish(db, item.id, "done", len(chunks), None, now)
+
+
+def _replace(
+    db: Connection,
+    stored: DocumentRow,
+    reading: Reading,
+    chunks: Sequence[Chunk],
+    embedded: Embedded,
+    near: _Near | None,
+) -> None:
+    """Other passages for a document that is stored, unless it is another one by now. Its dates stay."""
+    reindex.was_cut(db, stored.id)
+    if reindex.is_still(db, stored):
+        document = _document(stored, reading, stored.content_hash)
+        _put(db, document, chunks, embedded, near, stored.updated_at)
+
+
+def _put(
+    db: Connection,
+    document: NewDocument,
+    chunks: Sequence[Chunk],
+    embedded: Embedded,
+    near: _Near | None,
+    now: float,
+) -> Repeated | None:
+    """The document with its passages and their links; what it repeats, if anything."""
+    document_id, _ = documents.put(db, document, chunks, embedded.vectors, now, embedded.text_hashes)
+    return duplicates.link(db, document_id, near.candidates, near.similarity_min) if near else None
+
+
+def _document(of: Item | DocumentRow, reading: Reading, digest: str) -> NewDocument:
+    return NewDocument(
+        collection=of.collection,
+        source=of.source,
         title=reading.title,
         kind=reading.kind,
         text=reading.text,
         content_hash=digest,
         metadata=reading.metadata,
     )
-    document_id, _ = documents.put(db, document, chunks, embedded.vectors, now, embedded.text_hashes)
-    if near is not None:
-        repeated = duplicates.link(db, document_id, near.candidates, near.similarity_min)
-        if repeated is not None:
-            jobs.note_repeated(db, item.job_id, repeated)
-    jobs.finish(db, item.id, "done", len(chunks), None, now)

@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from pi_rag.errors import RequestInvalid
-from pi_rag.store import Connection, identity, vectors
-from pi_rag.store.rows import all_rows, value
-from pi_rag.types import Chunk, Fingerprint
+from pi_rag.store import Connection, documents, identity, vectors
+from pi_rag.store.rows import all_rows, one_row, value
+from pi_rag.types import Chunk, DocumentRow, Fingerprint
 
 State = Literal["running", "failed", "done"]
 
@@ -212,6 +212,26 @@ def next_to_cut(db: Connection) -> int | None:
         return None
     document_id: int | None = value(db, "SELECT min(document_id) FROM documents_to_cut")
     return document_id
+
+
+def to_read_again(db: Connection, document_id: int) -> tuple[DocumentRow, tuple[tuple[int, int], ...]]:
+    """A stored document with its text, and (offset in characters, page number), ascending.
+
+    Where a page begins is kept nowhere; it is taken to begin with the first passage that was on it. Raises
+    DocumentNotFound.
+    """
+    sql = """
+        SELECT min(start), page FROM chunks WHERE document_id = ? AND page IS NOT NULL
+        GROUP BY page ORDER BY 1
+    """
+    pages = tuple((row[0], row[1]) for row in all_rows(db, sql, (document_id,)))
+    return documents.get(db, document_id), pages
+
+
+def is_still(db: Connection, stored: DocumentRow) -> bool:
+    """Whether a document is the very one that was read: neither replaced nor removed since."""
+    sql = "SELECT content_hash, updated_at FROM documents WHERE id = ?"
+    return one_row(db, sql, (stored.id,)) == (stored.content_hash, stored.updated_at)
 
 
 def to_cut(db: Connection) -> int:
