@@ -14,7 +14,7 @@ Kind = Literal["exact", "turbo", "signs", "hnsw"]
 BITS = (4, 3, 2)
 """What turbovec offers, best first."""
 
-GRAPH_BYTES = 420
+GRAPH_BYTES = 470
 """RAM of a passage in the graph beside its int8 vector, measured (docs/decisions/0008-vectors.md)."""
 
 
