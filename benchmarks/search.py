@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,8 @@ def measure(args: Namespace, base: Vectors, queries: Vectors, kept: Path = vecto
     for size in sizes:
         every = chosen(rows(size), [word for word in args.peers.split(",") if word], quick=args.quick)
         with tempfile.TemporaryDirectory(dir=kept) as folder:
-            task = _task(args, path, size, asked, Path(folder))
-            found = measured(every, task, _commands(every))
+            tasks = _tasks(every, args, path, size, asked, Path(folder))
+            found = measured(tasks, commands(every))
         lines += [table.line(size, row, found[row.name]) for row in every]
         head = table.headline(size, found)
         notes[f"faster and smaller at {size}"] = table.ahead(every, found)
@@ -77,22 +78,16 @@ def measure(args: Namespace, base: Vectors, queries: Vectors, kept: Path = vecto
     return Figures(head, lines, notes | {"versions": ", ".join(sorted(about))})
 
 
-def _task(args: Namespace, path: Path, size: int, asked: Vectors, folder: Path) -> Task:
+def _tasks(
+    every: Sequence[Row], args: Namespace, path: Path, size: int, asked: Vectors, folder: Path
+) -> list[Task]:
     np.save(folder / "queries.npy", asked)
     truth = vectors.nearest(np.load(path, mmap_mode="r")[:size], asked, K)
-    return Task(
-        vectors=path,
-        size=size,
-        queries=folder / "queries.npy",
-        truth=truth,
-        folder=folder / "built",
-        build_s_max=args.build_minutes * 60,
-        rounds=args.rounds,
-        seconds=args.seconds,
-    )
+    bounds = {"build_s_max": args.build_minutes * 60, "rounds": args.rounds, "seconds": args.seconds}
+    return [Task(row, path, size, folder / "queries.npy", truth, folder, **bounds) for row in every]
 
 
-def _commands(every: list[Row]) -> Any:
+def commands(every: Sequence[Row]) -> Callable[[Row], list[str]]:
     """How each row is started. The peers are installed only when one of them is asked for."""
     python = "" if all(row.own for row in every) else str(peers_python("peers-search"))
     return lambda row: command(row, python)

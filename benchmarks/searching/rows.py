@@ -33,7 +33,14 @@ def rows(vectors: int) -> list[Row]:
 
 def own_rows() -> list[Row]:
     """The service's own store, with each kind of index that a setting chooses."""
-    return [Row(OURS, "store", own=True)]
+    room = {"memory_mib_max": 4096}
+    return [
+        Row(OURS, "store", {"kind": "auto", "bits": 2, **room}, own=True),
+        Row("pi_rag, 4 bits", "store", {"kind": "auto", "bits": 4, **room}, own=True),
+        Row("pi_rag, sign bits", "store", {"kind": "signs", **room}, own=True),
+        Row("pi_rag, HNSW", "store", {"kind": "hnsw", **room}, own=True),
+        Row("pi_rag, exact only", "store", {"kind": "exact"}, own=True),
+    ]
 
 
 def exact_rows() -> list[Row]:

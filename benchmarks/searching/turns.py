@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from benchmarks.child import Child, PeerFailed
 from benchmarks.searching.rows import Row
 
 K = 10
-INSERTED = {"batches": 10, "rows": 100}
-ROWS_BESIDE = INSERTED["batches"] * INSERTED["rows"]
+INSERT_TURNS = 3
+INSERTED = 1000
+"""Rows that are inserted in one turn."""
+ROWS_BESIDE = INSERT_TURNS * INSERTED
 """Rows that a file of vectors has beyond those that are built."""
-ORDER_S_MAX = 900.0
+ORDER_S_MAX = 1800.0
 """Longest wait for any answer but a build's."""
-
+WARM_S_MAX = 900.0
+"""Longest first round, which asks every query, however slow."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """numpy counts the machine's cores and not those that it may use."""
 
@@ -35,8 +39,9 @@ Command = Callable[[Row], Sequence[str]]
 
 @dataclass(frozen=True)
 class Task:
-    """What every row is given."""
+    """What a row is given to do."""
 
+    row: Row
     vectors: Path
     """A file of at least `size` + ROWS_BESIDE rows (.npy)."""
     size: int
@@ -44,15 +49,18 @@ class Task:
     truth: Sequence[Sequence[int]]
     """The nearest K of each query among the first `size` rows; as many queries as are asked."""
     folder: Path
-    """Where the indexes are built."""
-    build_s_max: float
-    rounds: int
-    seconds: float
+    """Where indexes are built, each in its own folder."""
+    build_s_max: float = 600.0
+    rounds: int = 3
+    seconds: float = 20.0
     """Longest turn of a row in a round."""
+    batch: int = 100
+    """Rows of one insert."""
 
-    def place(self, row: Row) -> Path:
-        """A row's own folder."""
-        return self.folder / "".join(letter if letter.isalnum() else "-" for letter in row.name)
+    @property
+    def place(self) -> Path:
+        """The row's own folder."""
+        return self.folder / "".join(letter if letter.isalnum() else "-" for letter in self.row.name)
 
 
 @dataclass
@@ -65,7 +73,10 @@ class Found:
     disk_mib: float = 0.0
     private_mib: float = 0.0
     mapped_mib: float = 0.0
-    inserted_per_s: float | None = None
+    rebuild_s: float = 0.0
+    """Until ours can be searched when there is only the database."""
+    inserts_per_s: list[float | None] = field(default_factory=list)
+    """None where it takes no more rows."""
     p50_ms: list[float] = field(default_factory=list)
     p95_ms: list[float] = field(default_factory=list)
     recall: float = 0.0
@@ -85,70 +96,103 @@ class Found:
         """(p50, p95): medians over the rounds."""
         return statistics.median(self.p50_ms), statistics.median(self.p95_ms)
 
+    @property
+    def inserted_per_s(self) -> float | None:
+        """The median over the turns."""
+        known = [rate for rate in self.inserts_per_s if rate is not None]
+        return statistics.median(known) if known else None
 
-def measured(rows: Sequence[Row], task: Task, command: Command) -> Mapping[str, Found]:
-    """Every row's figures by its name. Its folders are gone afterwards."""
-    found = {row.name: Found() for row in rows}
+
+def measured(tasks: Sequence[Task], command: Command) -> Mapping[str, Found]:
+    """Every row's figures by its name. Its folder is gone afterwards."""
+    found = {task.row.name: Found() for task in tasks}
     try:
-        for row in rows:
-            print(f"build: {row.name}", file=sys.stderr)
-            with found[row.name].unless_failed():
-                _build(row, found[row.name], task, command)
+        for task in tasks:
+            with found[task.row.name].unless_failed():
+                _build(task, found[task.row.name], command(task.row))
         with ExitStack() as stack:
-            _serve(rows, found, task, lambda row: stack.enter_context(_child(command(row), **ONE_THREAD)))
+            children = _opened(tasks, found, command, stack)
+            _take_turns(tasks, found, children)
     finally:
-        shutil.rmtree(task.folder, ignore_errors=True)
+        for task in tasks:
+            shutil.rmtree(task.place, ignore_errors=True)
     return found
 
 
-def _build(row: Row, found: Found, task: Task, command: Command) -> None:
-    folder = task.place(row)
-    folder.mkdir(parents=True)
-    with _child(command(row)) as child:
-        found.about = _ask(child, _opening(row, task, alone=False))["about"]
+def _build(task: Task, found: Found, command: Sequence[str]) -> None:
+    print(f"build: {task.row.name}", file=sys.stderr)
+    task.place.mkdir(parents=True)
+    with child_of(command) as child:
+        found.about = ask(child, _opening(task, alone=False))["about"]
         order = {"do": "build", "vectors": str(task.vectors), "rows": task.size}
-        found.build_s = _ask(child, order, task.build_s_max)["seconds"]
-    found.disk_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+        found.build_s = ask(child, order, task.build_s_max)["seconds"]
+    found.disk_mib = sum(path.stat().st_size for path in task.place.rglob("*") if path.is_file()) / 2**20
+    if task.row.own:
+        with child_of(command) as child:
+            ask(child, _opening(task, alone=True, derived=False))
+            found.rebuild_s = ask(child, {"do": "load"})["seconds"]
 
 
-def _serve(
-    rows: Sequence[Row], found: Mapping[str, Found], task: Task, start: Callable[[Row], Child]
-) -> None:
-    children: dict[str, Child] = {}
-    for row in rows:
-        with found[row.name].unless_failed() as go:
-            if go:
-                children[row.name] = child = start(row)
-                _ask(child, _opening(row, task, alone=True))
-                found[row.name].load_s = _ask(child, {"do": "load"})["seconds"]
-    for number in range(task.rounds + 1):
-        for name, child in children.items():
-            print(f"round {number} of {task.rounds}: {name}", file=sys.stderr)
-            with found[name].unless_failed() as go:
-                if go:
-                    _turn(child, found[name], task, warm=number == 0)
-    for name, child in children.items():
+def _opened(
+    tasks: Sequence[Task], found: Mapping[str, Found], command: Command, stack: ExitStack
+) -> Mapping[str, Child]:
+    """A process for each index that was built, by the row's name; they end with the stack."""
+    children = {}
+    for task in tasks:
+        name = task.row.name
         with found[name].unless_failed() as go:
             if go:
-                _weigh_and_insert(child, found[name], task)
+                children[name] = child = stack.enter_context(child_of(command(task.row), **ONE_THREAD))
+                ask(child, _opening(task, alone=True))
+                found[name].load_s = ask(child, {"do": "load"})["seconds"]
+    return children
 
 
-def _turn(child: Child, found: Found, task: Task, *, warm: bool) -> None:
-    """One round of a row. The first one only warms its caches, and asks every query for the recall."""
-    order = {"do": "search", "queries": str(task.queries), "count": len(task.truth), "k": K}
-    answer = _ask(child, order | {"seconds": ORDER_S_MAX if warm else task.seconds})
-    if warm:
-        found.recall = recall(answer["found"], task.truth)
-    else:
-        found.p50_ms.append(float(np.percentile(answer["ms"], 50)))
-        found.p95_ms.append(float(np.percentile(answer["ms"], 95)))
+def _take_turns(tasks: Sequence[Task], found: Mapping[str, Found], children: Mapping[str, Child]) -> None:
+    """Searches in rounds, then the RAM, then inserts in rounds."""
+
+    def every(what: str, turn: Callable[[Task, Child, Found], None]) -> None:
+        for task in tasks:
+            name = task.row.name
+            with found[name].unless_failed() as go:
+                if go:
+                    print(f"{what}: {name}", file=sys.stderr)
+                    turn(task, children[name], found[name])
+
+    every("recall", _warm)
+    for number in range(max((task.rounds for task in tasks), default=0)):
+        every(f"search {number + 1}", _search)
+    every("weigh", _weigh)
+    for number in range(INSERT_TURNS):
+        every(f"insert {number + 1}", partial(_insert, number))
 
 
-def _weigh_and_insert(child: Child, found: Found, task: Task) -> None:
-    weight = _ask(child, {"do": "weigh"})
+def _warm(task: Task, child: Child, found: Found) -> None:
+    """Every query once, for the recall; it also fills caches."""
+    found.recall = recall(ask(child, _searching(task, WARM_S_MAX))["found"], task.truth)
+
+
+def _search(task: Task, child: Child, found: Found) -> None:
+    taken_ms = ask(child, _searching(task, task.seconds))["ms"]
+    found.p50_ms.append(float(np.percentile(taken_ms, 50)))
+    found.p95_ms.append(float(np.percentile(taken_ms, 95)))
+
+
+def _searching(task: Task, seconds: float) -> dict[str, Any]:
+    asked = {"queries": str(task.queries), "count": len(task.truth), "k": K}
+    return {"do": "search", "seconds": seconds, **asked}
+
+
+def _weigh(_: Task, child: Child, found: Found) -> None:
+    weight = ask(child, {"do": "weigh"})
     found.private_mib, found.mapped_mib = weight["private_mib"], weight["mapped_mib"]
-    order = {"do": "insert", "vectors": str(task.vectors), "from": task.size, **INSERTED}
-    found.inserted_per_s = _ask(child, order)["per_s"]
+
+
+def _insert(number: int, task: Task, child: Child, found: Found) -> None:
+    begin = task.size + number * INSERTED
+    batches = {"from": begin, "batches": INSERTED // task.batch, "rows": task.batch}
+    order = {"do": "insert", "vectors": str(task.vectors), **batches}
+    found.inserts_per_s.append(ask(child, order)["per_s"])
 
 
 def recall(found: Sequence[Sequence[int]], truth: Sequence[Sequence[int]]) -> float:
@@ -157,18 +201,27 @@ def recall(found: Sequence[Sequence[int]], truth: Sequence[Sequence[int]]) -> fl
     return float(np.mean(hits))
 
 
-def _opening(row: Row, task: Task, *, alone: bool) -> dict[str, Any]:
-    options = {"kind": row.kind, "folder": str(task.place(row)), "options": row.options}
-    return {"do": "open", "alone": alone, **options}
+def _opening(task: Task, *, alone: bool, derived: bool = True) -> dict[str, Any]:
+    """`alone`: on one core. `derived`: whether what can be made from the truth may be read from its files."""
+    options = task.row.options if derived else {**task.row.options, "derived": False}
+    return {
+        "do": "open",
+        "alone": alone,
+        "kind": task.row.kind,
+        "folder": str(task.place),
+        "options": options,
+    }
 
 
-def _ask(child: Child, order: Mapping[str, Any], seconds_max: float = ORDER_S_MAX * 2) -> Mapping[str, Any]:
+def ask(child: Child, order: Mapping[str, Any], seconds_max: float = ORDER_S_MAX) -> Mapping[str, Any]:
+    """Its answer to an order. Raises PeerFailed."""
     child.send(order)
     return child.answer(seconds_max)
 
 
 @contextmanager
-def _child(command: Sequence[str], **environ: str) -> Iterator[Child]:
+def child_of(command: Sequence[str], **environ: str) -> Iterator[Child]:
+    """A child as long as the block runs."""
     child = Child(command, **environ)
     try:
         yield child
