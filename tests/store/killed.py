@@ -12,10 +12,14 @@ import sys
 from pathlib import Path
 
 from pi_rag.clock import SystemClock
-from pi_rag.config import StoreSettings
+from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.store import documents, identity
+from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
 from tests.store.making import FINGERPRINT, put
+
+INDEX = IndexSettings(snapshot_changes=60)
+"""Saved every few documents, so that kills fall within that too."""
 
 
 def passages(source: str, version: int) -> list[str]:
@@ -29,7 +33,8 @@ async def main(path: Path, seed: int) -> None:
     """Never returns."""
     dice = random.Random(seed)
     # A log of one mebibyte makes kills fall within checkpoints too.
-    store = Store.open(path, StoreSettings(wal_mib_max=1), SystemClock())
+    store = Store.open(path, StoreSettings(wal_mib_max=1), SystemClock(), INDEX)
+    keeper = Keeper(store, SystemClock())
     await store.write(identity.claim_fingerprint, FINGERPRINT)
     print("ready", flush=True)
     while True:
@@ -42,6 +47,7 @@ async def main(path: Path, seed: int) -> None:
             print("begin put", source, version, flush=True)
             await store.write(put, source, passages(source, version))
             print("done put", source, version, flush=True)
+        await keeper.look()
 
 
 if __name__ == "__main__":

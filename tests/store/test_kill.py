@@ -12,8 +12,10 @@ from pathlib import Path
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
 from pi_rag.store import checkup, documents
+from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
-from tests.store.killed import passages
+from tests.store.killed import INDEX, passages
+from tests.store.test_keeper import known, stored
 
 ROUNDS = 20
 
@@ -53,8 +55,10 @@ def _applied(before: State, lines: list[list[str]]) -> tuple[State, State]:
 
 async def _found(path: Path, sources: State) -> State:
     """What is there, every document whole, with nothing left over."""
-    store = Store.open(path, StoreSettings(), SystemClock())
+    store = Store.open(path, StoreSettings(), SystemClock(), INDEX)
     assert await store.read(checkup.check) == []
+    await Keeper(store, SystemClock()).look()
+    assert await known(store) == await stored(store)
     rows = await store.read(documents.listing, None, 100, None)
     found = dict.fromkeys(sources, 0)
     for row in rows:
@@ -67,7 +71,9 @@ async def _found(path: Path, sources: State) -> State:
 
 
 def test_twenty_kills_lose_nothing_that_was_acknowledged(path: Path) -> None:
-    """The same database is killed again and again, and each time opens at once and passes the checkup."""
+    """The same database is killed again and again, and each time opens at once and passes the checkup;
+    its RAM index, saved or made anew, knows what is there and nothing else.
+    """
     dice = random.Random(11)
     state: State = {}
     for seed in range(ROUNDS):
