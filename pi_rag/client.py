@@ -54,11 +54,15 @@ class Client:
         since: float | str | None = None,
         until: float | str | None = None,
         explain: bool = False,
+        **further: Any,
     ) -> Answer:
-        """{"hits", "degraded", "took_ms"}, best hit first. Raises BadInput, TryLater, ServiceDown."""
+        """{"hits", "degraded", "took_ms"}, best hit first. Raises BadInput, TryLater, ServiceDown.
+
+        `further` are other fields of a search, by the names that docs/api.md gives them.
+        """
         body: Answer = {"query": query, "k": k, "mode": mode, "explain": explain}
         body |= _present(collection=collection, filter=filters, under=under, kind=kind)
-        body |= _present(since=since, until=until)
+        body |= _present(since=since, until=until, **further)
         return self._ask("POST", "/v1/search", body=body)
 
     def add_paths(self, paths: Sequence[str], *, collection: str = "default", wait: bool = False) -> Answer:
@@ -92,6 +96,13 @@ class Client:
     def remove_source(self, source: str, *, collection: str | None = None) -> Answer:
         """{"removed"}: forget the documents with this source, in one collection or in all."""
         return self._ask("DELETE", "/v1/documents", params=_present(source=source, collection=collection))
+
+    def duplicates(
+        self, *, share_min: float | None = None, limit: int | None = None, after: str | None = None
+    ) -> Answer:
+        """{"duplicates", "next"}: pairs of documents of which the first repeats `share_min` of its passages."""
+        params = _present(share_min=share_min, limit=limit, after=after)
+        return self._ask("GET", "/v1/duplicates", params=params)
 
     def jobs(self, *, limit: int | None = None) -> Answer:
         """{"jobs"}: the newest jobs first."""

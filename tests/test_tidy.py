@@ -43,7 +43,6 @@ SEEN_THROUGH = {
     "query/choosing.py": "query/test_desk.py",
     "query/course.py": "query/test_desk.py",
     "query/question.py": "query/test_desk.py",
-    "query/reading.py": "query/test_desk.py",
     "service/answers.py": "service/test_routes.py",
     "service/app.py": "service/test_routes.py",
     "service/house.py": "service/test_routes.py",

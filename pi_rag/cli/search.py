@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from pi_rag.cli import conditions, printing
+from pi_rag.cli.explaining import decisions, reasons
 from pi_rag.cli.printing import counted, one_line, styled
 from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.cli.repeats import said_of
 from pi_rag.cli.snippet import snippet, words
 
 DESCRIPTION = """\
@@ -24,7 +25,8 @@ EXAMPLES = """\
   pi-rag search invoice --filter 'date>=2024-07' --filter status!=paid
   pi-rag search boiler --under ~/Documents/house --since 2026-01-01
   pi-rag search "E-104" --mode text
-  pi-rag search "power cut" --explain --json
+  pi-rag search "power cut" --newer-first 90 --neighbours 1
+  pi-rag search "power cut" --explain
 """
 
 
@@ -39,14 +41,64 @@ def configure(parser: ArgumentParser) -> None:
         help="meaning and words, or one of them",
     )
     conditions.configure(parser)
-    parser.add_argument("--explain", action="store_true", help="show the scores behind each rank")
+    _configure_answer(parser)
+
+
+def _configure_answer(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("what is shown")
+    group.add_argument(
+        "--neighbours", type=int, metavar="N", help="also what stands before and after, N passages each way"
+    )
+    group.add_argument(
+        "--no-join",
+        dest="join",
+        action="store_const",
+        const=False,
+        help="each passage by itself, also where passages of one document touch",
+    )
+    group.add_argument(
+        "--per-document",
+        dest="per_document_max",
+        type=int,
+        metavar="N",
+        help="no more than N passages of one document",
+    )
+    group.add_argument(
+        "--unique",
+        action="store_const",
+        const=True,
+        help="of passages that say nearly the same only the best; see pi-rag duplicates",
+    )
+    group.add_argument(
+        "--diversity",
+        type=float,
+        metavar="SHARE",
+        help="from 0 to 1: how much a passage loses for being like one above it; 0.3 is a good beginning",
+    )
+    group.add_argument(
+        "--newer-first",
+        dest="recency_half_life_days",
+        type=float,
+        metavar="DAYS",
+        help="of equally good ones the newer first: after DAYS half is lost of what age may take",
+    )
+    group.add_argument("--explain", action="store_true", help="say why each one stands where it stands")
+
+
+WISHES = ("neighbours", "join", "per_document_max", "unique", "diversity", "recency_half_life_days")
+"""Fields of a search that go as they are given. What is not given is left to the service."""
 
 
 def run(args: Namespace) -> int:
     """Ask and print. Raises BadInput, TryLater or ServiceDown."""
     query = " ".join(args.query)
     answer = client_of(settings_of(args)).search(
-        query, k=args.k, mode=args.mode, explain=args.explain, **conditions.fields(args)
+        query,
+        k=args.k,
+        mode=args.mode,
+        explain=args.explain,
+        **conditions.fields(args),
+        **{name: getattr(args, name) for name in WISHES},
     )
     if args.json:
         printing.as_json(answer)
@@ -64,7 +116,7 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     for number, hit in enumerate(hits, 1):
         _show_hit(number, hit, words(query), explain=args.explain)
     if not hits:
-        _show_advice(args)
+        _show_advice(args, answer.get("unknown_fields") or {})
     _show_end(answer, len(hits), explain=args.explain)
 
 
@@ -75,18 +127,29 @@ def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, explain: b
     place = [title, *page, *([heading] if heading else [])]
     head = f"{number:>2}. {styled(place[0], 'bold')}"
     print("  ".join([head, *place[1:], styled(f"{float(hit.get('score') or 0):.3f}", "dim")]))
+    _show_around(str(hit.get("before") or ""), wanted)
     for line in snippet(str(hit.get("text") or ""), wanted):
         print(f"    {printing.marked(line, wanted)}")
+    _show_around(str(hit.get("after") or ""), wanted)
     where = f"{one_line(hit.get('source'))}:{hit.get('start')}-{hit.get('end')}"
     print(styled(f"    {where}  (document {hit.get('document_id')})", "dim"))
+    if said := said_of(hit):
+        print(styled(f"    {said}", "dim"))
     if explain:
-        scores = hit.get("scores") or {}
-        print("    " + "  ".join(f"{one_line(name)} {scores[name]:g}" for name in sorted(scores)))
+        print(f"    why: {reasons(hit)}")
     print()
 
 
-def _show_advice(args: Namespace) -> None:
+def _show_around(text: str, wanted: list[str]) -> None:
+    """A neighbour's text, dim, as far as a few lines go."""
+    for line in snippet(text, wanted):
+        print(styled(f"    {line}", "dim"))
+
+
+def _show_advice(args: Namespace, unknown_fields: dict[str, str | None]) -> None:
     print("Nothing found. What may help:")
+    for field, meant in unknown_fields.items():
+        print(f"  - no document has the field {one_line(field)!r}" + (f"; is it {meant!r}?" if meant else ""))
     if narrowed := conditions.fields(args):
         flags = " and ".join(f"--{name.removesuffix('s')}" for name in narrowed)
         print(f"  - search without {flags}")
@@ -102,4 +165,5 @@ def _show_end(answer: dict[str, Any], found: int, *, explain: bool) -> None:
     total = took.get("total", sum(took.values()))
     print(styled(f"{counted(found, 'passage')} in {total:.0f} ms" + (f" ({parts})" if parts else ""), "dim"))
     if explain and answer.get("explain"):
-        print(json.dumps(answer["explain"], indent=2))
+        print("\nHow it came about:")
+        printing.table([(f"  {name}", said) for name, said in decisions(answer["explain"])])

@@ -10,8 +10,16 @@ from starlette.responses import JSONResponse
 
 from pi_rag.errors import PiRagError
 from pi_rag.query import Answer, Hit
-from pi_rag.service.schemas import DocumentAnswer, DocumentWithText, HitAnswer, SearchAnswer
-from pi_rag.types import DocumentRow
+from pi_rag.service.schemas import (
+    DocumentAnswer,
+    DocumentNamed,
+    DocumentWithText,
+    DuplicateAnswer,
+    HitAnswer,
+    OriginalAnswer,
+    SearchAnswer,
+)
+from pi_rag.types import DocumentRow, SharedText
 
 
 def error_response(error: PiRagError, *, close: bool = False) -> JSONResponse:
@@ -36,14 +44,14 @@ def search_answer(answer: Answer, *, now_s: float, explain: bool) -> SearchAnswe
     return SearchAnswer(
         hits=[_hit(hit, now_s) for hit in answer.hits],
         degraded=list(answer.degraded),
+        unknown_fields=answer.explain.get("unknown_fields", {}),
         took_ms=dict(answer.took_ms),
         explain=dict(answer.explain) if explain else None,
     )
 
 
 def _hit(hit: Hit, now_s: float) -> HitAnswer:
-    passage, fused = hit.passage, hit.fused
-    ranks = {f"{name}_rank": float(rank) for name, rank in fused.ranks.items()}
+    passage = hit.passage
     return HitAnswer(
         document_id=passage.document_id,
         chunk_id=passage.chunk_id,
@@ -52,14 +60,28 @@ def _hit(hit: Hit, now_s: float) -> HitAnswer:
         title=passage.title,
         heading=passage.heading,
         page=passage.page,
-        start=passage.start,
-        end=passage.end,
-        text=passage.text,
-        score=round(fused.score, 6),
-        scores={name: round(score, 6) for name, score in fused.scores.items()} | ranks,
+        start=hit.start,
+        end=hit.end,
+        text=hit.text,
+        chunk_ids=list(hit.chunk_ids),
+        before=hit.before,
+        after=hit.after,
+        score=round(hit.score, 6),
+        scores=_scores(hit),
+        duplicate_of=OriginalAnswer(**asdict(hit.duplicate_of)) if hit.duplicate_of else None,
+        duplicates=hit.duplicates,
         age_s=round(max(0.0, now_s - passage.updated_at), 1),
         metadata=dict(passage.metadata),
     )
+
+
+def _scores(hit: Hit) -> dict[str, float]:
+    """Every number that had a part in a hit's place."""
+    fused = hit.fused
+    numbers = {name: round(score, 6) for name, score in fused.scores.items()}
+    numbers |= {f"{name}_rank": float(rank) for name, rank in fused.ranks.items()}
+    later = {"fused": round(fused.score, 6), "recency": hit.recency, "likeness": hit.likeness}
+    return numbers | {name: number for name, number in later.items() if number is not None}
 
 
 def document_answer(row: DocumentRow) -> DocumentAnswer:
@@ -70,3 +92,14 @@ def document_answer(row: DocumentRow) -> DocumentAnswer:
 def document_with_text(row: DocumentRow) -> DocumentWithText:
     """A document with its text."""
     return DocumentWithText(**asdict(row))
+
+
+def duplicate_answer(pair: SharedText) -> DuplicateAnswer:
+    """A pair of documents that share passages."""
+    return DuplicateAnswer(
+        document=DocumentNamed(id=pair.document_id, collection=pair.collection, source=pair.source),
+        of=DocumentNamed(id=pair.of_document_id, collection=pair.of_collection, source=pair.of_source),
+        passages=pair.passages,
+        share=round(pair.passages / pair.chunk_count, 4),
+        similarity=round(pair.similarity, 4),
+    )

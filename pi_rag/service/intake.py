@@ -1,4 +1,4 @@
-"""From a request's documents and paths to the items of a job. Pure checking; nothing is read from disk."""
+"""From requests to what the desks take: the items of a job, a question. Pure; nothing is read from disk."""
 
 from __future__ import annotations
 
@@ -8,8 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pi_rag.errors import RequestInvalid
-from pi_rag.service.schemas import DocumentGiven, DocumentsRequest
-from pi_rag.types import NewItem
+from pi_rag.query import Question
+from pi_rag.service.schemas import DocumentGiven, DocumentsRequest, SearchRequest
+from pi_rag.types import NewItem, Scope
+
+
+def question(request: SearchRequest) -> Question:
+    """What a search asks. The desk says whether it can be asked."""
+    scope = Scope(
+        request.collection, request.filter, request.under, request.kind, request.since, request.until
+    )
+    return Question(
+        request.query,
+        request.k,
+        request.mode,
+        scope,
+        diversity=request.diversity,
+        recency_half_life_days=request.recency_half_life_days,
+        per_document_max=request.per_document_max,
+        unique=request.unique,
+        join=request.join,
+        neighbours=request.neighbours,
+    )
 
 
 def items(request: DocumentsRequest) -> Sequence[NewItem]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from pi_rag.errors import DocumentNotFound, every_kind
-from pi_rag.query import Question
 from pi_rag.service import answers, embeddings, intake
 from pi_rag.service.house import House
 from pi_rag.service.schemas import (
     DocumentList,
     DocumentsRequest,
     DocumentWithText,
+    DuplicateList,
     ErrorAnswer,
     Health,
     JobEnvelope,
@@ -29,8 +29,7 @@ from pi_rag.service.schemas import (
     StatusAnswer,
 )
 from pi_rag.service.waiting import waited
-from pi_rag.store import documents, jobs
-from pi_rag.types import Scope
+from pi_rag.store import documents, duplicates, jobs
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -43,6 +42,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 RowId = Annotated[int, Query(ge=0, le=2**63 - 1)]
+Share = Annotated[float, Query(ge=0, le=1, description="At least this part of the first is repeated.")]
+Pair = Annotated[str, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="`next` of the page before.")]
 
 
 def router(house: House) -> APIRouter:
@@ -57,15 +58,13 @@ def router(house: House) -> APIRouter:
 
 
 def _search_routes(api: APIRouter, house: House) -> None:
-    @api.post("/v1/search", summary="Find passages")
-    async def search(request: SearchRequest) -> SearchAnswer:
+    @api.post("/v1/search", summary="Find passages", response_model=SearchAnswer)
+    async def search(request: SearchRequest) -> Response:
         """The best passages for a question, each with its source."""
-        scope = Scope(
-            request.collection, request.filter, request.under, request.kind, request.since, request.until
-        )
-        question = Question(request.query, request.k, request.mode, scope)
-        answer = await house.results.search(question)
-        return answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
+        answer = await house.results.search(intake.question(request))
+        body = answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
+        # Written as it is: the framework would validate the whole answer once more.
+        return Response(body.model_dump_json(), media_type="application/json")
 
 
 def _document_routes(api: APIRouter, house: House) -> None:
@@ -106,6 +105,17 @@ def _document_routes(api: APIRouter, house: House) -> None:
     async def remove_source(source: str, collection: str | None = None) -> Removed:
         """Remove what has this source, in one collection or in all."""
         return Removed(removed=await house.store.write(documents.remove_source, source, collection))
+
+    @api.get("/v1/duplicates", summary="Documents that repeat others")
+    async def repeated(share_min: Share = 0.5, limit: PageSize = 100, after: Pair = "0-0") -> DuplicateList:
+        """Pairs of documents of which the first repeats passages of the second, a page at a time."""
+        first, _, second = after.partition("-")
+        pairs = await house.store.read(duplicates.listing, share_min, limit, (int(first), int(second)))
+        last = pairs[-1] if len(pairs) == limit else None
+        return DuplicateList(
+            duplicates=[answers.duplicate_answer(pair) for pair in pairs],
+            next=f"{last.document_id}-{last.of_document_id}" if last else None,
+        )
 
 
 def _job_routes(api: APIRouter, house: House) -> None:

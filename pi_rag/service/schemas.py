@@ -72,7 +72,31 @@ class SearchRequest(Request):
     until: Moment | None = Field(
         default=None, description="The same, up to here. A date without a time includes its day."
     )
+    diversity: float | None = Field(
+        default=None,
+        description="From 0 to 1: how much a passage loses for being like one above it. Null: as set.",
+    )
+    recency_half_life_days: float | None = Field(
+        default=None,
+        description="Newer documents first: after so many days half is taken of what age may take. 0: no. "
+        "Null: as set.",
+    )
+    per_document_max: int | None = Field(default=None, description="So many of one document at most.")
+    unique: bool = Field(default=False, description="Of near-duplicates only the best.")
+    join: bool = Field(default=True, description="Passages of one document that touch are one hit.")
+    neighbours: int = Field(
+        default=0, description="So many passages around each hit come along in `before` and `after`."
+    )
     explain: bool = Field(default=False, description="Say how the answer came about.")
+
+
+class OriginalAnswer(BaseModel):
+    """An older passage."""
+
+    chunk_id: int
+    document_id: int
+    source: str
+    similarity: float = Field(description="Their cosine; 1 for the same words.")
 
 
 class HitAnswer(BaseModel):
@@ -87,9 +111,17 @@ class HitAnswer(BaseModel):
     page: int | None
     start: int = Field(description="Where the passage begins in the document's text, in characters.")
     end: int
-    text: str
-    score: float = Field(description="From 0 to 1; 1 is first in every way.")
-    scores: dict[str, float] = Field(description="Cosine as `vector`, BM25 as `text`, and the ranks.")
+    text: str = Field(description="The characters of the document's text from `start` to `end`.")
+    chunk_ids: list[int] = Field(description="All passages of this hit, as they stand in the document.")
+    before: str = Field(description="What stands right before it, if neighbours were asked for.")
+    after: str = Field(description="What stands right after it.")
+    score: float = Field(description="From 0 to 1, less what age has taken.")
+    scores: dict[str, float] = Field(
+        description="Cosine as `vector`, BM25 as `text`, and the ranks; `fused` is what they make together. "
+        "Where they count: `recency`, what age has left; `likeness`, the cosine to the nearest one above."
+    )
+    duplicate_of: OriginalAnswer | None = Field(description="What its passage is a near-duplicate of.")
+    duplicates: int = Field(description="How many newer passages are near-duplicates of its passage.")
     age_s: float = Field(description="Seconds since the document was stored or replaced.")
     metadata: dict[str, Any]
 
@@ -100,6 +132,10 @@ class SearchAnswer(BaseModel):
     hits: list[HitAnswer]
     degraded: list[Degraded] = Field(
         description="Why this was made from less than everything; usually empty."
+    )
+    unknown_fields: dict[str, str | None] = Field(
+        description="When nothing was found: fields of the filter that no document has, each with the field "
+        "that may be meant, or null."
     )
     took_ms: dict[str, float]
     explain: dict[str, Any] | None = None
@@ -167,6 +203,31 @@ class DocumentList(BaseModel):
     next: int | None
 
 
+class DocumentNamed(BaseModel):
+    """A stored document, as little as names it."""
+
+    id: int
+    collection: str
+    source: str
+
+
+class DuplicateAnswer(BaseModel):
+    """Two documents of which the first repeats passages of the second."""
+
+    document: DocumentNamed
+    of: DocumentNamed
+    passages: int = Field(description="How many passages of the first are near-duplicates of the second's.")
+    share: float = Field(description="Of all passages of the first; 1 when it says nothing of its own.")
+    similarity: float = Field(description="Their mean cosine; 1 for the same words.")
+
+
+class DuplicateList(BaseModel):
+    """Pairs by the numbers of their documents; `next` is the value of `after` for the next page, or null."""
+
+    duplicates: list[DuplicateAnswer]
+    next: str | None
+
+
 class Removed(BaseModel):
     """How many documents are gone."""
 
@@ -185,6 +246,7 @@ class StatusAnswer(BaseModel):
     model: ModelCard | None
     embedder: dict[str, Any]
     store: dict[str, Any]
+    index: dict[str, Any]
     counts: Counts | None = Field(description="Null while all readers of the database are taken.")
     ingest: dict[str, Any]
     cache: dict[str, Any]

@@ -73,11 +73,11 @@ def test_a_document_without_title_goes_by_its_source(service: StandIn, run: Run)
 
 
 def test_explain_shows_the_scores(service: StandIn, run: Run) -> None:
-    """Each hit with the figures behind its rank, and what the service says of the whole."""
-    service.on("POST", "/v1/search", ANSWER | {"explain": {"candidates": 12}})
+    """Each hit with the figures behind its rank, and what the service says of the whole, in words."""
+    service.on("POST", "/v1/search", ANSWER | {"explain": {"candidates": {"vector": 12}}})
     out = run("search", "boiler", "--explain").out
-    assert "    text 4.2  vector 0.81  vector_rank 1\n" in out
-    assert '"candidates": 12' in out
+    assert "    why: meaning 0.81 (no. 1), words 4.2\n" in out
+    assert "How it came about:\n  candidates  vector 12\n" in out
 
 
 def test_a_degraded_answer_says_so_first(service: StandIn, run: Run) -> None:
@@ -97,6 +97,11 @@ def test_no_hits_come_with_what_to_try(service: StandIn, run: Run) -> None:
     assert "--mode" not in plain.out
     assert "without" not in plain.out
     assert "without --collection\n" in narrow.out
+    unknown = {"yaer": "year", "x\x1b": None}
+    service.on("POST", "/v1/search", {"hits": [], "unknown_fields": unknown})
+    typed = run("search", "x", "--filter", "yaer=1")
+    assert "no document has the field 'yaer'; is it 'year'?\n" in typed.out
+    assert "\x1b" not in typed.out
     assert "--mode hybrid" in narrow.out
 
 

@@ -49,7 +49,7 @@ async def test_a_text_goes_in_and_is_found_with_its_citation(guest: httpx.AsyncC
     hit = answer["hits"][0]
     assert set(hit) == {
         "document_id", "chunk_id", "collection", "source", "title", "heading", "page", "start", "end", "text",
-        "score", "scores", "age_s", "metadata",
+        "score", "scores", "age_s", "metadata", "chunk_ids", "before", "after", "duplicate_of", "duplicates",
     }  # fmt: skip
     assert (hit["source"], hit["title"], hit["metadata"], hit["collection"]) == (
         "home/boiler.md",
@@ -162,6 +162,16 @@ async def test_a_search_may_be_narrowed(
     hits = (await guest.post("/v1/search", json={"query": "lamp", **narrowed})).json()["hits"]
 
     assert sorted(hit["source"] for hit in hits) == found
+
+
+async def test_a_field_that_no_document_has_is_told(guest: httpx.AsyncClient) -> None:
+    """When nothing is found, and only then: the answer says which name may be a mistake, and what is meant."""
+    await added(guest, {"documents": [{"source": "a", "text": "the lamp", "metadata": {"year": 2024}}]})
+    answers = [
+        (await guest.post("/v1/search", json={"query": "lamp", "filter": filter_})).json()
+        for filter_ in ({"yaer": 2024}, {"year": 2025}, {"year": 2024, "yaer": {"not": 1}})
+    ]
+    assert [answer["unknown_fields"] for answer in answers] == [{"yaer": "year"}, {}, {}]
 
 
 async def test_listing_goes_page_by_page(guest: httpx.AsyncClient) -> None:
@@ -495,3 +505,59 @@ async def test_health_and_readiness_are_answered(guest: httpx.AsyncClient) -> No
     assert (ready.status_code, ready.json()) == (200, {"ready": True, "state": "ready", "degraded": []})
     described = (await guest.get("/openapi.json")).json()
     assert {"/v1/search", "/v1/documents", "/v1/jobs/{job_id}", "/v1/status"} <= set(described["paths"])
+
+
+async def test_documents_that_repeat_others_are_told_and_listed(guest: httpx.AsyncClient) -> None:
+    """The job says it at once; the listing says how much of the document that is."""
+    await added(guest, {"documents": [{"source": "boiler.md", "text": BOILER}]})
+    job = await added(guest, {"documents": [{"source": "copy.md", "text": BOILER}]})
+    page = (await guest.get("/v1/duplicates")).json()
+
+    assert job["near_duplicates"] == job["chunks"]
+    (told,) = job["repeated"]
+    assert (told["source"], told["of_source"], told["of_documents"]) == ("copy.md", "boiler.md", 1)
+    assert page == {
+        "duplicates": [
+            {
+                "document": {"id": 2, "collection": "default", "source": "copy.md"},
+                "of": {"id": 1, "collection": "default", "source": "boiler.md"},
+                "passages": job["chunks"],
+                "share": 1.0,
+                "similarity": 1.0,
+            }
+        ],
+        "next": None,
+    }
+
+
+async def test_pairs_come_a_page_at_a_time(guest: httpx.AsyncClient) -> None:
+    """`next` leads on until there are no more."""
+    texts = [{"source": f"{number}.md", "text": BOILER} for number in range(4)]
+    await added(guest, {"documents": texts})
+    first = (await guest.get("/v1/duplicates?limit=2")).json()
+    rest = (await guest.get(f"/v1/duplicates?limit=2&after={first['next']}")).json()
+    assert [len(page["duplicates"]) for page in (first, rest)] == [2, 1]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    "query", ["after=7", "after=1-2-3", "after=-", "share_min=2", "share_min=nan", "limit=0"]
+)
+async def test_a_page_of_pairs_that_cannot_be_is_refused(guest: httpx.AsyncClient, query: str) -> None:
+    """A place that no page has given, or more than all of a document."""
+    answer = await guest.get(f"/v1/duplicates?{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
+
+
+async def test_of_repeats_the_best_alone_comes_on_request(guest: httpx.AsyncClient) -> None:
+    """A hit says what it repeats; with `unique` there is nothing to say it of."""
+    await added(guest, {"documents": [{"source": "boiler.md", "text": BOILER}]})
+    await added(guest, {"documents": [{"source": "copy.md", "text": BOILER}]})
+    asked = {"query": "when was the boiler serviced", "k": 2, "join": False}
+    both = (await guest.post("/v1/search", json=asked)).json()["hits"]
+    once = (await guest.post("/v1/search", json=asked | {"unique": True})).json()["hits"]
+
+    marks = {hit["source"]: (hit["duplicate_of"], hit["duplicates"]) for hit in both}
+    assert marks["boiler.md"] == (None, 1)
+    assert marks["copy.md"][0]["source"] == "boiler.md"
+    assert len({hit["text"] for hit in once}) == len(once)
