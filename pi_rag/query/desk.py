@@ -23,6 +23,7 @@ from pi_rag.rank.fusion import Ranked
 from pi_rag.store import Connection, identity, search
 from pi_rag.store.derived import Derived
 from pi_rag.store.nearest import nearest
+from pi_rag.store.scope import unknown_fields
 from pi_rag.store.store import Store
 from pi_rag.types import Degraded, Fingerprint
 
@@ -144,7 +145,10 @@ class _Look:
         choices = self._chosen(db, self._lists(db, vector, words))
         while len(choices) < self.question.k and self._looks_deeper():
             choices = self._chosen(db, self._lists(db, vector, None))
-        return hits(db, choices, self.question, self._settings, self.course, now_s)
+        found = hits(db, choices, self.question, self._settings, self.course, now_s)
+        if not found:
+            self.course.explain["unknown_fields"] = unknown_fields(db, self.question.scope)
+        return found
 
     def _lists(self, db: Connection, vector: bytes | None, words: Ranked | None) -> dict[str, Ranked]:
         lists: dict[str, Ranked] = {}

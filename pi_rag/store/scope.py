@@ -7,6 +7,7 @@ a request ever becomes SQL.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Sequence
 
@@ -21,6 +22,9 @@ Clause = tuple[str, list[str]]
 LISTED_MAX = 50_000
 """A scope of more passages is not listed, but asked about each passage that was found. With a million
 passages both cost the same at about this many."""
+
+NEWEST = 1000
+"""So many documents say which fields there are; more cost time and rarely say more."""
 
 _TYPED = "replace({0}type, 'real', 'integer'), coalesce({0}value, 0)"
 """A value of `json_each` that equals another exactly if JSON says so; null is a type of its own."""
@@ -70,6 +74,26 @@ def within(db: Connection, scope: Scope, chunk_id: str) -> Clause:
     listed = f"SELECT id FROM chunks WHERE document_id {of_these}"
     # The plus keeps SQLite from asking a word index once for each passage of the scope.
     return f"+{chunk_id} IN ({listed})", [documents]
+
+
+def unknown_fields(db: Connection, scope: Scope) -> dict[str, str | None]:
+    """Fields of the filter that no document has, each with a field of the newest ones that may be meant.
+
+    Raises FilterInvalid.
+    """
+    asked = {condition.field for condition in filters.read(scope).conditions}
+    unknown = [field for field in sorted(asked) if not _is_known(db, field)]
+    if not unknown:
+        return {}
+    newest = all_rows(db, "SELECT metadata FROM documents ORDER BY id DESC LIMIT ?", (NEWEST,))
+    known = sorted({name for (metadata,) in newest for name in json.loads(metadata)})
+    return {field: next(iter(difflib.get_close_matches(field, known, 1)), None) for field in unknown}
+
+
+def _is_known(db: Connection, field: str) -> bool:
+    path, bindings = _path(field)
+    there = f"SELECT 1 FROM documents WHERE json_type(documents.metadata, {path}) IS NOT NULL"
+    return bool(all_rows(db, f"{there} LIMIT 1", bindings))
 
 
 def _counted(db: Connection, scope: Scope) -> tuple[str, int]:

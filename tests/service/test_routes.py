@@ -165,6 +165,16 @@ async def test_a_search_may_be_narrowed(
 
 
 async def test_a_field_that_no_document_has_is_told(guest: httpx.AsyncClient) -> None:
+    """When nothing is found, and only then: the answer says which name may be a mistake."""
+    await added(guest, {"documents": [{"source": "a", "text": "the lamp", "metadata": {"year": 2024}}]})
+    answers = [
+        (await guest.post("/v1/search", json={"query": "lamp", "filter": filter_})).json()
+        for filter_ in ({"yaer": 2024}, {"year": 2025}, {"year": 2024, "yaer": {"not": 1}})
+    ]
+    assert [answer["unknown_fields"] for answer in answers] == [{"yaer": "year"}, {}, {}]
+
+
+async def test_a_field_that_no_document_has_is_told(guest: httpx.AsyncClient) -> None:
     """When nothing is found, and only then: the answer says which name may be a mistake, and what is meant."""
     await added(guest, {"documents": [{"source": "a", "text": "the lamp", "metadata": {"year": 2024}}]})
     answers = [

@@ -160,6 +160,20 @@ def test_both_ways_refuse_what_is_no_filter(db: Connection) -> None:
         search.by_words(db, "tea", 1, wrong, 1, 1)
 
 
+def test_a_field_that_no_document_has_is_told_with_what_may_be_meant(db: Connection) -> None:
+    """A typing mistake and a field that is nowhere; not a field that is there with other values, or null."""
+    put(db, "a", ["tea"], metadata={"year": 2024, "from": {"name": "x"}, "none": None, "\ud800": 1})
+    wanted = {"yaer": 1, "Year": {"gt": 1}, "year": 1, "from.name": "y", "from.nane": 1, "none": 1, "zz": 1}
+    assert scope.unknown_fields(db, Scope(None, wanted)) == {
+        "Year": "year",
+        "from.nane": "from",
+        "yaer": "year",
+        "zz": None,
+    }
+    assert scope.unknown_fields(db, Scope("nowhere", {"year": {"not": 2024}})) == {}
+    assert scope.unknown_fields(db, Scope(None, {"'": {"exists": False}, '"': 1})) == {"'": None, '"': None}
+
+
 def _plan(db: Connection, sql: str, bindings: Sequence[str]) -> list[str]:
     return [row[-1] for row in all_rows(db, f"EXPLAIN QUERY PLAN {sql}", bindings)]
 
