@@ -7,10 +7,11 @@ question or an answer is written to the disk. It knows nothing of how a search i
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal
 
@@ -18,8 +19,9 @@ from pi_rag import log
 from pi_rag.cache import Cache
 from pi_rag.clock import Clock
 from pi_rag.config import CacheSettings, QuerySettings
-from pi_rag.errors import PiRagError
+from pi_rag.errors import PiRagError, StoreError, TryLater
 from pi_rag.query import Answer, QueryDesk, Question
+from pi_rag.query_cache import LOOK_S_BETWEEN, has_room
 from pi_rag.store.store import Store
 
 Origin = Literal["hit", "miss", "off"]
@@ -40,8 +42,16 @@ class Kept:
 class AnswerCache:
     """Answers questions, those asked before at once. One for the life of the service."""
 
-    def __init__(self, desk: QueryDesk, store: Store, settings: CacheSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        desk: QueryDesk,
+        store: Store,
+        settings: CacheSettings,
+        clock: Clock,
+        available_mib: Callable[[], float | None],
+    ) -> None:
         self._desk = desk
+        self._available_mib = available_mib
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -59,6 +69,22 @@ class AnswerCache:
         self._missed: dict[bytes, tuple[int, Question]] = {}
         """What a write dropped and somebody had asked for more than once: its uses, and the question."""
         self._numbers = dict.fromkeys(("asked", "dropped", "warmed", "sheds"), 0)
+        self._last_look = (0, self._seen)
+        """Questions and writes there had been."""
+        self._short = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to look after it."""
+        self._task = asyncio.create_task(self._keep(), name="answers")
+        return self._task
+
+    async def stop(self) -> None:
+        """Look after it no more. Twice is harmless."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
 
     async def search(self, question: Question) -> Answer:
         """The best passages for a question. Raises as `QueryDesk.search` does."""
@@ -90,6 +116,24 @@ class AnswerCache:
                 if entry.uses > 1:
                     self._missed[key] = (entry.uses, kept.question)
 
+    async def look(self) -> None:
+        """Drop what is old, or everything when memory is short. When nobody has asked or written since the
+        last look, make anew what is wanted.
+        """
+        was_short, self._short = (
+            self._short,
+            not has_room(not self._short, self._available_mib(), self._settings.available_mib_min),
+        )
+        if self._short:
+            self.shed()
+            if not was_short:
+                await self._store.shed()
+            return
+        self.drop_old()
+        before, self._last_look = self._last_look, (self._numbers["asked"], self._seen)
+        if before == self._last_look:
+            await self.warm()
+
     async def warm(self) -> None:
         """Ask again what a write dropped and was used most, up to `cache.results_warm` of them.
 
@@ -117,6 +161,14 @@ class AnswerCache:
         stats = asdict(self._cache.stats())
         bounds = {"entries_max": self._settings.results_max, "bytes_max": self._bytes_max}
         return {"state": "on" if self._on else "off", **bounds, **stats, **self._numbers}
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S_BETWEEN)
+            try:
+                await self.look()
+            except (TryLater, StoreError) as error:
+                _log.warning("answers_not_looked_after", code=error.code)
 
     async def _made(self, key: bytes, question: Question) -> Answer:
         """Ask the desk, and keep the answer when nothing was written meanwhile that it may not know of."""

@@ -414,8 +414,24 @@ class StoreSettings:
         low=1,
         high=1024,
     )
+    plan_h: float = setting(
+        6.0,
+        "h",
+        "How often SQLite's statistics of the tables are made anew, when something was written since; after "
+        "a thousand writes sooner. It takes milliseconds.",
+        low=0.1,
+        high=8760,
+    )
+    free_percent_max: int = setting(
+        10,
+        "%",
+        "How much of the database may be free space of what was removed. When there is more, it is given "
+        "back to the disk in small steps, down to half of this, while nobody writes. 100: never.",
+        low=1,
+        high=100,
+    )
     check_s_max: float = setting(
-        5.0,
+        1.0,
         "s",
         "Longest look at the database's structure at start. A large one is looked at in part; "
         "`pi-rag doctor` looks at all of it.",
@@ -619,6 +635,22 @@ class QuerySettings:
     candidates: int = setting(
         100, "passages", "How many passages each way proposes before they are fused.", low=10, high=1000
     )
+    fusion: str = setting(
+        "calibrated",
+        "name",
+        "How vectors and words become one ranking. calibrated: by what their scores are evidence of in this "
+        "collection and for this query. reciprocal_rank: by their ranks alone, as most others do; it loses "
+        "where one way is much weaker.",
+        choices=("calibrated", "reciprocal_rank"),
+    )
+    words_weight: float = setting(
+        1.7,
+        "ratio",
+        "How much the words' evidence counts beside the vectors', where fusion is calibrated. More helps "
+        "names, numbers and rare words, less helps questions in other words than the answer's.",
+        low=0,
+        high=100,
+    )
     rrf_k: float = setting(
         60.0,
         "ranks",
@@ -743,7 +775,8 @@ class CacheSettings:
     results_mib_max: int = setting(
         8,
         "MiB",
-        "RAM for them, whatever their number. An answer of eight passages takes some 20 KiB. 0: none are kept.",
+        "RAM for them, whatever their number. An answer of eight passages takes some 20 KiB. 0: none are "
+        "kept.",
         low=0,
         high=1024,
     )

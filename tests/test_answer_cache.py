@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pi_rag import answer_cache
 from pi_rag.answer_cache import AnswerCache, key_of, ram_bytes
 from pi_rag.clock import SystemClock
 from pi_rag.config import CacheSettings, QuerySettings, StoreSettings
@@ -85,8 +87,20 @@ def cache(store: Store, desk: Desk) -> AnswerCache:
     return made(store, desk)
 
 
-def made(store: Store, desk: Desk, time: Time | None = None, **settings: Any) -> AnswerCache:
-    return AnswerCache(desk, store, CacheSettings(**settings), time or SystemClock())
+@dataclass
+class Machine:
+    """What the machine says of its memory."""
+
+    available_mib: float | None = None
+
+
+def made(
+    store: Store, desk: Desk, time: Time | None = None, machine: Machine | None = None, **settings: Any
+) -> AnswerCache:
+    machine = machine or Machine()
+    return AnswerCache(
+        desk, store, CacheSettings(**settings), time or SystemClock(), lambda: machine.available_mib
+    )
 
 
 async def origins(cache: AnswerCache, *questions: Question) -> list[str]:
@@ -248,6 +262,62 @@ async def test_memory_that_is_short_is_given_back_at_once(cache: AnswerCache) ->
     assert cache.shed() == held > 0
     assert cache.status()["bytes"] == 0
     assert await origins(cache, TEA, TEA) == ["miss", "hit"]
+
+
+async def test_when_the_machine_runs_short_answers_and_pages_are_given_up(store: Store, desk: Desk) -> None:
+    """Answers at each look as long as it lasts, the caches of connections once; then all is as before."""
+    machine = Machine(1000.0)
+    cache = made(store, desk, None, machine, available_mib_min=128)
+    await cache.search(TEA)
+    machine.available_mib = 100.0
+    await cache.look()
+    assert cache.status()["entries"] == store.stats()["readers"]["idle"] == 0
+    await cache.search(TEA)
+    machine.available_mib = 150.0
+    await cache.look()
+    assert cache.status()["entries"] == 0
+    assert store.stats()["readers"]["idle"] > 0
+    machine.available_mib = 200.0
+    await cache.look()
+    assert await origins(cache, TEA, TEA) == ["miss", "hit"]
+    assert cache.status()["sheds"] == 2
+
+
+async def test_answers_are_made_anew_only_when_nobody_asks_or_writes(store: Store, desk: Desk) -> None:
+    """A service at work is not given more of it."""
+    cache = made(store, desk)
+    await origins(cache, TEA, TEA)
+    await store.write(put, "c", ["more tea"], collection="bills")
+    await cache.look()
+    assert cache.status()["warmed"] == 0
+    await cache.search(IN_LETTERS)
+    await cache.look()
+    assert cache.status()["warmed"] == 0
+    await cache.look()
+    assert cache.status()["warmed"] == 1
+    assert await origins(cache, TEA) == ["hit"]
+
+
+async def test_it_looks_after_itself_until_it_is_stopped(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is busy for a moment does not end that."""
+    monkeypatch.setattr(answer_cache, "LOOK_S_BETWEEN", 0.001)
+    cache, looks, twice = made(store, desk), 0, asyncio.Event()
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise StoreBusy("just now")
+        twice.set()
+
+    monkeypatch.setattr(cache, "look", look)
+    task = cache.start()
+    await asyncio.wait_for(twice.wait(), 10)
+    await cache.stop()
+    await cache.stop()
+    assert task.cancelled()
 
 
 async def test_what_a_write_dropped_and_is_wanted_is_made_anew(

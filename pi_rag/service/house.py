@@ -11,14 +11,16 @@ from pi_rag.answer_cache import AnswerCache
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import StoreBusy
-from pi_rag.host.memory import pss_mib
+from pi_rag.host.memory import available_mib, pss_mib
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.service.meaning import Meaning
+from pi_rag.service.reindexing import Reindexing
 from pi_rag.service.schemas import Readiness
 from pi_rag.store import checkup, documents
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
+from pi_rag.store.upkeep import Upkeep
 from pi_rag.types import Counts, Degraded
 
 State = Literal["starting", "ready", "degraded", "stopping"]
@@ -36,6 +38,7 @@ class House:
         meaning: Meaning,
         query: QueryDesk,
         runner: Runner,
+        reindexing: Reindexing,
         clock: Clock,
     ) -> None:
         self.settings = settings
@@ -43,9 +46,11 @@ class House:
         self.keeper = keeper
         self.meaning = meaning
         self.query = query
-        self.results = AnswerCache(query, store, settings.cache, clock)
+        self.results = AnswerCache(query, store, settings.cache, clock, available_mib)
         """The same desk, with the answers it has given before."""
+        self.upkeep = Upkeep(store, settings.store, clock)
         self.runner = runner
+        self.reindexing = reindexing
         self.proven = False
         """A real embedding, a nearest-neighbour search and a word search have worked."""
         self.stopping = False
@@ -76,6 +81,7 @@ class House:
     async def status(self, *, check: bool = False) -> dict[str, Any]:
         """Everything `pi-rag status` shows. `check` also reads the whole database for damage and orphans."""
         embedder = self.meaning.status()
+        processes = _processes(embedder, self.runner.reader_pid) + self.reindexing.processes()
         problems = {"problems": await self._problems()} if check else {}
         return {
             "version": __version__,
@@ -86,18 +92,26 @@ class House:
             "data": str(self.settings.data_path),
             "model": self.meaning.card,
             "embedder": embedder,
-            "store": self.store.stats() | problems,
+            "store": self.store.stats() | {"upkeep": self.upkeep.status()} | problems,
             "index": self.keeper.status(),
             "counts": await self._counts(),
             "ingest": self.runner.status(),
+            "reindex": await self._reindex(),
             "cache": self.query.cache.status() | {"results": self.results.status()},
-            "memory": await asyncio.to_thread(_memory, _processes(embedder, self.runner.reader_pid)),
+            "memory": await asyncio.to_thread(_memory, processes),
         }
 
     async def _counts(self) -> Counts | None:
         """How much there is; None when no reader is free, since the status must be told even then."""
         try:
             return await self.store.read(documents.counts)
+        except StoreBusy:
+            return None
+
+    async def _reindex(self) -> dict[str, Any] | None:
+        """How a change of the model is; None when no reader is free."""
+        try:
+            return await self.reindexing.status()
         except StoreBusy:
             return None
 

@@ -29,9 +29,11 @@ from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.service.listener import listening
+from pi_rag.service.reindexing import Reindexing
 from pi_rag.service.renewing import Renewal
 from pi_rag.service.tuning import Start
 from pi_rag.service.web import web
+from pi_rag.store import identity
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
 
@@ -52,8 +54,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     signals = _Signals(asyncio.get_running_loop())
-    start = tuning.at_start(settings)
-    async with _house(start, SystemClock()) as house:
+    async with _house(tuning.at_start(settings), SystemClock()) as (house, start):
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
             gate = Gate(application(house), settings.service)
             async with web(gate, settings.service, sock) as server:
@@ -63,12 +64,14 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
-    """The rooms, from the ground up; left in reverse."""
-    settings = start.settings
+async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Start]]:
+    """The rooms, from the ground up, and how the embedder begins; left in reverse."""
     async with contextlib.AsyncExitStack() as stack:
-        store = Store.open(settings.database_path, settings.store, clock, settings.index)
+        as_set = chosen.as_set
+        store = Store.open(as_set.database_path, as_set.store, clock, as_set.index)
         stack.push_async_callback(store.close)
+        start = tuning.kept_to(await store.read(identity.fingerprint_in_use), chosen)
+        settings = start.settings
         keeper = Keeper(store, clock)
         stack.push_async_callback(keeper.stop)
         meaning = await meanings.joined(start.card, settings.embedder, start.curve, store, clock)
@@ -87,15 +90,21 @@ async def _house(start: Start, clock: Clock) -> AsyncIterator[House]:
             settings=settings.query,
             clock=clock,
         )
-        yield House(
+        if meaning.card is not None and meaning.reason is None:
+            query.adopt(meaning.query_prefix, meanings.fingerprint(meaning.card))
+        reindexing = Reindexing(store, meaning, query, runner, settings, clock)
+        stack.push_async_callback(reindexing.stop)
+        house = House(
             settings=settings,
             store=store,
             keeper=keeper,
             meaning=meaning,
             query=query,
             runner=runner,
+            reindexing=reindexing,
             clock=clock,
         )
+        yield house, start
 
 
 class _Signals:
@@ -127,7 +136,9 @@ async def _until_stopped(
     proof = asyncio.create_task(_prove(house), name="proof")
     tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
     renewal = Renewal(house, start)
-    by_itself = (proof, server, house.runner.start(), keeping, house.keeper.start())
+    kept = (keeping, house.keeper.start(), house.results.start(), house.upkeep.start())
+    by_itself = (proof, server, house.runner.start(), *kept)
+    house.reindexing.resume()
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
     try:
@@ -147,6 +158,9 @@ async def _until_stopped(
         tuned.cancel()
         await asyncio.wait({proof, tuned})
         await renewal.stop()
+        await house.reindexing.stop()
+        await house.results.stop()
+        await house.upkeep.stop()
         await house.runner.drain(house.settings.service.stop_s_max / 2)
 
 
@@ -189,8 +203,6 @@ async def _prove(house: House) -> None:
             told = _tell("ready", told)
         except PiRagError as error:
             told = _tell(f"degraded, answering from words alone: {error.message}", told)
-            if house.meaning.reason is not None:
-                return
             await asyncio.sleep(PROOF_S_BETWEEN)
 
 

@@ -63,11 +63,12 @@ def check_quickly(db: Connection, out_of_time: Callable[[], bool]) -> None:
         stopped = stopped or out_of_time()
         return stopped
 
+    problems: list[str] = []
     db.set_progress_handler(stop, PROGRESS_STEPS)
     try:
-        problems = _structure(db)
+        problems.extend(_structure(db))
     except apsw.InterruptError:
-        return
+        pass  # what was found until then counts
     finally:
         db.set_progress_handler(None)
     # A look at the word index that was stopped half-way is reported as a problem, and is none.
@@ -76,9 +77,9 @@ def check_quickly(db: Connection, out_of_time: Callable[[], bool]) -> None:
         raise StoreDamaged(f"The database {db.filename} is damaged: {real[0]}.")
 
 
-def _structure(db: Connection) -> list[str]:
+def _structure(db: Connection) -> Iterator[str]:
     """Pages and tables by SQLite's own check, which asks FTS5 about its index too."""
-    return [row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok"]
+    return (row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok")
 
 
 def _references(db: Connection) -> Iterator[str]:

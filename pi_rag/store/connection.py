@@ -15,7 +15,7 @@ import apsw
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreReadOnly, StoreUnusable
-from pi_rag.store import Connection
+from pi_rag.store import Connection, coverage
 from pi_rag.store.folder import lock_path
 
 Policy = Callable[[Connection, StoreSettings], None]
@@ -72,6 +72,11 @@ def temporary_in_ram(db: Connection, _: StoreSettings) -> None:
     db.execute("PRAGMA temp_store = MEMORY")
 
 
+def our_functions(db: Connection, _: StoreSettings) -> None:
+    """What a search asks of the word index and FTS5 does not tell by itself."""
+    coverage.teach(db)
+
+
 def no_memory_map(db: Connection, _: StoreSettings) -> None:
     """A read error of a worn card would kill the process by signal. A scan is 1/8 slower this way."""
     db.execute("PRAGMA mmap_size = 0")
@@ -80,6 +85,11 @@ def no_memory_map(db: Connection, _: StoreSettings) -> None:
 def large_pages(db: Connection, _: StoreSettings) -> None:
     """A vector scan reads whole pages: 16 KiB ones need a quarter of the calls. Only a new file takes it."""
     db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+
+
+def space_can_be_given_back(db: Connection, _: StoreSettings) -> None:
+    """Without it a database never gets smaller. Its log gets a twentieth larger. Only a new file takes it."""
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def write_ahead_log(db: Connection, _: StoreSettings) -> None:
@@ -109,10 +119,17 @@ EVERY_CONNECTION: tuple[Policy, ...] = (
     small_cache,
     temporary_in_ram,
     no_memory_map,
+    our_functions,
 )
 """None of these writes to the file, so they are safe on one that is not ours."""
 
-WRITER: tuple[Policy, ...] = (large_pages, write_ahead_log, sync_each_commit, bounded_log)
+WRITER: tuple[Policy, ...] = (
+    large_pages,
+    space_can_be_given_back,
+    write_ahead_log,
+    sync_each_commit,
+    bounded_log,
+)
 """These may write, so they come after the file is known to be ours."""
 
 

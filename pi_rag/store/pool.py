@@ -65,12 +65,16 @@ class Pool:
         Returns whether all are closed. One that is still in use closes itself when its read ends.
         """
         ended = await self._threads.drain(wait_s_max, self._interrupt)
+        self.shed()
+        self._threads.end()
+        return ended
+
+    def shed(self) -> None:
+        """Close the connections at rest, with their caches. The next read opens one anew."""
         with self._lock:
             idle, self._idle = self._idle, []
         for db in idle:
             self._close(db)
-        self._threads.end()
-        return ended
 
     def stats(self) -> dict[str, Any]:
         """Numbers since the start, and how many connections there are now."""

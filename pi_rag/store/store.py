@@ -76,6 +76,8 @@ class Store:
         self._path = path
         self._settings = settings
         self._lock = lock
+        readers = settings.readers + settings.readers_overflow_max
+        self._page_cache_mib_max = settings.cache_mib * (1 + readers)
         self._closed = False
         self._clean = False
         self._versions = {
@@ -127,6 +129,25 @@ class Store:
         self.derived.committed()
         self._touched.committed()
 
+    @property
+    def writes(self) -> int:
+        """How many were committed since the start."""
+        return self._writer.writes
+
+    @property
+    def wal_bytes(self) -> int:
+        """How much of the write-ahead log is in use."""
+        return self._writer.wal_bytes
+
+    async def empty_log(self) -> None:
+        """Move the log into the database now, unless somebody reads from it. Raises Stopping when closing."""
+        await self._writer.empty_log()
+
+    async def shed(self) -> None:
+        """Give back the RAM of page caches: of readers at rest, and of the writer. Raises Stopping."""
+        self._readers.shed()
+        await self._writer.shed()
+
     def stats(self) -> dict[str, Any]:
         """What the store is made of and how it fares; JSON-able. Sizes are read from the folder's entries."""
         return {
@@ -134,6 +155,7 @@ class Store:
             **self._versions,
             "size_mib": folder.size_mib(self._path),
             "wal_mib": folder.size_mib(folder.wal_path(self._path)),
+            "page_cache_mib_max": self._page_cache_mib_max,
             "readers": self._readers.stats(),
             "writer": self._writer.stats(),
         }

@@ -117,6 +117,15 @@ class Writer:
         """How much of the log is in use. The file may be larger."""
         return self._wal_pages * self._page_bytes
 
+    @property
+    def writes(self) -> int:
+        """How many were committed since the start."""
+        return self._numbers["writes"]
+
+    async def shed(self) -> None:
+        """Let go of cached pages that are not in use. Raises Stopping when closing."""
+        await self._threads.run(self._db.release_memory)
+
     async def empty_log(self) -> None:
         """Move the log into the database now, unless somebody reads from it. Raises Stopping when closing."""
         await self._threads.run(lambda: self._checkpoint(EMPTY_IF_FREE))

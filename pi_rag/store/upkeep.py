@@ -1,0 +1,250 @@
+"""The database's upkeep: done in small steps, when nobody writes, by the service itself.
+
+The log is emptied, the planner gets its statistics, the word index is merged into one piece, and the space of
+what was removed is given back to the disk. What is due is decided from numbers (`due`); each step is a short
+write, and as soon as anybody else writes the rest waits for the next quiet moment. It knows no table's
+meaning: what it looks after it finds in the schema.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pi_rag import log
+from pi_rag.clock import Clock
+from pi_rag.config import StoreSettings
+from pi_rag.errors import StoreError, TryLater
+from pi_rag.store import Connection
+from pi_rag.store.rows import all_rows, value
+from pi_rag.store.store import Store
+
+LOOK_S_BETWEEN = 5.0
+"""How often it is looked whether anything is due. Quiet means that nobody wrote for as long."""
+
+STEP_S_BETWEEN = 0.02
+"""A pause between two steps, in which others get the disk."""
+
+LOG_SHARE = 1 / 16
+"""A log with less than this part of `store.wal_mib_max` is not worth emptying: each time wears the card."""
+
+PLAN_WRITES = 1000
+"""After so many writes the planner's statistics are made anew before their time."""
+
+PLAN_ROWS = 1000
+"""How many rows of an index are looked at for them; then it takes milliseconds, however large the index."""
+
+SPREAD_MAX = 0.25
+"""The part of the word index that may lie outside of its largest piece. In four pieces a search by words took
+1.3 times as long as in one; merging them writes the whole index again."""
+
+MERGE_PAGES = 16
+"""Pages of the word index that one step merges: 6 ms here."""
+
+GIVEN_PAGES = 64
+"""Pages that one step gives back: 7 ms here."""
+
+INCREMENTAL = 2
+"""`auto_vacuum` of a database that can give pages back. One that was made without it can only reuse them."""
+
+Due = Literal["empty_log", "plan", "merge", "give_back", "nothing"]
+
+_log = log.logger("upkeep")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides. Sizes of the database are in its pages."""
+
+    quiet: bool
+    """Nobody has written since the last look."""
+    log_share: float
+    """How much of `store.wal_mib_max` the log takes."""
+    writes: int
+    """Since the planner's statistics were made."""
+    plan_s_ago: float | None
+    """None: not yet by this run of the service."""
+    pages: int
+    free: int
+    gives_back: bool
+    spread: float
+    """The part of the word indexes outside of their largest piece, the worst of them."""
+
+
+def due(facts: Facts, settings: StoreSettings) -> Due:
+    """What is to be done now: one thing at a time, the cheapest first."""
+    if not facts.quiet:
+        return "nothing"
+    old = facts.plan_s_ago is None or facts.plan_s_ago > settings.plan_h * 3600
+    if facts.writes and (old or facts.writes > PLAN_WRITES):
+        return "plan"
+    if facts.spread > SPREAD_MAX:
+        return "merge"
+    if facts.gives_back and facts.free * 100 > facts.pages * settings.free_percent_max:
+        return "give_back"
+    return "empty_log" if facts.log_share > LOG_SHARE else "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The database as it lies on the disk, in pages."""
+
+    pages: int
+    free: int
+    gives_back: bool
+    spread: float
+
+
+class Upkeep:
+    """One for the life of the service."""
+
+    def __init__(self, store: Store, settings: StoreSettings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._own_writes = 0
+        self._seen_writes = -1
+        """Writes of others at the last look; -1: there was none, so nothing is known to be quiet."""
+        self._plan: tuple[float, int] | None = None
+        """When the planner's statistics were made, and after how many writes of others."""
+        self._sizes: Sizes | None = None
+        self._done = dict.fromkeys(("looks", "empty_log", "plan", "merge", "give_back", "steps"), 0)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin to look after it."""
+        self._task = asyncio.create_task(self._keep(), name="upkeep")
+        return self._task
+
+    async def stop(self) -> None:
+        """End it after the step in progress. Twice is harmless."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    async def look(self) -> Due:
+        """Do what is due, and say what that was."""
+        others = self._others()
+        quiet, self._seen_writes = others == self._seen_writes, others
+        self._done["looks"] += 1
+        if not quiet:
+            return "nothing"
+        self._sizes = await self._store.read(sizes)
+        wanted = due(self._facts(others, self._sizes), self._settings)
+        if wanted != "nothing":
+            self._done[wanted] += 1
+            await self._do(wanted, self._sizes)
+        return wanted
+
+    def status(self) -> dict[str, Any]:
+        """What was done since the start, and the space that is free within the database."""
+        found = asdict(self._sizes) if self._sizes else {}
+        return {**self._done, **found}
+
+    def _facts(self, others: int, found: Sizes) -> Facts:
+        made_s, made_writes = self._plan or (None, 0)
+        return Facts(
+            quiet=True,
+            log_share=self._store.wal_bytes / 2**20 / self._settings.wal_mib_max,
+            writes=others - made_writes,
+            plan_s_ago=None if made_s is None else self._clock.monotonic_s() - made_s,
+            pages=found.pages,
+            free=found.free,
+            gives_back=found.gives_back,
+            spread=found.spread,
+        )
+
+    async def _do(self, wanted: Due, found: Sizes) -> None:
+        if wanted == "empty_log":
+            await self._store.empty_log()
+        elif wanted == "plan":
+            self._plan = (self._clock.monotonic_s(), self._others())
+            await self._in_steps(plan)
+        elif wanted == "merge":
+            await self._in_steps(merge_step)
+        elif wanted == "give_back":
+            # Down to half of what is allowed, so that it does not come and go with each document.
+            left = found.pages * self._settings.free_percent_max // 200
+            await self._in_steps(lambda db: give_back_step(db, left))
+
+    async def _in_steps(self, step: Callable[[Connection], bool]) -> None:
+        """One write after the other, until there is nothing more to do or somebody else writes."""
+        while await self._store.write(step):
+            self._count_step()
+            await asyncio.sleep(STEP_S_BETWEEN)
+            if self._others() != self._seen_writes:
+                return
+        self._count_step()
+
+    def _count_step(self) -> None:
+        self._own_writes += 1
+        self._done["steps"] += 1
+
+    def _others(self) -> int:
+        return self._store.writes - self._own_writes
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S_BETWEEN)
+            try:
+                await self.look()
+            except (TryLater, StoreError) as error:
+                _log.warning("upkeep_put_off", code=error.code)
+
+
+def sizes(db: Connection) -> Sizes:
+    """How the database lies on the disk."""
+    return Sizes(
+        pages=int(value(db, "PRAGMA page_count")),
+        free=int(value(db, "PRAGMA freelist_count")),
+        gives_back=value(db, "PRAGMA auto_vacuum") == INCREMENTAL,
+        spread=max((_spread(db, table) for table in _word_indexes(db)), default=0.0),
+    )
+
+
+def plan(db: Connection) -> bool:
+    """Statistics for the planner, of every table that has an index. False: there is no second step.
+
+    `PRAGMA optimize` would, of a table without an index, count every row: all vectors would be read for it.
+    """
+    db.execute(f"PRAGMA analysis_limit = {PLAN_ROWS}")
+    sql = """
+        SELECT DISTINCT tables.name FROM sqlite_schema AS tables, pragma_index_list(tables.name) AS indexes
+        WHERE tables.type = 'table' AND NOT indexes.partial
+    """
+    for (table,) in all_rows(db, sql):
+        db.execute(f'ANALYZE "{table}"')
+    return False
+
+
+def merge_step(db: Connection) -> bool:
+    """Bring the word indexes a step nearer to one piece each. False when they are there."""
+    for table in _word_indexes(db):
+        before = db.total_changes()
+        db.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)", (-MERGE_PAGES,))
+        # A merge that has nothing to do changes one row, says SQLite.
+        if db.total_changes() - before >= 2:
+            return True
+    return False
+
+
+def give_back_step(db: Connection, left: int) -> bool:
+    """Give some free pages back to the disk while there are more than `left`. False when that is all."""
+    more = int(value(db, "PRAGMA freelist_count")) - left
+    if more > 0:
+        all_rows(db, f"PRAGMA incremental_vacuum({min(more, GIVEN_PAGES)})")
+    return more > GIVEN_PAGES
+
+
+def _word_indexes(db: Connection) -> list[str]:
+    made = "CREATE VIRTUAL TABLE % USING fts5%"
+    return [name for (name,) in all_rows(db, "SELECT name FROM sqlite_schema WHERE sql LIKE ?", (made,))]
+
+
+def _spread(db: Connection, table: str) -> float:
+    """The part of a word index outside of its largest piece; its leaves are counted."""
+    counts = [row[0] for row in all_rows(db, f"SELECT count(*) FROM {table}_idx GROUP BY segid")]
+    return 1.0 - max(counts) / sum(counts) if counts else 0.0
