@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_rag.embedder.curve import Curve
 from pi_rag.embedder.pool import Pool
+from pi_rag.errors import Stopping
 
 if TYPE_CHECKING:
     from pi_rag.types import Lane, Text, Vectors
@@ -22,22 +23,27 @@ class Succession:
 
     def __init__(self, first: Pool) -> None:
         self._pool = first
+        self._stopped = False
 
     async def start(self) -> None:
         """As Pool.start."""
         await self._pool.start()
 
     async def stop(self) -> None:
-        """As Pool.stop."""
+        """As Pool.stop. Nobody follows afterwards."""
+        self._stopped = True
         await self._pool.stop()
 
     async def follow(self, successor: Pool, *, grace_s: float) -> None:
         """Let `successor` take over; the old pool has `grace_s` to answer what it was asked.
 
-        Raises as Pool.start; the old pool then stays in office, and nothing is left of the other.
+        Raises as Pool.start, and Stopping; the old pool then stays in office, and nothing is left of the
+        other.
         """
         try:
             await successor.start()
+            if self._stopped:
+                raise Stopping("The embedder was stopped before another could follow.")
         except BaseException:
             await successor.stop()
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from pi_rag.clock import Clock
 from pi_rag.config import EmbedderSettings
-from pi_rag.embedder.curve import Curve
+from pi_rag.embedder.curve import GUESS, Curve
 from pi_rag.embedder.pool import Pool
 from pi_rag.embedder.succession import Succession
 from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, PiRagError
@@ -74,6 +74,7 @@ class Meaning:
         pool: StartedEmbedder | None,
         reason: PiRagError | None,
         maker: bytes | None = None,
+        flash_tokens_min: int = GUESS.flash_tokens_min,
     ) -> None:
         assert (pool is None) != (reason is None)
         self.card = card
@@ -81,6 +82,8 @@ class Meaning:
         """Why documents cannot be taken at all; None where there is a pool, be it one to wait for."""
         self.maker = maker
         """Stands for all that decides a query's vector beside its text; None while no model makes any."""
+        self.flash_tokens_min = flash_tokens_min
+        """From which length on the pool uses flash attention; part of `maker`."""
         self._pool = pool
         self.embedder: Embedder = pool or NoMeaning(reason or EmbedderUnavailable("There is no model."))
 
@@ -100,6 +103,12 @@ class Meaning:
             with contextlib.suppress(ModelError, EmbedderUnavailable):
                 await self._pool.start()
 
+    async def start_or_fail(self) -> None:
+        """Start the pool. Raises ModelError for a model that cannot boot; workers that die it tries again."""
+        assert self._pool is not None
+        with contextlib.suppress(EmbedderUnavailable):
+            await self._pool.start()
+
     async def stop(self) -> None:
         """Stop the pool, if there is one."""
         if self._pool is not None:
@@ -109,6 +118,14 @@ class Meaning:
         """Another pool of the same model takes over without a gap. Raises as Pool.start."""
         assert isinstance(self._pool, Succession), "only what a pool began can another pool go on with"
         await self._pool.follow(pool, grace_s=grace_s)
+
+    def take_over(self, successor: Meaning) -> StartedEmbedder | None:
+        """Become what `successor` is, at once. Returns the pool before, which somebody must stop."""
+        before = self._pool
+        self.card, self.reason = successor.card, successor.reason
+        self.maker, self.flash_tokens_min = successor.maker, successor.flash_tokens_min
+        self._pool, self.embedder = successor._pool, successor.embedder
+        return before
 
     def use(self, curve: Curve) -> None:
         """Compose batches with this curve from now on."""
@@ -140,8 +157,13 @@ async def joined(
         await store.write(identity.claim_fingerprint, fingerprint(card))
     except ModelMismatch as error:
         return Meaning(card, None, error)
-    pool = Succession(Pool(card, settings, clock, curve))
-    return Meaning(card, pool, None, maker(card, settings, curve.flash_tokens_min))
+    return of_model(card, settings, curve, clock)
+
+
+def of_model(card: ModelCard, settings: EmbedderSettings, curve: Curve, clock: Clock) -> Meaning:
+    """A model with a pool of its own, which is not yet started."""
+    pool, flash = Succession(Pool(card, settings, clock, curve)), curve.flash_tokens_min
+    return Meaning(card, pool, None, maker(card, settings, flash), flash)
 
 
 def fingerprint(card: ModelCard) -> Fingerprint:

@@ -15,7 +15,7 @@ from pi_rag.embedder.pool import Pool
 from pi_rag.errors import PiRagError
 from pi_rag.service import tuning
 from pi_rag.service.house import House
-from pi_rag.service.meaning import maker
+from pi_rag.service.meaning import fingerprint, maker
 from pi_rag.types import ModelCard
 
 NOT_THE_POOLS = frozenset({"query_s_max", "ingest_s_max", "tune_at_start", "tune_s_max", "tune_wait_s_max"})
@@ -61,8 +61,10 @@ class Renewal:
         """Put the embedder's part of `fresh` into force, or keep what there is and say why."""
         if fresh.embedder == self._start.as_set.embedder:
             return
-        start = await asyncio.to_thread(tuning.at_start, fresh)
-        flash = self._start.curve.flash_tokens_min
+        office = self._house.meaning.card
+        chosen = await asyncio.to_thread(tuning.at_start, fresh)
+        start = tuning.kept_to(fingerprint(office) if office else None, chosen)
+        flash = self._house.meaning.flash_tokens_min
         reason = _why_not(self._house, self._start, start, flash)
         if reason:
             _log.warning("embedder_kept", reason=reason)
@@ -83,7 +85,7 @@ def _why_not(house: House, before: tuning.Start, start: tuning.Start, flash: int
     if card is None or house.meaning.reason is not None or not isinstance(start.card, ModelCard):
         return "the model that the settings name is not there"
     if start.card.sha256 != card.sha256:
-        return "another model begins at a restart"
+        return "another model begins with: pi-rag reindex"
     if maker(card, start.settings.embedder, flash) != house.meaning.maker:
         return f"these settings change vectors, and begin at a restart: {', '.join(changed)}"
     if not set(changed) - NOT_THE_POOLS:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pi_rag import log
 from pi_rag.config import Settings
@@ -18,8 +20,12 @@ from pi_rag.embedder.tuned import Key, Measured, Tuned, found, key_of, save
 from pi_rag.embedder.tuner import NICE_BEHIND_ALL, Assignment, measure
 from pi_rag.errors import ModelError, NotFound, PiRagError
 from pi_rag.models.shelf import Shelf
-from pi_rag.service.house import House
-from pi_rag.types import ModelCard
+from pi_rag.service.meaning import fingerprint
+from pi_rag.store.identity import differences
+from pi_rag.types import Fingerprint, ModelCard
+
+if TYPE_CHECKING:
+    from pi_rag.service.house import House
 
 LOOK_S = 1.0
 """How often it looks whether anybody needs the machine."""
@@ -55,6 +61,30 @@ def at_start(settings: Settings) -> Start:
         card = Shelf(settings.models_path).current(settings.embedder.model)
     except (ModelError, NotFound) as error:
         return Start(error, settings, _decided(settings, None))
+    return with_model(card, settings)
+
+
+def kept_to(index: Fingerprint | None, start: Start) -> Start:
+    """Where the model that the settings name is not the one of the index: that one, if it is still there.
+
+    So another choice costs no search its meaning, until there are vectors of it. None: an index of no model.
+    """
+    if index is None or isinstance(start.card, PiRagError) or not differences(index, fingerprint(start.card)):
+        return start
+    card = of_index(index, start.as_set)
+    return with_model(card, start.as_set) if card is not None else start
+
+
+def of_index(index: Fingerprint, settings: Settings) -> ModelCard | None:
+    """The installed model that has this fingerprint, under whatever name; None when there is none."""
+    for card in Shelf(settings.models_path).cards():
+        if not differences(index, fingerprint(card)) and Path(card.path).exists():
+            return card
+    return None
+
+
+def with_model(card: ModelCard, settings: Settings) -> Start:
+    """What holds for this model, as measured, or the guess. Never fails."""
     key = key_of(card, settings.embedder)
     tuned, why = found(settings.tuning_path, key)
     if tuned is None:

@@ -19,6 +19,11 @@ def fingerprint(db: Connection) -> Fingerprint | None:
     return Fingerprint(**json.loads(text)) if text else None
 
 
+def fingerprint_in_use(db: Connection) -> Fingerprint | None:
+    """The same, while there are passages; an empty index takes any model."""
+    return fingerprint(db) if value(db, "SELECT EXISTS (SELECT 1 FROM chunks)") else None
+
+
 def claim_fingerprint(db: Connection, wanted: Fingerprint) -> None:
     """Say that vectors of `wanted` are about to come. An index without passages takes any.
 

@@ -17,6 +17,7 @@ from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.service.meaning import Meaning
+from pi_rag.service.reindexing import Reindexing
 from pi_rag.store import identity
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
@@ -62,10 +63,12 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
         meaning=meaning,
         query=query,
         runner=runner,
+        reindexing=Reindexing(store, meaning, query, runner, settings, clock),
         clock=clock,
     )
     house.proven = True
     yield house
+    await house.reindexing.stop()
     await runner.drain(5.0)
     await runner.stop()
     await cache.stop()
