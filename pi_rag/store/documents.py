@@ -91,12 +91,10 @@ def listing(db: Connection, collection: str | None, limit: int, after_id: int | 
 def remove(db: Connection, document_id: int) -> bool:
     """Remove a document and all that was made from it. False when there is none."""
     _forget_passages(db, document_id)
-    db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-    removed = db.changes() > 0
-    if removed:
-        in_use = "SELECT 1 FROM documents WHERE collection_id = collections.id"
-        db.execute(f"DELETE FROM collections WHERE NOT EXISTS ({in_use})")
-    return removed
+    was_in = value(db, "DELETE FROM documents WHERE id = ? RETURNING collection_id", (document_id,))
+    in_use = "SELECT 1 FROM documents WHERE collection_id = collections.id"
+    db.execute(f"DELETE FROM collections WHERE id = ? AND NOT EXISTS ({in_use})", (was_in,))
+    return was_in is not None
 
 
 def remove_source(db: Connection, source: str, collection: str | None) -> int:

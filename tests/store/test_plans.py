@@ -1,0 +1,109 @@
+"""The statements that run all the time look things up; none of them reads a table from end to end.
+
+The statements are not copied here: the real functions are run, and what they asked SQLite is explained.
+Whoever adds a statement that runs with each search or each document adds its function here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pi_rag.store import Connection, documents, identity, jobs, query_vectors, search, upkeep, vectors
+from pi_rag.store.query_vectors import Changes, KeptQuery
+from pi_rag.store.rows import all_rows
+from pi_rag.types import NewItem
+from tests.store.making import axis, put
+
+KEPT = KeptQuery(b"h", b"v", 2, 1.0)
+
+HOT: dict[str, Callable[[Connection], Any]] = {
+    "passages by id": lambda db: search.passages(db, [3, 1, 99]),
+    "vectors by passage": lambda db: vectors.of(db, [3, 1, 99]),
+    "vectors by hash": lambda db: documents.known_vectors(db, [b"0" * 16, b"no"]),
+    "whether a document is known": lambda db: documents.content_hash(db, "default", "s3"),
+    "one document": lambda db: documents.get(db, 3),
+    "a page of documents": lambda db: documents.listing(db, None, 10, 5),
+    "storing": lambda db: put(db, "new", ["tea", "milk"]),
+    "replacing": lambda db: put(db, "s4", ["tea", "milk"]),
+    "removing by number": lambda db: documents.remove(db, 5),
+    "removing by source": lambda db: documents.remove_source(db, "s6", None),
+    "removing by source and collection": lambda db: documents.remove_source(db, "s7", "default"),
+    "claiming and finishing": lambda db: jobs.finish(db, _claimed(db), "done", 1, None, 2.0),
+    "putting back": lambda db: jobs.put_back(db, _claimed(db), counted=True),
+    "one job": lambda db: jobs.job(db, 1, 10),
+    "the model": identity.fingerprint,
+    "saving queries": lambda db: query_vectors.save(db, Changes([KEPT], [KEPT], [b"gone"])),
+}
+
+HARMLESS = re.compile(
+    r"SCAN (CONSTANT ROW|\(subquery|\w+ VIRTUAL TABLE INDEX (?!0:$))"  # json_each; words that are looked up
+)
+
+
+def _claimed(db: Connection) -> int:
+    item = jobs.claim(db, 3, 1.0)
+    assert item is not None
+    return item.id
+
+
+@pytest.fixture(params=["without statistics", "with statistics"])
+def full(request: pytest.FixtureRequest, db: Connection) -> Iterator[Connection]:
+    """Enough of everything for a choice of the planner to matter."""
+    for number in range(300):
+        put(db, f"s{number}", [f"tea {number}", "milk"], collection="other" if number % 3 else "default")
+        jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
+    if request.param == "with statistics":
+        upkeep.plan(db)
+    yield db
+
+
+def plans(db: Connection, run: Callable[[Connection], Any]) -> list[tuple[str, str]]:
+    """(statement, step of its plan) of everything that `run` asks. Triggers and foreign keys are in none."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, sql: str, bindings: Any) -> bool:
+        asked.append((sql, bindings))
+        return True
+
+    db.exec_trace = note
+    try:
+        run(db)
+    finally:
+        db.exec_trace = None
+    return [
+        (" ".join(sql.split()), str(row[3]))
+        for sql, bindings in asked
+        if not sql.lstrip().upper().startswith(("PRAGMA", "SAVEPOINT", "RELEASE", "ANALYZE"))
+        for row in all_rows(db, f"EXPLAIN QUERY PLAN {sql}", bindings or ())
+    ]
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_nothing_that_runs_all_the_time_reads_a_table_from_end_to_end(full: Connection, name: str) -> None:
+    """Whether the planner has statistics or not: a million passages must cost no more than a thousand."""
+    found = plans(full, HOT[name])
+    assert found != []
+    assert [each for each in found if each[1].startswith("SCAN") and not HARMLESS.match(each[1])] == []
+
+
+def test_a_scan_would_be_seen(full: Connection) -> None:
+    """The nearest vectors without a RAM index are found by reading them all, and that shows here."""
+    found = plans(full, lambda db: vectors.nearest(db, axis(1), 3))
+    assert any(step.startswith("SCAN vectors") and not HARMLESS.match(step) for _, step in found)
+    words = plans(full, lambda db: all_rows(db, "SELECT rowid FROM chunks_fts"))
+    assert any(not HARMLESS.match(step) for _, step in words)
+
+
+def test_what_refers_to_a_row_is_found_by_an_index(db: Connection) -> None:
+    """A row that goes makes SQLite look for those that refer to it; without an index it would read them all."""
+    sql = """
+        SELECT tables.name AS child, keys."from" AS col FROM sqlite_schema AS tables,
+        pragma_foreign_key_list(tables.name) AS keys WHERE tables.type = 'table'
+    """
+    for child, column in all_rows(db, sql):
+        step = all_rows(db, f'EXPLAIN QUERY PLAN SELECT 1 FROM "{child}" WHERE "{column}" = 1')[0][3]
+        assert step.startswith("SEARCH"), f"{child}.{column}: {step}"
