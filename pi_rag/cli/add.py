@@ -19,6 +19,7 @@ from pi_rag.cli.follow import follow
 from pi_rag.cli.printing import counted, span
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
+from pi_rag.cli.repeats import show_repeats
 from pi_rag.cli.upload import Upload
 from pi_rag.client import Client
 from pi_rag.clock import SystemClock
@@ -102,12 +103,17 @@ class Result:
     refusals: list[dict[str, Any]] = field(default_factory=list)
     refusals_here: list[dict[str, Any]] = field(default_factory=list)
     """Those of them that never reached the service, because this side could not read them either."""
+    near_duplicates: int = 0
+    """How many passages say nearly what other documents have said already."""
+    repeated: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, job: dict[str, Any]) -> None:
         """Add a finished job's counts."""
         self.added += int(job.get("items_done") or 0)
         self.unchanged += int(job.get("items_unchanged") or 0)
         self.passages += int(job.get("chunks") or 0)
+        self.near_duplicates += int(job.get("near_duplicates") or 0)
+        self.repeated += job.get("repeated") or []
         refusals = job.get("refusals") or []
         self.refusals += refusals
         self.refused += max(int(job.get("items_refused") or 0), len(refusals))
@@ -209,6 +215,7 @@ def _tell(result: Result, args: Namespace, took_s: float) -> None:
         show_refusals(result.refusals, result.refused)
     else:
         show_refusals(result.refusals, result.refused)
+        show_repeats(result.repeated, result.near_duplicates)
         print(
             f"{result.added:,} added, {result.unchanged:,} unchanged, {result.refused:,} not taken, "
             f"{counted(result.passages, 'passage')} in {span(took_s)}"

@@ -9,6 +9,7 @@ from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
+from pi_rag.cli.repeats import show_repeats
 
 DESCRIPTION = """\
 Every pi-rag add is a job in the service's durable queue; it goes on after Ctrl-C, a log-out or a
@@ -77,4 +78,5 @@ def _show_one(job: dict[str, Any]) -> None:
     lines += [("documents", _tally(job)), ("passages", counted(int(job.get("chunks") or 0), "passage"))]
     lines += [("now", one_line(job["current"]))] if job.get("current") else []
     printing.table(lines)
+    show_repeats(job.get("repeated") or [], int(job.get("near_duplicates") or 0))
     show_refusals(job.get("refusals") or [], int(job.get("items_refused") or 0))

@@ -27,6 +27,7 @@ COMMANDS = {
     "get": "Show one document",
     "list": "List the documents",
     "remove": "Forget documents",
+    "duplicates": "Show which documents repeat others",
     "jobs": "Show what is being added",
     "model": "List, fetch, choose and check models",
     "tune": "Measure how this machine computes best",

@@ -9,11 +9,12 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
+from pi_rag.embedder.pool import Pool
 from pi_rag.ingest.runner import Runner
 from pi_rag.store import duplicates, identity
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
-from pi_rag.types import Fingerprint, JobRow, NewItem, Repeated
+from pi_rag.types import Embedder, Fingerprint, JobRow, ModelCard, NewItem, Repeated
 from tests.embedder.fake import FakeEmbedder
 
 LETTER = (
@@ -36,11 +37,11 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def add(store: Store, settings: Settings, **texts: str) -> JobRow:
+async def add(store: Store, settings: Settings, /, embedder: Embedder | None = None, **texts: str) -> JobRow:
     """The finished job of these documents."""
-    embedder = FakeEmbedder()
-    await embedder.start()
-    runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
+    fake = FakeEmbedder()
+    await fake.start()
+    runner = Runner(store, embedder or fake, None, settings, SystemClock(), tokens_max=256)
     runner.start()
     try:
         items = [NewItem("text", source, payload=text.encode()) for source, text in texts.items()]
@@ -96,3 +97,23 @@ async def test_a_long_document_is_looked_up_in_parts(store: Store, settings: Set
     assert job.near_duplicates == job.chunks == first.chunks
     (pair,) = await store.read(duplicates.listing, 1.0, 10)
     assert (pair.source, pair.of_source, pair.passages) == ("copy", "book", first.chunks)
+
+
+@pytest.mark.model
+async def test_two_nearly_equal_letters_are_one_to_the_model(
+    store: Store, settings: Settings, minilm: ModelCard
+) -> None:
+    """A corrected date and a word more: linked. Another letter of the same plumber: not."""
+    edited = LETTER.replace("third of March", "fifth of March").replace("noisy", "very noisy")
+    other = (
+        "Dear Mrs Lovelace, our man came on Monday because the radiators stayed cold. The thermostat in the "
+        "hall was broken and is a new one now. The boiler was not touched. Yours, the plumber."
+    )
+    pool = Pool(minilm, settings.embedder, SystemClock())
+    await pool.start()
+    try:
+        await add(store, settings, pool, letter=LETTER)
+        job = await add(store, settings, pool, edited=edited, other=other)
+    finally:
+        await pool.stop()
+    assert job.repeated == (Repeated("edited", 1, 1, "letter", 1),)
