@@ -99,7 +99,7 @@ def test_a_scan_would_be_seen(full: Connection) -> None:
 
 
 def test_what_refers_to_a_row_is_found_by_an_index(db: Connection) -> None:
-    """A row that goes makes SQLite look for those that refer to it; without an index it would read them all."""
+    """A row that goes makes SQLite look for those that refer to it; without an index it reads them all."""
     sql = """
         SELECT tables.name AS child, keys."from" AS col FROM sqlite_schema AS tables,
         pragma_foreign_key_list(tables.name) AS keys WHERE tables.type = 'table'
