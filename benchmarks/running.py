@@ -60,7 +60,11 @@ class RunningService:
         return self.process.pid
 
     def __enter__(self) -> RunningService:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

@@ -73,7 +73,7 @@ def measure(args: Namespace, base: Vectors, queries: Vectors, kept: Path = vecto
             found = measured(tasks, commands(every))
         lines += [table.line(size, row, found[row.name]) for row in every]
         head = table.headline(size, found)
-        notes[f"faster and smaller at {size}"] = table.ahead(every, found)
+        notes |= {f"{size}: {name}": value for name, value in table.ahead(every, found).items()}
         about |= {each.about for each in found.values() if each.about}
     return Figures(head, lines, notes | {"versions": ", ".join(sorted(about))})
 

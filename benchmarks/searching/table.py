@@ -57,22 +57,27 @@ def headline(size: int, found: Mapping[str, Found]) -> dict[str, float]:
     return {f"p50_ms_at_{size}": round(ours.latencies_ms[0], 3), f"recall10_at_{size}": round(ours.recall, 4)}
 
 
-def ahead(rows: Sequence[Row], found: Mapping[str, Found]) -> str:
-    """The peers that find enough, and are both faster and smaller than ours, private and mapped together."""
+def ahead(rows: Sequence[Row], found: Mapping[str, Found]) -> dict[str, str]:
+    """The peers that find enough and are both faster and smaller than ours, by what counts as RAM.
+
+    Mapped pages are RAM as long as searches want them, and the kernel may take them back.
+    """
     ours = found.get(OURS)
     if ours is None or ours.failed:
-        return "not known: ours was not measured"
-    names = [
-        row.name
-        for row in rows
-        if not row.own and not found[row.name].failed and _beats(found[row.name], ours)
-    ]
-    return ", ".join(names) or "none"
+        return {}
+    peers = [row.name for row in rows if not row.own and not found[row.name].failed]
+    good = [name for name in peers if found[name].recall >= RECALL_MIN]
+    faster = [name for name in good if found[name].latencies_ms[0] < ours.latencies_ms[0]]
+    private = [name for name in faster if found[name].private_mib < ours.private_mib]
+    whole = [name for name in faster if _resident_mib(found[name]) < _resident_mib(ours)]
+    return {
+        "faster and smaller, private and mapped": ", ".join(whole) or "none",
+        "faster and smaller, private alone": ", ".join(private) or "none",
+    }
 
 
-def _beats(peer: Found, ours: Found) -> bool:
-    smaller = peer.private_mib + peer.mapped_mib < ours.private_mib + ours.mapped_mib
-    return peer.recall >= RECALL_MIN and smaller and peer.latencies_ms[0] < ours.latencies_ms[0]
+def _resident_mib(found: Found) -> float:
+    return found.private_mib + found.mapped_mib
 
 
 def figures(

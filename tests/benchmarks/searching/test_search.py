@@ -45,18 +45,29 @@ def test_a_row_that_could_not_run_says_why() -> None:
 
 
 def test_a_peer_is_ahead_only_when_it_finds_is_faster_and_smaller() -> None:
-    """One that misses too much, or holds more of RAM, is not called better."""
+    """One that misses too much, is slower, or holds more of RAM, is not called better."""
 
-    def found(p50_ms: float, mib: float, share: float) -> Found:
-        return Found(p50_ms=[p50_ms], p95_ms=[p50_ms], private_mib=mib, mapped_mib=1.0, recall=share)
+    def found(p50_ms: float, private_mib: float, mapped_mib: float, share: float) -> Found:
+        times = [p50_ms]
+        return Found(p50_ms=times, p95_ms=times, recall=share, private_mib=private_mib, mapped_mib=mapped_mib)
 
-    peers = {"better": (0.1, 5, 0.99), "blind": (0.1, 5, 0.97), "large": (0.1, 50, 1.0), "slow": (2, 5, 1.0)}
+    peers = {
+        "better": found(0.1, 5, 1, 0.99),
+        "mapped": found(0.1, 5, 900, 0.99),
+        "blind": found(0.1, 5, 1, 0.97),
+        "large": found(0.1, 50, 1, 1.0),
+        "slow": found(2, 5, 1, 1.0),
+        "broken": Found(failed="no"),
+    }
     every = [Row(OURS, "store", own=True), *(Row(name, "any") for name in peers)]
-    measured = {name: found(*values) for name, values in peers.items()}
+    private, whole = "faster and smaller, private alone", "faster and smaller, private and mapped"
 
-    assert ahead(every, measured | {OURS: found(1, 20, 0.999)}) == "better"
-    assert ahead(every, measured | {OURS: found(0.05, 20, 0.999)}) == "none"
-    assert "not measured" in ahead(every, measured | {OURS: Found(failed="no")})
+    assert ahead(every, peers | {OURS: found(1, 20, 1, 0.999)}) == {
+        private: "better, mapped",
+        whole: "better",
+    }
+    assert set(ahead(every, peers | {OURS: found(0.05, 20, 1, 0.999)}).values()) == {"none"}
+    assert ahead(every, peers | {OURS: Found(failed="no")}) == {}
 
 
 def test_recall_counts_what_is_there_and_not_where() -> None:
