@@ -34,14 +34,26 @@ def _clean_tree(value: Any, depth: int = 0) -> Any:
     return _clean_text(value)
 
 
+def _names(value: Any) -> Any:
+    """One name, several, or None."""
+    names = _clean_tree(value)
+    if names is None or isinstance(names, str):
+        return names
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    raise PydanticCustomError("names", "it must be a name or a list of names")
+
+
 Text = Annotated[str, BeforeValidator(_clean_text)]
 """A text that can be stored: JSON allows half characters and NUL, a database does not."""
 
 Metadata = Annotated[dict[str, Any], BeforeValidator(_clean_tree)]
 """Metadata whose texts can be stored."""
 
-Moment = Annotated[float, Field(strict=True)] | Text
-"""Seconds or a date. Strict: true is no second."""
+# What may be one of several things is judged by `store/filters.py`: a union's own errors name Python's types.
+Names = Annotated[Any, PlainValidator(_names, json_schema_input_type=str | list[str] | None)]
+Kinds = Annotated[Any, PlainValidator(_clean_tree, json_schema_input_type=Kind | list[Kind] | None)]
+Moment = Annotated[Any, PlainValidator(_clean_tree, json_schema_input_type=float | str | None)]
 
 
 class Request(BaseModel):
@@ -56,7 +68,7 @@ class SearchRequest(Request):
     query: Text = Field(description="What is looked for, in plain words.")
     k: int = Field(default=8, description="How many hits at most.")
     mode: Mode = Field(default="hybrid", description="Vectors and words, or one of them.")
-    collection: Text | list[Text] | None = Field(default=None, description="Only this collection, or these.")
+    collection: Names = Field(default=None, description="Only this collection, or these.")
     filter: Metadata = Field(
         default_factory=dict,
         description='Metadata that must match: {"field": value} or {"field": {test: value}}, where a test is '
@@ -65,11 +77,11 @@ class SearchRequest(Request):
     under: Text | None = Field(
         default=None, description="Only the document with this path as its source, and those below it."
     )
-    kind: Kind | list[Kind] | None = Field(default=None, description="Only documents of this kind, or these.")
-    since: Moment | None = Field(
+    kind: Kinds = Field(default=None, description="Only documents of this kind, or these.")
+    since: Moment = Field(
         default=None, description="Only what was stored or replaced from here on: ISO 8601 or Unix seconds."
     )
-    until: Moment | None = Field(
+    until: Moment = Field(
         default=None, description="The same, up to here. A date without a time includes its day."
     )
     diversity: float | None = Field(
