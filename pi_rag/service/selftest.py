@@ -6,7 +6,7 @@ Importing a library proves nothing: a wheel for the wrong processor imports well
 from __future__ import annotations
 
 from pi_rag.service.meaning import Meaning
-from pi_rag.store import search
+from pi_rag.store import by_words, search
 from pi_rag.store.store import Store
 from pi_rag.types import Scope
 
@@ -15,7 +15,7 @@ SENTENCE = "The lamp in the kitchen is on."
 
 async def prove_words(store: Store) -> None:
     """A word search through FTS5. Raises StoreError and its kinds."""
-    await store.read(search.by_words, SENTENCE, 1, Scope(), 1.0, 1.0)
+    await store.read(by_words.by_words, SENTENCE, 1, Scope(), 1.0, 1.0)
 
 
 async def prove_meaning(store: Store, meaning: Meaning, deadline_s: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
-from pi_rag.store import Connection, duplicates, identity, vectors
+from pi_rag.store import Connection, by_words, duplicates, identity, vectors
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import Chunk, Counts, DocumentRow, NewDocument
@@ -127,7 +127,7 @@ def _forget_passages(db: Connection, document_id: int) -> None:
     """Remove a document's passages from the places that hold them."""
     duplicates.release(db, document_id)
     found = all_rows(db, "SELECT id FROM chunks WHERE document_id = ?", (document_id,))
-    db.executemany("DELETE FROM chunks_fts WHERE rowid = ?", found)
+    by_words.remove(db, (chunk_id for (chunk_id,) in found))
     db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
 
 
@@ -167,10 +167,7 @@ def _write_chunk(db: Connection, document_id: int, title: str, chunk: Chunk, tex
     hashes = (text_hash, duplicates.copy_hash(chunk.text))
     db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count, *hashes))
     chunk_id = db.last_insert_rowid()
-    db.execute(
-        "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
-        (chunk_id, title, chunk.heading, chunk.text),
-    )
+    by_words.add(db, chunk_id, title, chunk.heading, chunk.text)
     return chunk_id
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pi_rag.errors import SchemaNewer, StoreUnusable
-from pi_rag.store import Connection
+from pi_rag.store import Connection, by_words
 
 APPLICATION_ID = 0x70695261
 """`piRa` in ASCII: tells our database from any other SQLite file."""
@@ -207,6 +207,11 @@ def s10_duplicates(db: Connection) -> None:
     """)
 
 
+def s11_spelled_words(db: Connection) -> None:
+    """The word index anew, as texts are spelled for it since (`spelling.py`), of every passage there is."""
+    by_words.create(db)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -218,6 +223,7 @@ STEPS: tuple[Step, ...] = (
     s08_vectors,
     s09_index_journal,
     s10_duplicates,
+    s11_spelled_words,
 )
 
 

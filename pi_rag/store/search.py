@@ -1,8 +1,4 @@
-"""Searching: by meaning, by words, and the passages that were found.
-
-Each way gives (chunk_id, score) with the best first; fusing them is somebody else's thinking
-(`rank/fusion.py`).
-"""
+"""Searching by meaning, and the passages that were found."""
 
 from __future__ import annotations
 
@@ -10,13 +6,15 @@ import json
 from collections.abc import Sequence
 
 from pi_rag.store import Connection, identity, vectors
+from pi_rag.store import by_words as words
 from pi_rag.store.metadata import read_at
 from pi_rag.store.rows import all_rows
-from pi_rag.store.scope import chunk_ids, within
-from pi_rag.store.words import match_expression
+from pi_rag.store.scope import chunk_ids
 from pi_rag.types import Passage, Scope
 
 Scored = list[tuple[int, float]]
+
+by_words = words.by_words
 
 
 def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
@@ -32,25 +30,6 @@ def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
     vectors.check_size(vector, 1, model.dimensions)
     rows = vectors.nearest(db, vector, k, among, bindings)
     return [(chunk_id, cosine(distance)) for chunk_id, distance in rows]
-
-
-def by_words(
-    db: Connection, query: str, k: int, scope: Scope, title_weight: float, heading_weight: float
-) -> Scored:
-    """The `k` passages that hold the query's words best, by BM25 as a positive number. No query is an error.
-
-    Raises FilterInvalid.
-    """
-    in_scope, bindings = within(db, scope, "chunks_fts.rowid")
-    expression = match_expression(query)
-    if expression is None:
-        return []
-    sql = f"""
-        SELECT rowid, -rank FROM chunks_fts
-        WHERE chunks_fts MATCH ? AND rank MATCH ? AND {in_scope} ORDER BY rank LIMIT ?
-    """
-    weights = f"bm25({title_weight:.6f}, {heading_weight:.6f}, 1.0)"
-    return [(row[0], row[1]) for row in all_rows(db, sql, (expression, weights, *bindings, k))]
 
 
 def passages(db: Connection, wanted: Sequence[int]) -> list[Passage]:

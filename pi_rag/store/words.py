@@ -1,15 +1,27 @@
-"""A person's words as a query of FTS5, such that no text whatever is a syntax error.
+"""A person's words as a question to FTS5, such that no text whatever is a syntax error.
 
-Only letters and digits get through, each word in quotes; so `OR`, `*`, `NEAR(` and `multi-agent` are words
-like others. It knows no database.
+Only letters, their marks and digits get through, each word in quotes; so `OR`, `*`, `NEAR(` and `multi-agent`
+are words like others. It knows no database.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pi_rag.store import spelling
+from pi_rag.types import Match
 
 WORDS_MAX = 64
 """Words of one query. Each costs a look into the index, and the later ones of a long text decide little."""
+
+PREFIX_LETTERS_MIN = 2
+"""A shorter beginning is searched as a word: it would be that of a good part of the index."""
+
+LIFT = 6
+"""How many times a number or a name in code counts where it is the whole query, so that the passages with
+exactly that come first. Among other words it counts once: more made good answers worse."""
 
 _STOP_WORDS = """
     a an and are as at be but by can do does for from had has have how i if in into is it its of on or our so
@@ -19,16 +31,165 @@ _STOP_WORDS = """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Words of nearly every English passage: they cost time and say nothing."""
 
-_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
-"""Letters and digits, with accents that follow their letter, much as FTS5's unicode61 cuts them."""
+_QUOTED = re.compile(r'(?<![^\s(\[])["“„]([^"“”„]+)["“”](?!\w)')
+"""A part in quotes. The mark must stand before a word, so that the inches in `5" pipe` quote nothing."""
+
+_ENDS = ".,;:!?()[]{}<>\"'`“”„‘’…"
+_ENDING = re.compile(r"['’](?:s|t|d|m|re|ve|ll)$", re.IGNORECASE)
+_CODE = re.compile(r"[\d_@\\:+#]|\w\.\w")
+"""What sets a number, a name or an address apart from words of prose that a hyphen joins."""
 
 
-def match_expression(query: str) -> str | None:
-    """The MATCH argument that finds passages with any of the words; None when there is no word at all.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a query asks of the word index."""
 
-    Stop words are left out unless there is nothing else.
+    terms: tuple[str, ...]
+    """Words and phrases of FTS5, each in quotes."""
+    every: bool
+    """Whether a passage must hold each of them; otherwise any finds it, and each makes it better."""
+
+    @property
+    def expression(self) -> str:
+        """The MATCH argument that says it."""
+        return (" AND " if self.every else " OR ").join(self.terms)
+
+
+def asked(query: str, match: Match = "any") -> Asked | None:
+    """What the query asks for; None when there is no word in it.
+
+    any: any of the words. all: every word. phrase: the words as they stand. prefix: as any, and the last word
+    may be the beginning of a longer one. Stop words are left out unless there is nothing else.
+    A part in quotes is wanted as a phrase, besides its words; a query that is nothing else requires it. What
+    is joined by punctuation and is no prose ("E-104", "192.168.0.1"), and runs of scripts without spaces, are
+    wanted as phrases too, which lifts the exact ones.
     """
-    found = list(dict.fromkeys(_WORD.findall(query.casefold())))
-    telling = [word for word in found if word not in STOP_WORDS]
-    chosen = (telling or found)[:WORDS_MAX]
-    return " OR ".join(f'"{word}"' for word in chosen) or None
+    rest, parts = _QUOTED.sub(" ", query), _QUOTED.findall(query)
+    only_quoted = bool(parts) and not _words(rest)
+    if match == "phrase":
+        terms = [_phrase(_words(query))]
+    elif match == "all" or only_quoted:
+        terms = [*map(_phrase, map(_words, parts)), *_every(rest)]
+    else:
+        terms = [*map(_phrase, map(_words, parts)), *_terms(query, prefix=match == "prefix")]
+    chosen = tuple(dict.fromkeys(term for term in terms if term))[:WORDS_MAX]
+    return Asked(chosen, only_quoted or match in ("all", "phrase")) if chosen else None
+
+
+def plain(term: str) -> str:
+    """A term as it stands in an expression, without its repetitions."""
+    return term.removeprefix("(").partition(" OR ")[0]
+
+
+def required(query: str, match: Match) -> bool:
+    """Whether the person asked for certain words, so that a passage without them is no answer."""
+    found = asked(query, match)
+    return found is not None and found.every
+
+
+def narrowed(counts: Sequence[tuple[str, int]], few: int, enough: int, many: int) -> str | None:
+    """A question that ranks few passages and finds nearly the same best ones; None to rank all with any word.
+
+    FTS5 reads a list of passages fifty times as fast as it ranks them. So the rarest words, of up to `few`
+    passages together, propose; where these are not `enough`, the next word does too, together with any other.
+    Words of `many` passages or more say little and are left out. Each word stands in the expression equally
+    often, which leaves the order by BM25 as it was. `counts` has each word with the number of its passages.
+    """
+    by_rarity = sorted((pair for pair in counts if pair[1]), key=lambda pair: pair[1])
+    if sum(count for _, count in by_rarity) <= few:
+        return None
+    rare, total = [], 0
+    for word, count in by_rarity:
+        if total + count > few:
+            break
+        rare.append(word)
+        total += count
+    rest = [word for word, count in by_rarity[len(rare) :] if count < many]
+    if total >= enough:
+        return f"({_any(rare)}) AND ({_any([*rare, *rest, *rest])})" if rest else _any(rare)
+    if not rest:
+        rest = [word for word, _ in by_rarity[len(rare) :]]
+        both = " AND ".join(rest)
+    else:
+        both = f"{rest[0]} AND ({_any(rest[1:])})" if rest[1:] else rest[0]
+    return f"({_any([*rare, f'({both})'])}) AND ({_any([*rare, *rest])})" if rare else both
+
+
+def _any(words: Iterable[str]) -> str:
+    return " OR ".join(words)
+
+
+def _words(text: str) -> list[str]:
+    return spelling.spelled(text).split()
+
+
+def _units(text: str) -> Iterator[tuple[list[str], str]]:
+    """What stands between spaces, each as its words and the phrase that finds just that; "" for prose."""
+    for unit in text.split():
+        core = _ENDING.sub("", unit.strip(_ENDS))
+        words = _words(core)
+        if words:
+            yield words, _exact(core, words)
+
+
+def _exact(core: str, words: list[str]) -> str:
+    if len(words) == 1:
+        return ""
+    if spelling.NUMBERED.fullmatch(core):
+        # The parts alone: "E104" finds "E-104" too.
+        return _phrase(words[1:])
+    if spelling.CAMEL.fullmatch(core):
+        return f'"{words[0]}"'
+    if any(map(spelling.unspaced, words)) or _CODE.search(core):
+        return _phrase(words)
+    return ""
+
+
+def _terms(text: str, *, prefix: bool) -> list[str]:
+    units = list(_units(text))
+    terms = [term for words, exact in units for term in (exact, *_single(words))]
+    if len(units) == 1 and terms[0] and len(terms) > 2:
+        terms[0] = f"({_any([terms[0]] * LIFT)})"
+    last = units[-1][0][-1] if units else ""
+    if prefix and len(last) >= PREFIX_LETTERS_MIN:
+        terms[-1] = f'"{last}" *'
+    return _telling(terms)
+
+
+def _every(text: str) -> list[str]:
+    """The words that must all be there: what is no prose as it stands, other words one by one."""
+    return _telling(
+        [term for words, exact in _units(text) for term in ([exact] if exact else _single(words))]
+    )
+
+
+def _telling(terms: list[str]) -> list[str]:
+    """Without stop words, unless there is nothing else."""
+    return [term for term in terms if term and term.strip('"') not in STOP_WORDS] or terms
+
+
+def _single(words: list[str]) -> list[str]:
+    """Each word as a term. A letter that ends a run is in the pair before it; a lone one begins words."""
+    terms = []
+    for before, word in zip(["", *words], words, strict=False):
+        if not _lone(word):
+            terms.append(f'"{word}"')
+        elif not _ends(before, word):
+            terms.append(f'"{word}" *')
+    return terms
+
+
+def _phrase(words: list[str]) -> str:
+    """The words one after another. Text may go on behind the last letter of a run."""
+    if len(words) > 1 and _lone(words[-1]) and _ends(words[-2], words[-1]):
+        words = words[:-1]
+    star = " *" if words and _lone(words[-1]) else ""
+    return f'"{" ".join(words)}"{star}' if words else ""
+
+
+def _lone(word: str) -> bool:
+    return spelling.unspaced(word) and len(spelling.letters(word)) == 1
+
+
+def _ends(pair: str, letter: str) -> bool:
+    return pair != letter and pair.endswith(letter)

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import DocumentNotFound, RequestInvalid, VectorInvalid
-from pi_rag.store import Connection, checkup, connection, documents, identity, migrations, search, vectors
+from pi_rag.store import (
+    Connection,
+    by_words,
+    checkup,
+    connection,
+    documents,
+    identity,
+    migrations,
+    search,
+    vectors,
+)
 from pi_rag.store.rows import value
 from pi_rag.store.writer import transaction
 from pi_rag.types import Counts, Scope
@@ -39,7 +49,7 @@ def test_the_same_source_is_replaced_and_keeps_its_id_and_birth(db: Connection) 
     row = documents.get(db, first)
     assert (row.text, row.title, row.metadata, row.chunk_count) == ("new\ntext", "New", {"v": 2}, 2)
     assert (row.created_at, row.updated_at) == (1.0, 2.0)
-    assert search.by_words(db, "old words", 10, Scope(), 1, 1) == []
+    assert by_words.by_words(db, "old words", 10, Scope(), 1, 1) == []
 
 
 def test_the_same_source_in_two_collections_is_two_documents(db: Connection) -> None:
@@ -154,7 +164,7 @@ def test_removing_takes_text_passages_words_and_vectors(db: Connection) -> None:
     assert documents.remove(db, document_id)
     assert not documents.remove(db, document_id)
     assert search.by_vector(db, axis(0), 10, Scope()) == []
-    assert search.by_words(db, "tea", 10, Scope(), 1, 1) == []
+    assert by_words.by_words(db, "tea", 10, Scope(), 1, 1) == []
     assert documents.counts(db) == Counts(0, 0, 0, 0, 0)
     assert checkup.check(db) == []
 
@@ -185,7 +195,7 @@ def test_vectors_that_do_not_fit_the_passages_are_refused_and_nothing_stays(
     with pytest.raises(VectorInvalid, match="2 vectors of 8 dimensions are 64 bytes"):
         transaction(db, lambda db: put(db, "a", ["new", "text"], vectors=vectors_f32))
     assert documents.listing(db, None, 10, None)[0].chunk_count == 1
-    assert len(search.by_words(db, "old", 10, Scope(), 1, 1)) == 1
+    assert len(by_words.by_words(db, "old", 10, Scope(), 1, 1)) == 1
     assert checkup.check(db) == []
 
 
@@ -222,7 +232,7 @@ def test_a_document_of_a_thousand_passages_is_one_document(db: Connection) -> No
 def test_the_number_of_a_removed_passage_never_comes_back(db: Connection) -> None:
     """Somebody may still hold it, and must not be shown another text for it."""
     put(db, "a", ["tea"])
-    [(old, _)] = search.by_words(db, "tea", 1, Scope(), 1, 1)
+    [(old, _)] = by_words.by_words(db, "tea", 1, Scope(), 1, 1)
     documents.remove_source(db, "a", None)
     put(db, "a", ["tea"])
     assert search.passages(db, [old]) == []
@@ -256,7 +266,7 @@ def _step(db: Connection, model: _Model, step: tuple[str, str, str, list[str]]) 
 
 
 def _found_by_words(db: Connection, word: str) -> list[tuple[str, str]]:
-    hits = search.by_words(db, word, 100, Scope(), 1, 1)
+    hits = by_words.by_words(db, word, 100, Scope(), 1, 1)
     return sorted((p.collection, p.source) for p in search.passages(db, [hit for hit, _ in hits]))
 
 

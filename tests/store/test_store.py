@@ -32,7 +32,7 @@ from pi_rag.errors import (
     StoreReadOnly,
     StoreUnusable,
 )
-from pi_rag.store import Connection, checkup, connection, documents, folder, identity, jobs, search
+from pi_rag.store import Connection, by_words, checkup, connection, documents, folder, identity, jobs, search
 from pi_rag.store.rows import value
 from pi_rag.store.store import Store
 from pi_rag.types import Counts, NewItem, Scope
@@ -153,7 +153,7 @@ async def test_a_writer_and_many_readers_never_meet_a_lock(store: Store) -> None
 
     def look(db: Connection) -> None:
         near = search.by_vector(db, axis(0), 5, Scope())
-        worded = search.by_words(db, "tea number", 5, Scope("default"), 1, 1)
+        worded = by_words.by_words(db, "tea number", 5, Scope("default"), 1, 1)
         for hits in (near, worded):
             assert len(search.passages(db, [hit for hit, _ in hits])) == len(hits)
 
@@ -325,7 +325,7 @@ async def _meets_damage(path: Path) -> bool:
     except StoreDamaged:
         return True
     try:
-        await store.read(search.by_words, "tea", 5, Scope(), 1, 1)
+        await store.read(by_words.by_words, "tea", 5, Scope(), 1, 1)
         await store.read(search.by_vector, axis(0), 5, Scope())
         return bool(await store.read(checkup.check))
     except PiRagError:

@@ -1,0 +1,136 @@
+"""The word index of the passages: filled, asked, emptied.
+
+It is FTS5 without a copy of the text. How words are spelled for it is told by `spelling.py`, how a query
+becomes its language by `words.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pi_rag.store import Connection, coverage, words
+from pi_rag.store.rows import all_rows
+from pi_rag.store.scope import within
+from pi_rag.store.spelling import TOKENIZE, spelled
+from pi_rag.types import Match, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """What the words have found."""
+
+    ranked: list[tuple[int, float]]
+    """(chunk_id, BM25 as a positive number), best first."""
+    covered: dict[int, float]
+    """How much of the query each holds, from 0 to 1: see `coverage.py`."""
+
+
+RANKED_MAX = 2000
+"""What `query.words_ranked_max` says where nobody set it."""
+
+COMMON_TIMES = 8
+"""A word of this many times as many passages as are ranked only costs time: it says little."""
+
+
+def create(db: Connection) -> None:
+    """Make the index anew and put every stored passage in, one by one, so that memory is bounded."""
+    db.execute(f"""
+        DROP TABLE IF EXISTS chunks_fts;
+        CREATE VIRTUAL TABLE chunks_fts USING fts5 (
+            title, heading, body, content = '', contentless_delete = 1, tokenize = "{TOKENIZE}"
+        );
+    """)
+    stored = """
+        SELECT chunks.id, documents.title, chunks.heading, chunks.text
+        FROM chunks CROSS JOIN documents ON documents.id = chunks.document_id
+    """
+    db.executemany(_INSERT, (_row(*passage) for passage in db.execute(stored)))
+
+
+def add(db: Connection, chunk_id: int, title: str, heading: str, text: str) -> None:
+    """Put one passage in."""
+    db.execute(_INSERT, _row(chunk_id, title, heading, text))
+
+
+def remove(db: Connection, chunk_ids: Iterable[int]) -> None:
+    """Take passages out."""
+    db.executemany("DELETE FROM chunks_fts WHERE rowid = ?", ((chunk_id,) for chunk_id in chunk_ids))
+
+
+def by_words(
+    db: Connection,
+    query: str,
+    k: int,
+    scope: Scope,
+    title_weight: float,
+    heading_weight: float,
+    *,
+    match: Match = "any",
+    ranked_max: int = RANKED_MAX,
+) -> list[tuple[int, float]]:
+    """What `worded` finds, without what each passage covers."""
+    return worded(
+        db, query, k, scope, title_weight, heading_weight, match=match, ranked_max=ranked_max
+    ).ranked
+
+
+def worded(
+    db: Connection,
+    query: str,
+    k: int,
+    scope: Scope,
+    title_weight: float,
+    heading_weight: float,
+    *,
+    match: Match = "any",
+    ranked_max: int = RANKED_MAX,
+) -> Worded:
+    """The `k` passages that hold the query's words best.
+
+    No query is an error; what `match` means is said at `words.asked`. About `ranked_max` passages are ranked:
+    see `words.narrowed`. Raises FilterInvalid.
+    """
+    asked = words.asked(query, match)
+    if asked is None:
+        return Worded([], {})
+    weights = f"bm25({title_weight:.6f}, {heading_weight:.6f}, 1.0)"
+    if asked.every:
+        return _best(db, asked.expression, coverage.WHOLE, weights, k, scope)
+    most = ranked_max * COMMON_TIMES
+    counts = _counts(db, asked.terms, most)
+    telling = [(words.plain(word), count) for word, count in counts if count < most]
+    narrow = words.narrowed(counts, ranked_max, k, most)
+    if narrow:
+        found = _best(db, narrow, coverage.shares(db, narrow, telling), weights, k, scope)
+        if len(found.ranked) == k:
+            return found
+    shares = coverage.shares(db, asked.expression, telling)
+    return _best(db, asked.expression, shares, weights, k, scope)
+
+
+def _best(db: Connection, expression: str, shares: str, weights: str, k: int, scope: Scope) -> Worded:
+    """The best passages for an expression. Equal ones go by id, so that an answer is always the same."""
+    in_scope, bindings = within(db, scope, "chunks_fts.rowid")
+    # The plus keeps FTS5 from sorting every passage with the places of its words, at twice the price; and
+    # only those in scope are ranked.
+    sql = f"""
+        SELECT rowid, -rank, covered(chunks_fts, ?) FROM chunks_fts
+        WHERE chunks_fts MATCH ? AND rank MATCH ? AND {in_scope} ORDER BY +rank, rowid LIMIT ?
+    """
+    rows = all_rows(db, sql, (shares, expression, weights, *bindings, k))
+    ranked = [(chunk_id, score) for chunk_id, score, _ in rows]
+    return Worded(ranked, {chunk_id: covered for chunk_id, _, covered in rows})
+
+
+def _counts(db: Connection, wanted: Sequence[str], most: int) -> list[tuple[str, int]]:
+    """How many passages hold each word; `most` for all that are more, so that the cost is bounded."""
+    sql = "SELECT count(*) FROM (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ? LIMIT ?)"
+    return [(word, all_rows(db, sql, (word, most))[0][0]) for word in wanted]
+
+
+_INSERT = "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)"
+
+
+def _row(chunk_id: int, title: str, heading: str, text: str) -> tuple[int, str, str, str]:
+    return chunk_id, spelled(title), spelled(heading), spelled(text)
