@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import FilterInvalid
-from pi_rag.store import Connection, connection, identity, migrations, scope, search
+from pi_rag.store import Connection, by_words, connection, identity, migrations, scope, search
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Scope
 from tests.store.making import FINGERPRINT, axis, put, tilted
@@ -132,11 +132,11 @@ def test_a_collection_is_a_wall(db: Connection) -> None:
     put(db, "b", ["tea"], collection="two", vectors=axis(0))
     for hits in (
         search.by_vector(db, axis(0), 10, Scope("two")),
-        search.by_words(db, "tea", 10, Scope("two"), 1, 1),
+        by_words.by_words(db, "tea", 10, Scope("two"), 1, 1),
     ):
         assert [passage.source for passage in search.passages(db, [hit for hit, _ in hits])] == ["b"]
     assert search.by_vector(db, axis(0), 10, Scope("nowhere")) == []
-    assert search.by_words(db, "tea", 10, Scope("nowhere"), 1, 1) == []
+    assert by_words.by_words(db, "tea", 10, Scope("nowhere"), 1, 1) == []
 
 
 @pytest.mark.usefixtures("_size")
@@ -147,7 +147,7 @@ def test_a_scope_is_applied_before_the_nearest_are_chosen(db: Connection) -> Non
     hits = search.by_vector(db, axis(0), 10, Scope(None, {"far": True}))
     assert len(hits) == 10
     assert {round(cosine, 4) for _, cosine in hits} == {0.1}
-    words = search.by_words(db, "tea milk", 10, Scope(None, {"far": True}), 1, 1)
+    words = by_words.by_words(db, "tea milk", 10, Scope(None, {"far": True}), 1, 1)
     assert len(words) == 10
 
 
@@ -157,7 +157,7 @@ def test_both_ways_refuse_what_is_no_filter(db: Connection) -> None:
     with pytest.raises(FilterInvalid, match="colour"):
         search.by_vector(db, axis(0), 1, wrong)
     with pytest.raises(FilterInvalid, match="colour"):
-        search.by_words(db, "tea", 1, wrong, 1, 1)
+        by_words.by_words(db, "tea", 1, wrong, 1, 1)
 
 
 def test_a_field_that_no_document_has_is_told_with_what_may_be_meant(db: Connection) -> None:
