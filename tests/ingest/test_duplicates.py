@@ -10,8 +10,10 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
 from pi_rag.embedder.pool import Pool
+from pi_rag.ingest import duplicates as looking
 from pi_rag.ingest.runner import Runner
 from pi_rag.store import duplicates, identity
+from pi_rag.store.keeper import Keeper
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Embedder, Fingerprint, JobRow, ModelCard, NewItem, Repeated
@@ -97,6 +99,30 @@ async def test_a_long_document_is_looked_up_in_parts(store: Store, settings: Set
     assert job.near_duplicates == job.chunks == first.chunks
     (pair,) = await store.read(duplicates.listing, 1.0, 10)
     assert (pair.source, pair.of_source, pair.passages) == ("copy", "book", first.chunks)
+
+
+async def test_the_ram_index_proposes_what_may_be_repeated(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is one, it is asked, whatever the size: here nothing else may be."""
+    await store.close()
+    monkeypatch.setattr(looking, "SCANNED_MAX", 0)
+    indexed = Store.open(settings.database_path, settings.store, SystemClock(), settings.index)
+    await add(indexed, settings, first=LETTER, other="The well is deep.")
+    assert await Keeper(indexed, SystemClock()).look() == "make"
+    job = await add(indexed, settings, second=LETTER.replace("third", "fifth"))
+    await indexed.close()
+    assert job.repeated == (Repeated("second", 1, 1, "first", 1),)
+
+
+async def test_without_an_index_a_large_memory_is_not_read_for_each_passage(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies are found all the same, by their words; edited ones are not."""
+    monkeypatch.setattr(looking, "SCANNED_MAX", 1)
+    await add(store, settings, first=LETTER, other="The well is deep.")
+    job = await add(store, settings, edited=LETTER.replace("third", "fifth"), copy=LETTER)
+    assert [each.source for each in job.repeated] == ["copy"]
 
 
 @pytest.mark.model
