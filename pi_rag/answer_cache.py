@@ -98,6 +98,7 @@ class AnswerCache:
         known = self._cache.get(key)
         if known is None:
             return _told(await self._made(key, question), "miss")
+        self._desk.asked_again(question)
         took_ms = round((self._clock.monotonic_s() - begun_s) * 1000, 3)
         return replace(_told(known.answer, "hit"), took_ms={"results": took_ms, "total": took_ms})
 

@@ -73,6 +73,11 @@ class QueryCache:
         """Whether `vector` would have it at once. To ask is not a use."""
         return self._on and self._key(text) in self._cache
 
+    def used(self, text: str) -> None:
+        """A text was asked again, and answered without its vector. It is a favourite all the same."""
+        if self.holds(text):
+            self._cache.get(self._key(text))
+
     async def vector(self, text: str, *, deadline_s: float) -> tuple[bytes, Origin]:
         """A text's vector, float32 little-endian, and where it came from. Raises as `Embedder.embed` does."""
         if not self._on:

@@ -20,6 +20,7 @@ from pi_rag.errors import EmbedderUnavailable, QueryEmpty, QueryTooLong, StoreBu
 from pi_rag.query import Answer, QueryDesk, Question
 from pi_rag.query_cache import QueryCache
 from pi_rag.store import documents, identity
+from pi_rag.store.rows import value
 from pi_rag.store.store import Store
 from pi_rag.types import Scope
 from tests.embedder.fake import FakeEmbedder
@@ -120,6 +121,22 @@ async def test_a_question_asked_again_is_not_searched_again(cache: AnswerCache, 
     assert set(second.took_ms) == {"results", "total"}
     assert 0 < second.took_ms["total"] < first.took_ms["total"]
     assert desk.asked == 1
+
+
+async def test_a_question_answered_from_ram_counts_as_asked(
+    store: Store, desk: Desk, cache: AnswerCache
+) -> None:
+    """Or the vectors of the very questions that are asked most would not be kept over a restart."""
+    embedder = FakeEmbedder(DIMENSIONS)
+    await embedder.start()
+    desk.cache = QueryCache(store, embedder, b"m", CacheSettings(), SystemClock(), lambda: None)
+    await desk.cache.start()
+    assert await origins(cache, *[replace(TEA, mode="hybrid")] * 3, TEA, TEA) == [
+        "miss", "hit", "hit", "miss", "hit",
+    ]  # fmt: skip
+    assert desk.cache.status()["hits"] == 2
+    await desk.cache.stop()
+    assert await store.read(lambda db: value(db, "SELECT uses FROM query_uses")) == 3
 
 
 async def test_an_answer_is_shared_and_nobody_can_change_it(cache: AnswerCache) -> None:

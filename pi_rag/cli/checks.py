@@ -174,7 +174,9 @@ def store(status: dict[str, Any]) -> Iterator[Check]:
         return
     names = {"sqlite_version": "SQLite", "sqlite_vec_version": "sqlite-vec", "schema_version": "schema"}
     linked = ", ".join(f"{name} {told[key]}" for key, name in names.items() if told.get(key) is not None)
-    yield Check("database", "ok", ", ".join(filter(None, [linked, f"{told.get('size_mib', '?')} MiB"])))
+    free = (told.get("upkeep") or {}).get("free_mib")
+    size_mib = f"{told.get('size_mib', '?')} MiB" + (f", {free} of them free" if free is not None else "")
+    yield Check("database", "ok", ", ".join(filter(None, [linked, size_mib])))
     problems = told.get("problems")
     if problems is None:
         yield Check(

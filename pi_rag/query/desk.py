@@ -70,6 +70,11 @@ class QueryDesk:
         look.course.explain["query_prefix"] = self._query_prefix
         return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
 
+    def asked_again(self, question: Question) -> None:
+        """A question that was answered here before is answered once more, by somebody who kept the answer."""
+        if question.mode != "text":
+            self.cache.used(self._query_prefix + checked(question, self.settings))
+
     async def _found(self, look: _Look) -> tuple[Hit, ...]:
         """The hits, from a vector of the model that the index is of."""
         made_by = self._made_by

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pi_rag import log
@@ -91,6 +91,7 @@ def due(facts: Facts, settings: StoreSettings) -> Due:
 class Sizes:
     """The database as it lies on the disk, in pages."""
 
+    page_bytes: int
     pages: int
     free: int
     gives_back: bool
@@ -141,8 +142,12 @@ class Upkeep:
 
     def status(self) -> dict[str, Any]:
         """What was done since the start, and the space that is free within the database."""
-        found = asdict(self._sizes) if self._sizes else {}
-        return {**self._done, **found}
+        found = self._sizes
+        if found is None:
+            return dict(self._done)
+        free_mib = round(found.free * found.page_bytes / 2**20, 3)
+        now = {"free_mib": free_mib, "gives_back": found.gives_back, "words_spread": round(found.spread, 3)}
+        return {**self._done, **now}
 
     def _facts(self, others: int, found: Sizes) -> Facts:
         made_s, made_writes = self._plan or (None, 0)
@@ -198,6 +203,7 @@ class Upkeep:
 def sizes(db: Connection) -> Sizes:
     """How the database lies on the disk."""
     return Sizes(
+        page_bytes=int(value(db, "PRAGMA page_size")),
         pages=int(value(db, "PRAGMA page_count")),
         free=int(value(db, "PRAGMA freelist_count")),
         gives_back=value(db, "PRAGMA auto_vacuum") == INCREMENTAL,

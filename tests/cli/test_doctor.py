@@ -28,6 +28,7 @@ STATUS: dict[str, Any] = {
         "sqlite_vec_version": "v0.1.9",
         "schema_version": 1,
         "size_mib": 12.5,
+        "upkeep": {"free_mib": 1.25},
         "problems": [],
     },
 }
@@ -56,7 +57,10 @@ def test_a_sound_house_has_nothing_wrong(service: StandIn, run: Run, home: Path)
     looked_at = "python, settings, data folder, free space, socket, service, model, database, database check"
     assert [what for what in found if "memory" not in what] == looked_at.split(", ")
     assert {check["verdict"] for what, check in found.items() if "memory" not in what} == {"ok"}
-    assert "SQLite 3.54.1, sqlite-vec v0.1.9, schema 1, 12.5 MiB" in found["database"]["detail"]
+    assert (
+        "SQLite 3.54.1, sqlite-vec v0.1.9, schema 1, 12.5 MiB, 1.25 of them free"
+        in found["database"]["detail"]
+    )
     assert service.asked[0].params == {"check": "true"}
 
 
