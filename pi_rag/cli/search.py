@@ -73,7 +73,7 @@ def _configure_answer(parser: ArgumentParser) -> None:
         "--diversity",
         type=float,
         metavar="SHARE",
-        help="from 0 to 1: how much a passage loses for being like one above it; 0.3 is a good beginning",
+        help="from 0 to 1: how much a passage loses for being like one above it; 0.2 is a good beginning",
     )
     group.add_argument(
         "--newer-first",

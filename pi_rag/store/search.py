@@ -50,7 +50,10 @@ def passages(db: Connection, wanted: Sequence[int]) -> list[Passage]:
 
 def documents_of(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
     """The document of each of these passages, by chunk id. Those that are gone by now are left out."""
-    sql = "SELECT id, document_id FROM json_each(?) AS wanted CROSS JOIN chunks ON id = wanted.value"
+    sql = """
+        SELECT chunks.id, document_id FROM json_each(?) AS wanted
+        CROSS JOIN chunks ON chunks.id = wanted.value
+    """
     return {row[0]: row[1] for row in all_rows(db, sql, (json.dumps(list(wanted)),))}
 
 

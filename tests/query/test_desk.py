@@ -188,6 +188,62 @@ async def test_scope_and_k_bound_the_answer(desk: QueryDesk) -> None:
     assert len(two.hits) == 2
 
 
+async def put(store: Store, source: str, *texts: str) -> None:
+    """A document with these passages."""
+    chunks, start = [], 0
+    for seq, text in enumerate(texts):
+        chunks.append(Chunk(seq, start, start + len(text), text, "", None, 5))
+        start += len(text) + 1
+    document = NewDocument("default", source, source, "text", " ".join(texts), source, {})
+    rows = b"".join(vector(text).tobytes() for text in texts)
+    await store.write(documents.put, document, chunks, rows, 1000.0)
+
+
+async def test_of_like_passages_one_gives_way_on_request(desk: QueryDesk, store: Store) -> None:
+    """With diversity a copy comes after what says something else, and the hit tells how alike it is."""
+    await put(store, "copy.md", "the cat sleeps on the rug")
+    plain = await desk.search(Question("cat", mode="vector", k=2))
+    diverse = await desk.search(Question("cat", mode="vector", k=2, diversity=0.5))
+
+    assert {hit.passage.source for hit in plain.hits} == {"pets.md", "copy.md"}
+    assert len({hit.passage.source for hit in diverse.hits} & {"pets.md", "copy.md"}) == 1
+    assert [hit.likeness for hit in diverse.hits] == [0.0, 0.0]
+    assert [hit.likeness for hit in plain.hits] == [None, None]
+    assert "diversify" in diverse.took_ms
+    assert diverse.explain["diversity"]["diversity"] == 0.5
+
+
+async def test_one_document_takes_no_more_places_than_it_may(desk: QueryDesk, store: Store) -> None:
+    """Others come up instead, and the passages that stay are its best."""
+    await put(store, "cats.md", *(f"the cat number {number}" for number in range(4)))
+    question = Question("cat", mode="vector", k=3, join=False)
+    plain = await desk.search(question)
+    shared = await desk.search(replace(question, per_document_max=1))
+
+    assert [hit.passage.source for hit in plain.hits].count("cats.md") == 2
+    assert [hit.passage.source for hit in shared.hits].count("cats.md") == 1
+    assert len(shared.hits) == 3
+
+
+async def test_passages_of_one_document_are_one_hit(desk: QueryDesk, store: Store) -> None:
+    """The whole of what was found in it, with the offsets of the document."""
+    await put(store, "cats.md", "the cat eats", "the cat drinks", "the tax is paid")
+    answer = await desk.search(Question("cat", mode="vector", k=3))
+
+    texts = {hit.passage.source: (hit.start, hit.end, hit.text) for hit in answer.hits}
+    assert texts["cats.md"] == (0, 27, "the cat eats the cat drinks")
+
+
+async def test_more_hits_may_be_asked_for_than_candidates(desk: QueryDesk, store: Store) -> None:
+    """Each way then proposes as many as are wanted."""
+    desk.settings = replace(desk.settings, candidates=10)
+    for number in range(15):
+        await put(store, f"{number}.md", f"the cat number {number}")
+    answer = await desk.search(Question("cat", k=12))
+
+    assert len(answer.hits) == 12
+
+
 @pytest.mark.parametrize(
     ("question", "error"),
     [
@@ -198,6 +254,13 @@ async def test_scope_and_k_bound_the_answer(desk: QueryDesk) -> None:
         (Question("cat", k=0), BadInput),
         (Question("cat", k=-1), BadInput),
         (Question("cat", k=10**9), BadInput),
+        (Question("cat", neighbours=-1), BadInput),
+        (Question("cat", neighbours=10**9), BadInput),
+        (Question("cat", diversity=1.1), BadInput),
+        (Question("cat", diversity=float("nan")), BadInput),
+        (Question("cat", recency_half_life_days=-1.0), BadInput),
+        (Question("cat", recency_half_life_days=float("inf")), BadInput),
+        (Question("cat", per_document_max=0), BadInput),
     ],
 )
 async def test_a_question_at_fault_is_refused_before_any_work(

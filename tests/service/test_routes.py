@@ -122,6 +122,22 @@ async def test_a_text_is_a_text_whatever_its_source_is_called(guest: httpx.Async
     assert (await guest.get("/v1/documents/1")).json()["text"] == "a caption of the lamp"
 
 
+async def test_neighbours_and_joined_passages_stand_in_the_document(guest: httpx.AsyncClient) -> None:
+    """Whatever is asked for, the offsets lead to the very characters in the document's own text."""
+    text = "\n\n".join(f"# Part {number}\n\n" + f"The lamp {number} is on. " * 60 for number in range(6))
+    await added(guest, {"documents": [{"source": "lamps.md", "text": text}]})
+    stored = (await guest.get("/v1/documents/1")).json()["text"]
+    asked = {"query": "lamp 3", "k": 2, "neighbours": 1}
+    for question in (asked, asked | {"join": False}, asked | {"diversity": 0.5, "k": 4}):
+        hits = (await guest.post("/v1/search", json=question)).json()["hits"]
+        assert hits
+        for hit in hits:
+            assert stored[hit["start"] : hit["end"]] == hit["text"]
+            begin, end = hit["start"] - len(hit["before"]), hit["end"] + len(hit["after"])
+            assert stored[begin:end] == hit["before"] + hit["text"] + hit["after"]
+            assert hit["before"] or hit["after"]
+
+
 async def test_collections_and_filters_part_documents(guest: httpx.AsyncClient) -> None:
     """A search in one collection, or with a filter, never shows another's documents."""
     for name in ("work", "home"):
@@ -235,6 +251,16 @@ async def test_explain_says_how_the_answer_came_about(guest: httpx.AsyncClient) 
         ("/v1/search", {"query": "x" * 100_000}, 400, "query_too_long"),
         ("/v1/search", {"query": "a", "k": 0}, 400, "bad_input"),
         ("/v1/search", {"query": "a", "k": 10**9}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "k": -1}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "k": 10**400}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "k": "many"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "neighbours": 10**9}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "diversity": 2}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "diversity": "much"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "recency_half_life_days": -1}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "per_document_max": 0}, 400, "bad_input"),
+        ("/v1/search", {"query": "a", "join": "perhaps"}, 400, "request_invalid"),
+        ("/v1/search", {"query": ["a"]}, 400, "request_invalid"),
         ("/v1/search", {"query": "a", "mode": "magic"}, 400, "request_invalid"),
         ("/v1/search", {"query": "a", "colection": "x"}, 400, "request_invalid"),
         ("/v1/search", {"query": "a", "filter": {"x": {"$gt": 3}}}, 400, "filter_invalid"),
