@@ -11,7 +11,7 @@ from pi_rag.cli.reach import client_of, settings_of
 
 DESCRIPTION = """\
 It shows pairs of documents of which the first repeats passages of the second, which were there
-before: how much of the first that is, and how alike they are (1.00: the same). Nothing is removed;
+before: how much of the first that is, and how alike they are (1.000: the same). Nothing is removed;
 pi-rag remove takes the numbers, and pi-rag search --unique leaves repeats out of its answer.
 """
 
@@ -75,6 +75,6 @@ def _row(pair: dict[str, Any]) -> tuple[str, ...]:
         str(theirs.get("id")),
         f"{pair.get('passages', 0):,}",
         f"{pair.get('share', 0):.0%}",
-        f"{pair.get('similarity', 0):.2f}",
+        f"{pair.get('similarity', 0):.3f}",
         f"{one_line(ours.get('source'))} of {one_line(theirs.get('source'))}",
     )
