@@ -703,6 +703,14 @@ class QuerySettings:
     heading_weight: float = setting(
         1.2, "ratio", "How much more a word in a heading counts than one in the text.", low=0, high=100
     )
+    words_ranked_max: int = setting(
+        2000,
+        "passages",
+        "About how many passages a query's rarest words may propose; words of eight times as many are left "
+        "out. Fewer answers sooner where there are 100,000 passages and more, and finds a little less.",
+        low=100,
+        high=10_000_000,
+    )
 
 
 @dataclass(frozen=True)
