@@ -111,6 +111,7 @@ class Upkeep:
         self._plan: tuple[float, int] | None = None
         """When the planner's statistics were made, and after how many writes of others."""
         self._sizes: Sizes | None = None
+        self._sizes_after = 0
         self._done = dict.fromkeys(("looks", "empty_log", "plan", "merge", "give_back", "steps"), 0)
         self._task: asyncio.Task[None] | None = None
 
@@ -133,11 +134,11 @@ class Upkeep:
         self._done["looks"] += 1
         if not quiet:
             return "nothing"
-        self._sizes = await self._store.read(sizes)
-        wanted = due(self._facts(others, self._sizes), self._settings)
+        found = await self._measured()
+        wanted = due(self._facts(others, found), self._settings)
         if wanted != "nothing":
             self._done[wanted] += 1
-            await self._do(wanted, self._sizes)
+            await self._do(wanted, found)
         return wanted
 
     def status(self) -> dict[str, Any]:
@@ -148,6 +149,13 @@ class Upkeep:
         free_mib = round(found.free * found.page_bytes / 2**20, 3)
         now = {"free_mib": free_mib, "gives_back": found.gives_back, "words_spread": round(found.spread, 3)}
         return {**self._done, **now}
+
+    async def _measured(self) -> Sizes:
+        """As measured after the last write: to count the pieces of a large word index takes some time."""
+        writes = self._store.writes
+        if self._sizes is None or self._sizes_after != writes:
+            self._sizes, self._sizes_after = await self._store.read(sizes), writes
+        return self._sizes
 
     def _facts(self, others: int, found: Sizes) -> Facts:
         made_s, made_writes = self._plan or (None, 0)
