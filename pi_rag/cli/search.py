@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import Any, get_args
 
 from pi_rag.cli import conditions, printing
 from pi_rag.cli.explaining import decisions, reasons
@@ -11,6 +11,7 @@ from pi_rag.cli.printing import counted, one_line, styled
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.repeats import said_of
 from pi_rag.cli.snippet import snippet, words
+from pi_rag.types import Match
 
 DESCRIPTION = """\
 It looks by meaning and by words at once, and prints the best passages with the file, the page, the
@@ -39,6 +40,12 @@ def configure(parser: ArgumentParser) -> None:
         choices=("hybrid", "vector", "text"),
         default="hybrid",
         help="meaning and words, or one of them",
+    )
+    parser.add_argument(
+        "--match",
+        choices=get_args(Match),
+        help="any of the words (so by default), all of them, the exact phrase, or with the last one as a "
+        "beginning",
     )
     conditions.configure(parser)
     _configure_answer(parser)
@@ -85,7 +92,7 @@ def _configure_answer(parser: ArgumentParser) -> None:
     group.add_argument("--explain", action="store_true", help="say why each one stands where it stands")
 
 
-WISHES = ("neighbours", "join", "per_document_max", "unique", "diversity", "recency_half_life_days")
+WISHES = ("match", "neighbours", "join", "per_document_max", "unique", "diversity", "recency_half_life_days")
 """Fields of a search that go as they are given. What is not given is left to the service."""
 
 
@@ -111,7 +118,7 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     for reason in answer.get("degraded") or []:
         print(styled(f"This answer is made from less than everything: {one_line(reason)}.", "yellow"))
     hits = answer.get("hits") or []
-    if args.mode == "hybrid" and hits and not any("text" in hit.get("scores", {}) for hit in hits):
+    if hits and (answer.get("candidates") or {}).get("text") == 0:
         print("No passage has these words. The nearest by meaning:\n")
     for number, hit in enumerate(hits, 1):
         _show_hit(number, hit, words(query), explain=args.explain)

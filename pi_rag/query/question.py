@@ -11,7 +11,7 @@ from pi_rag.errors import BadInput, QueryEmpty, QueryTooLong
 from pi_rag.rank.fusion import Fused
 from pi_rag.store import filters
 from pi_rag.text.clean import clean
-from pi_rag.types import Degraded, Mode, Original, Passage, Scope
+from pi_rag.types import Degraded, Match, Mode, Original, Passage, Scope
 
 HALF_LIFE_DAYS_MAX = 36_500
 """A century. Over a longer one nothing that people keep would lose anything."""
@@ -26,6 +26,8 @@ class Question:
     """How many passages at most."""
     mode: Mode = "hybrid"
     scope: Scope = field(default_factory=Scope)
+    match: Match = "any"
+    """What of the query's words a passage must hold to be found by them."""
     diversity: float | None = None
     """From 0 to 1: how much a passage loses for being like one above it."""
     recency_half_life_days: float | None = None

@@ -23,6 +23,7 @@ def question(request: SearchRequest) -> Question:
         request.k,
         request.mode,
         scope,
+        match=request.match,
         diversity=request.diversity,
         recency_half_life_days=request.recency_half_life_days,
         per_document_max=request.per_document_max,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from pi_rag.text.clean import clean
-from pi_rag.types import Counts, Degraded, JobRow, Kind, Mode, ModelCard
+from pi_rag.types import Counts, Degraded, JobRow, Kind, Match, Mode, ModelCard
 
 METADATA_DEPTH_MAX = 32
 """Metadata describe a document; what is nested deeper is a document of its own."""
@@ -84,6 +84,11 @@ class SearchRequest(Request):
     until: Moment = Field(
         default=None, description="The same, up to here. A date without a time includes its day."
     )
+    match: Match = Field(
+        default="any",
+        description="Which words a passage must hold: any of them, all, the phrase as it stands, or any, "
+        "where the last is the beginning of one (prefix). A query all in quotes is a phrase.",
+    )
     diversity: float | None = Field(
         default=None,
         description="From 0 to 1: how much a passage loses for being like one above it. Null: as set.",
@@ -149,6 +154,7 @@ class SearchAnswer(BaseModel):
         description="When nothing was found: fields of the filter that no document has, each with the field "
         "that may be meant, or null."
     )
+    candidates: dict[str, int] = Field(description="How many passages each way has proposed.")
     took_ms: dict[str, float]
     explain: dict[str, Any] | None = None
 
@@ -246,6 +252,41 @@ class Removed(BaseModel):
     removed: int
 
 
+class ReindexRequest(Request):
+    """Another model for the index."""
+
+    model: Text = Field(
+        default="", max_length=100, description="An installed model; the chosen one if empty."
+    )
+
+
+class ReindexAnswer(BaseModel):
+    """How a change of the index's model is."""
+
+    state: Literal["none", "offered", "running", "failed", "done"] = Field(
+        description="`offered`: another model is chosen than the index is of. `done`: the last one was."
+    )
+    model: str | None = Field(description="The new model, or the one that is chosen.")
+    index_model: str | None = Field(description="The model of the vectors in use; null where there are none.")
+    passages_done: int
+    passages_total: int
+    rate_passages_s: float
+    left_s: float | None = Field(description="Null while nothing can be said.")
+    documents_to_cut: int = Field(
+        description="Documents with passages too long for the new model; they are cut anew at the end."
+    )
+    waiting_for: str | None = Field(description="The code of what holds it up, if anything does.")
+    begun_at: float | None
+    ended_at: float | None
+    error: dict[str, Any] | None = Field(description="Why it failed. The index in use is untouched.")
+
+
+class Cancelled(BaseModel):
+    """Whether there was something to give up."""
+
+    cancelled: bool
+
+
 class StatusAnswer(BaseModel):
     """How the service is; docs/api.md tells what stands in each part."""
 
@@ -261,6 +302,7 @@ class StatusAnswer(BaseModel):
     index: dict[str, Any]
     counts: Counts | None = Field(description="Null while all readers of the database are taken.")
     ingest: dict[str, Any]
+    reindex: dict[str, Any] | None = Field(description="As GET /v1/reindex; null as `counts` may be.")
     cache: dict[str, Any]
     memory: dict[str, Any]
 

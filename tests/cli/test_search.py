@@ -80,6 +80,27 @@ def test_explain_shows_the_scores(service: StandIn, run: Run) -> None:
     assert "How it came about:\n  candidates  vector 12\n" in out
 
 
+def test_words_that_are_nowhere_are_told(service: StandIn, run: Run) -> None:
+    """Only when the words found nothing: hits that are there for their meaning alone are no sign of that."""
+    by_meaning = ANSWER | {"hits": [HIT | {"scores": {"vector": 0.5}}]}
+    service.on("POST", "/v1/search", by_meaning | {"candidates": {"vector": 9, "text": 0}})
+    assert run("search", "x").out.startswith("No passage has these words. The nearest by meaning:\n")
+    service.on("POST", "/v1/search", by_meaning | {"candidates": {"vector": 9, "text": 3}})
+    assert "No passage" not in run("search", "x").out
+
+
+def test_what_stands_around_a_hit_is_shown(service: StandIn, run: Run) -> None:
+    """Before and after it, and the wishes go to the service by their names."""
+    around = ANSWER | {"hits": [HIT | {"before": "In April it leaked.", "after": "Next year again."}]}
+    service.on("POST", "/v1/search", around)
+    out = run("search", "boiler", "--neighbours", "1", "--no-join", "--newer-first", "30").out
+    assert out.index("In April") < out.index("The boiler") < out.index("Next year")
+    run("search", "x", "--diversity", "0.2", "--per-document", "2", "--match", "phrase")
+    first, second = service.bodies("/v1/search")
+    assert (first["neighbours"], first["join"], first["recency_half_life_days"]) == (1, False, 30)
+    assert (second["diversity"], second["per_document_max"], second["match"]) == (0.2, 2, "phrase")
+
+
 def test_a_degraded_answer_says_so_first(service: StandIn, run: Run) -> None:
     """Before the hits, in a plain line."""
     service.on("POST", "/v1/search", ANSWER | {"degraded": ["embedder_unavailable"]})
