@@ -112,6 +112,21 @@ class Client:
         """{"job"}. Raises JobNotFound."""
         return self._ask("GET", f"/v1/jobs/{quote(str(job_id), safe='')}")
 
+    def reindex(self, model: str = "") -> Answer:
+        """Embed everything again with an installed model; empty: the one that is chosen.
+
+        As `reindex_status`. Raises ModelNotFound, ModelError, RequestInvalid, Busy, DiskFull.
+        """
+        return self._ask("POST", "/v1/reindex", body={"model": model})
+
+    def reindex_status(self) -> Answer:
+        """{"state", "model", "passages_done", "passages_total", "left_s", ...}."""
+        return self._ask("GET", "/v1/reindex")
+
+    def reindex_cancel(self) -> Answer:
+        """{"cancelled"}: drop what a reindex has made. The index in use stays."""
+        return self._ask("DELETE", "/v1/reindex")
+
     def status(self, *, check: bool = False) -> Answer:
         """How the service is: state, model, workers, counts, memory.
 

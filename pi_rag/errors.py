@@ -385,8 +385,8 @@ class ModelMismatch(ModelError):
 
     code = "model_mismatch"
     hint_default = (
-        "Go back to the model the index was made with: pi-rag model use NAME, or for one of the same name "
-        "pi-rag model pull NAME --force --quantisation as it was. Or use a new --data."
+        "Embed everything again with the chosen one: pi-rag reindex   (words search meanwhile). Or go back "
+        "to the one the index was made with: pi-rag model use NAME"
     )
 
 

@@ -76,6 +76,7 @@ def test_help_imports_nothing_heavy(name: str) -> None:
         (("get", "1"), "GET", "/v1/documents/1", {"id": 1, "text": ""}),
         (("list",), "GET", "/v1/documents", {"documents": [], "next": None}),
         (("remove", "1"), "DELETE", "/v1/documents/1", {"removed": 1}),
+        (("reindex", "--status"), "GET", "/v1/reindex", {"state": "none"}),
         (("jobs",), "GET", "/v1/jobs", {"jobs": []}),
         (("add", "/x", "--no-wait"), "POST", "/v1/documents", {"job": {"id": 1, "state": "queued"}}),
     ],

@@ -29,6 +29,7 @@ COMMANDS = {
     "remove": "Forget documents",
     "duplicates": "Show which documents repeat others",
     "jobs": "Show what is being added",
+    "reindex": "Change the model of the index while it answers",
     "model": "List, fetch, choose and check models",
     "tune": "Measure how this machine computes best",
     "doctor": "Check this machine and say what to mend",

@@ -177,8 +177,8 @@ def _tell(card: ModelCard, shelf: Shelf, args: Namespace, before: ModelCard | No
     )
     if before and before.sha256 != card.sha256:
         print(
-            f"Its vectors are not those of before ({before.quantisation}): an index made with that needs it "
-            f"again, or a folder of its own (--data)."
+            f"Its vectors are not those of before ({before.quantisation}). An index made with those is "
+            "searched by words alone after a restart, until you run: pi-rag reindex"
         )
     print(RESTART if in_use else f"Another model is in use. To change: pi-rag model use {card.name}")
 
@@ -188,8 +188,8 @@ def _use(shelf: Shelf, args: Namespace) -> None:
     if args.json:
         printing.as_json({"model": asdict(card) | {"in_use": True}})
         return
-    print(f"{card.name} is in use now. {RESTART}")
-    print("Vectors of two models cannot be compared: an index made with another one needs its own --data.")
+    print(f"{card.name} is chosen. {RESTART}")
+    print("An index that was made with another model stays with that until you run: pi-rag reindex")
 
 
 def _verify(shelf: Shelf, args: Namespace) -> None:

@@ -69,15 +69,15 @@ class Pace:
 
 
 @contextlib.contextmanager
-def progress(clock: Clock, *, quiet: bool) -> Iterator[Progress]:
+def progress(clock: Clock, *, quiet: bool, pace: Pace | None = None) -> Iterator[Progress]:
     """The bar, the lines, or nothing at all when a program reads the answer."""
     if quiet:
         yield _Nothing()
     elif sys.stderr.isatty():
         with _bar() as bar:
-            yield _Bar(bar, clock)
+            yield _Bar(bar, clock, pace or Pace())
     else:
-        yield Lines(clock)
+        yield Lines(clock, pace or Pace())
 
 
 class _Nothing:
@@ -91,9 +91,9 @@ class _Nothing:
 class Lines:
     """A plain line every LINE_S."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pace: Pace | None = None) -> None:
         self._clock = clock
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._next_s = clock.monotonic_s() + LINE_S
 
     def show(self, job: dict[str, Any]) -> None:
@@ -122,10 +122,10 @@ def _bar() -> Any:
 class _Bar:
     """A bar that is redrawn in place."""
 
-    def __init__(self, bar: Any, clock: Clock) -> None:
+    def __init__(self, bar: Any, clock: Clock, pace: Pace) -> None:
         self._bar = bar
         self._clock = clock
-        self._pace = Pace()
+        self._pace = pace
         self._task = bar.add_task("", total=None)
 
     def show(self, job: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.model_change import state_line
 from pi_rag.cli.printing import counted, one_line, span, styled
 from pi_rag.cli.reach import client_of, settings_of
 
@@ -22,7 +23,7 @@ EXAMPLES = """\
 ADVICE = {
     "embedder_unavailable": "Search goes by words alone. Check the model: pi-rag doctor",
     "embedder_timeout": "Vectors come too slowly. See what the machine is busy with: top",
-    "model_mismatch": "The index was made with another model. Go back to it: pi-rag model use NAME",
+    "model_mismatch": "The index was made with another model. Embed it with the new one: pi-rag reindex",
 }
 """What to do about each reason in `degraded`."""
 
@@ -56,6 +57,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
     lines += [("index", _index(status["index"]))] if status.get("index") else []
+    lines += [("reindex", reindexing)] if (reindexing := state_line(status.get("reindex") or {})) else []
     lines += [("cache", _cache(status["cache"], "query", "queries"))] if status.get("cache") else []
     answers = (status.get("cache") or {}).get("results")
     lines += [("answers", _cache(answers, "answer", "answers"))] if answers else []

@@ -14,6 +14,7 @@ from pi_rag.errors import DocumentNotFound, every_kind
 from pi_rag.service import answers, embeddings, intake
 from pi_rag.service.house import House
 from pi_rag.service.schemas import (
+    Cancelled,
     DocumentList,
     DocumentsRequest,
     DocumentWithText,
@@ -23,6 +24,8 @@ from pi_rag.service.schemas import (
     JobEnvelope,
     JobList,
     Readiness,
+    ReindexAnswer,
+    ReindexRequest,
     Removed,
     SearchAnswer,
     SearchRequest,
@@ -53,6 +56,7 @@ def router(house: House) -> APIRouter:
     _document_routes(api, house)
     _job_routes(api, house)
     embeddings.mount(api, house)
+    _reindex_routes(api, house)
     _health_routes(api, house)
     return api
 
@@ -129,6 +133,23 @@ def _job_routes(api: APIRouter, house: House) -> None:
     async def get(job_id: int) -> JobEnvelope:
         """A job with its counts and what was not taken."""
         return JobEnvelope(job=await house.runner.job(job_id))
+
+
+def _reindex_routes(api: APIRouter, house: House) -> None:
+    @api.post("/v1/reindex", summary="Embed everything again with another model", status_code=202)
+    async def begin(request: ReindexRequest) -> ReindexAnswer:
+        """Begin, or go on with what was begun; searches are answered from the old vectors meanwhile."""
+        return ReindexAnswer(**await house.reindexing.begin(request.model))
+
+    @api.get("/v1/reindex", summary="How far that is")
+    async def status() -> ReindexAnswer:
+        """The one under way, or the last."""
+        return ReindexAnswer(**await house.reindexing.status())
+
+    @api.delete("/v1/reindex", summary="Give it up")
+    async def cancel() -> Cancelled:
+        """Drop what was made; the index in use stays as it is."""
+        return Cancelled(cancelled=await house.reindexing.cancel())
 
 
 def _health_routes(api: APIRouter, house: House) -> None:

@@ -109,7 +109,7 @@ def test_a_degraded_service_is_to_be_looked_at(service: StandIn, run: Run, home:
     found = by_what(ran.json)["service"]
     assert ran.code == 0
     assert (found["verdict"], found["detail"]) == ("warn", "degraded: model_mismatch")
-    assert "pi-rag model use" in found["mend"]
+    assert "pi-rag reindex" in found["mend"]
 
 
 def test_what_the_service_finds_in_its_database_is_wrong(service: StandIn, run: Run, home: Path) -> None:

@@ -53,6 +53,7 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
         settings=settings.query,
         clock=clock,
     )
+    query.adopt("", print_of_fake)
     await meaning.start()
     runner.start()
     await cache.start()
