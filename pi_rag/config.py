@@ -430,6 +430,14 @@ class StoreSettings:
         low=1,
         high=100,
     )
+    upgrade_s_max: float = setting(
+        3600.0,
+        "s",
+        "How long systemd is asked to wait at the first start after an update that changes the schema. A "
+        "million passages take some minutes here; a start that is cut short changes nothing and begins anew.",
+        low=60,
+        high=86_400,
+    )
     check_s_max: float = setting(
         1.0,
         "s",
@@ -644,7 +652,7 @@ class QuerySettings:
         choices=("calibrated", "reciprocal_rank"),
     )
     words_weight: float = setting(
-        1.7,
+        1.4,
         "ratio",
         "How much the words' evidence counts beside the vectors', where fusion is calibrated. More helps "
         "names, numbers and rare words, less helps questions in other words than the answer's.",

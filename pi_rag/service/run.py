@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from pi_rag import log
 from pi_rag.clock import Clock, SystemClock
@@ -68,7 +69,8 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
     """The rooms, from the ground up, and how the embedder begins; left in reverse."""
     async with contextlib.AsyncExitStack() as stack:
         as_set = chosen.as_set
-        store = Store.open(as_set.database_path, as_set.store, clock, as_set.index)
+        patience = partial(_ask_for_patience, as_set.store.upgrade_s_max)
+        store = Store.open(as_set.database_path, as_set.store, clock, as_set.index, patience)
         stack.push_async_callback(store.close)
         start = tuning.kept_to(await store.read(identity.fingerprint_in_use), chosen)
         settings = start.settings
@@ -105,6 +107,12 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
             clock=clock,
         )
         yield house, start
+
+
+def _ask_for_patience(seconds: float) -> None:
+    """An older database is brought up before READY can be said; systemd would else end the start."""
+    notify(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "bringing the database to the new schema")
+    _log.info("upgrade_begun")
 
 
 class _Signals:

@@ -243,6 +243,11 @@ def refuse_stranger(db: Connection, steps: Sequence[Step] = STEPS) -> None:
         raise SchemaNewer(f"{db.filename} has schema {version}; this pi_rag knows up to {len(steps)}.")
 
 
+def is_behind(db: Connection) -> bool:
+    """Whether there is something in the database that steps will have to turn into something else."""
+    return 0 < schema_version(db) < len(STEPS)
+
+
 def migrate(db: Connection, steps: Sequence[Step] = STEPS) -> None:
     """Take the steps that the database has not taken yet: all of them, or none when one fails."""
     version = schema_version(db)

@@ -40,9 +40,16 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path, settings: StoreSettings, clock: Clock, index: IndexSettings = NO_INDEX
+        cls,
+        path: Path,
+        settings: StoreSettings,
+        clock: Clock,
+        index: IndexSettings = NO_INDEX,
+        before_upgrade: Callable[[], object] = lambda: None,
     ) -> Store:
         """Open the database at `path`, making it and its folder when they are not there.
+
+        `before_upgrade` is called when an older schema is about to be brought up, which may take minutes.
 
         Raises LibraryTooOld, SocketInUse (another service has the folder), SchemaNewer, StoreDamaged,
         StoreReadOnly, DiskFull or StoreUnusable.
@@ -58,7 +65,7 @@ class Store:
             migrations.refuse_stranger(db)
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
-            _make_ready(db, settings, clock)
+            _make_ready(db, settings, clock, before_upgrade)
             store = cls(path, settings, clock, db, lock, index)
             undo.pop_all()
         return store
@@ -178,9 +185,13 @@ class Store:
         return self._clean
 
 
-def _make_ready(db: Connection, settings: StoreSettings, clock: Clock) -> None:
+def _make_ready(
+    db: Connection, settings: StoreSettings, clock: Clock, before_upgrade: Callable[[], object]
+) -> None:
     """Put the policies that write into force, look at the file's structure, bring it to the newest schema."""
     connection.apply(db, connection.WRITER, settings)
     deadline_s = clock.monotonic_s() + settings.check_s_max
     checkup.check_quickly(db, lambda: clock.monotonic_s() >= deadline_s)
+    if migrations.is_behind(db):
+        before_upgrade()
     migrations.migrate(db)

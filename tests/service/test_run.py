@@ -14,10 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from benchmarks.running import RunningService
+from pi_rag.config import StoreSettings
 from pi_rag.errors import BadInput
+from pi_rag.store import connection, migrations
 from pi_rag.types import ModelCard
 from tests.stress import faults, truth, workload
 
@@ -74,6 +77,26 @@ def test_ready_is_said_after_the_proof_and_stopping_at_the_end(
     assert code == 0
     assert not service.socket.exists()
     assert faults.left_after(pids, seconds=1.0) == set()
+
+
+def test_an_old_database_asks_systemd_for_patience(
+    tmp_path: Path, minilm: ModelCard, systemd: Systemd
+) -> None:
+    """Before the steps are taken; a start cut off in the middle of them would be cut off again and again."""
+    (tmp_path / "data").mkdir()
+    old = apsw.Connection(str(tmp_path / "data" / "pi-rag.db"))
+    connection.apply(old, connection.WRITER, StoreSettings())
+    migrations.migrate(old, migrations.STEPS[:7])
+    old.close()
+    environ = {"PI_RAG_MODEL": minilm.path, "NOTIFY_SOCKET": str(systemd.path)}
+    with RunningService(tmp_path, environ):
+        first, second = systemd.hear(), systemd.hear()
+
+    assert first == {
+        "EXTEND_TIMEOUT_USEC": "3600000000",
+        "STATUS": "bringing the database to the new schema",
+    }
+    assert second["READY"] == "1"
 
 
 def test_without_a_model_systemd_is_told_ready_but_degraded(tmp_path: Path, systemd: Systemd) -> None:
