@@ -22,6 +22,9 @@ KEPT = KeptQuery(b"h", b"v", 2, 1.0)
 
 HOT: dict[str, Callable[[Connection], Any]] = {
     "passages by id": lambda db: search.passages(db, [3, 1, 99]),
+    "documents of passages": lambda db: search.documents_of(db, [3, 1, 99]),
+    "around a passage": lambda db: search.around(db, 3, 4, 2),
+    "a piece of a document": lambda db: documents.excerpt(db, 3, 0, 5),
     "vectors by passage": lambda db: vectors.of(db, [3, 1, 99]),
     "vectors by hash": lambda db: documents.known_vectors(db, [b"0" * 16, b"no"]),
     "whether a document is known": lambda db: documents.content_hash(db, "default", "s3"),
