@@ -8,6 +8,7 @@ and vectors in it, and an insert is a commit that has reached the disk.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import shutil
 from collections.abc import Coroutine, Mapping, Sequence
@@ -45,7 +46,7 @@ class OwnStore:
 
         self._open()
         fingerprint = filling.made_up(vectors.shape[1])
-        self._run(filling.fill(self._store, vectors, 0, fingerprint, self._texts()))
+        self._run(filling.fill(self._store, vectors, 0, fingerprint, self._texts))
         self._run(self._kept())
 
     def load(self) -> None:
@@ -65,7 +66,7 @@ class OwnStore:
         """One transaction of documents of twenty passages."""
         from benchmarks.searching import filling
 
-        self._run(filling.add(self._store, vectors, first, self._texts()))
+        self._run(filling.add(self._store, vectors, first, self._texts))
 
     def close(self) -> None:
         """As the service does when it stops."""
@@ -91,8 +92,9 @@ class OwnStore:
         await self._keeper.stop()
         await self._store.close()
 
+    @functools.cached_property
     def _texts(self) -> Sequence[str]:
-        """Read when they are needed, which is not before the RAM has been weighed."""
+        """Read when they are first needed, which is not before the RAM has been weighed."""
         if self._texts_path is None:
             return ()
         found: list[str] = json.loads(Path(self._texts_path).read_text(encoding="utf-8"))
