@@ -7,15 +7,18 @@ out in `rank/`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pi_rag.config import QuerySettings
 from pi_rag.query.course import Course
+from pi_rag.query.fusing import Looked, one_ranking
 from pi_rag.query.question import Question
 from pi_rag.rank import diversity
-from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
+from pi_rag.rank.fusion import Fused
 from pi_rag.store import Connection, duplicates, search, vectors
+from pi_rag.store.chances import Chances
+from pi_rag.store.words import required
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,19 @@ class Choice:
 
 
 def chosen(
-    db: Connection, lists: Mapping[str, Ranked], question: Question, settings: QuerySettings, course: Course
+    db: Connection,
+    looked: Looked,
+    chances: Chances,
+    question: Question,
+    settings: QuerySettings,
+    course: Course,
 ) -> list[Choice]:
     """The passages for an answer: at most `question.k`, the best first."""
     with course.stage("fuse"):
-        fused: Sequence[Fused] = reciprocal_rank(lists, k=settings.rrf_k)
-        course.explain |= {"fusion": "reciprocal_rank", "rrf_k": settings.rrf_k}
+        fused: Sequence[Fused] = one_ranking(db, looked, chances, settings, course)
+    if "text" in looked.lists and required(question.query, question.match):
+        # Who asks for certain words wants no passage without them, however near in meaning it is.
+        fused = [each for each in fused if "text" in each.scores]
     if question.unique:
         fused = _each_once(db, fused)
     if question.per_document_max is not None:

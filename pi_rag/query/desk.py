@@ -1,26 +1,28 @@
-"""The story of a search: vectors and words looked up, fused, thinned out, and read back as cited texts.
+"""The story of a search: vectors and words side by side, fused, thinned out, read as cited texts.
 
-All of it happens in one read transaction on one thread, so that it sees one state of the database and waits
-for one thread only; but while a query is embedded, the words look already. When the embedder cannot answer in
-time the words answer alone, and the answer says so.
+Each way has a reader and a thread of its own, and the words look already while a query is embedded. What
+follows is one read transaction on one thread. When the embedder cannot answer in time the words answer alone,
+and the answer says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError
 from pi_rag.query.choosing import Choice, chosen
 from pi_rag.query.course import Course
+from pi_rag.query.fusing import Looked
 from pi_rag.query.question import Answer, Hit, Question, checked
 from pi_rag.query.reading import hits
 from pi_rag.query_cache import QueryCache
 from pi_rag.rank.fusion import Ranked
-from pi_rag.store import Connection, identity, search
+from pi_rag.store import Connection, identity
+from pi_rag.store.by_words import Worded, worded
+from pi_rag.store.chances import Chances
 from pi_rag.store.derived import Derived
 from pi_rag.store.nearest import nearest
 from pi_rag.store.scope import unknown_fields
@@ -55,6 +57,7 @@ class QueryDesk:
         self._clock = clock
         self._made_by: Fingerprint | None = None
         self._adopted = asyncio.Event()
+        self._chances = Chances()
 
     def adopt(self, query_prefix: str, made_by: Fingerprint) -> None:
         """From now on vectors are of this model, and meet only an index that is of the same."""
@@ -65,7 +68,7 @@ class QueryDesk:
     async def search(self, question: Question) -> Answer:
         """The best passages for a question. Raises BadInput and its kinds; StoreError and its kinds."""
         query, course = checked(question, self.settings), Course(self._clock)
-        look = _Look(question, query, self.settings, course, self._store.derived)
+        look = _Look(question, query, self.settings, course, self._store.derived, self._chances)
         found = await self._found(look)
         look.course.explain["query_prefix"] = self._query_prefix
         return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
@@ -77,17 +80,18 @@ class QueryDesk:
 
     async def _found(self, look: _Look) -> tuple[Hit, ...]:
         """The hits, from a vector of the model that the index is of."""
-        made_by = self._made_by
-        vector, words = await self._prepared(look)
+        look.made_by = self._made_by
         now_s = self._clock.wall_s()
         try:
-            return await self._store.read(look.answered, vector, made_by, words, now_s)
+            near, words = await self._looked(look)
+            return await self._store.read(look.answered, near, words, now_s)
         except ModelMismatch:
             # The index became another model's after the vector was made: its own model answers in a moment.
-            if await self._is_followed(made_by):
+            if await self._is_followed(look.made_by):
                 return await self._found(look)
             look.course.degraded.append("model_mismatch")
-            return await self._store.read(look.answered, None, None, words, now_s)
+            look.vector = None
+            return await self._store.read(look.answered, None, await self._store.read(look.words), now_s)
 
     async def _is_followed(self, made_by: Fingerprint | None) -> bool:
         """Wait until another model is adopted than this; False when none is within a query's time."""
@@ -96,13 +100,18 @@ class QueryDesk:
                 await asyncio.wait_for(self._adopted.wait(), self._query_s_max)
         return self._made_by is not made_by
 
-    async def _prepared(self, look: _Look) -> tuple[bytes | None, Ranked | None]:
-        """The query's vector, and what the words have found while it was made. None: not there (yet)."""
+    async def _looked(self, look: _Look) -> tuple[Ranked | None, Worded | None]:
+        """What each way has found, side by side; None for a way that was not gone."""
         if look.question.mode == "text":
-            return None, None
-        if look.question.mode == "vector" or self.cache.holds(self._query_prefix + look.query):
-            return await self._vector(look), None
-        return await asyncio.gather(self._vector(look), self._store.read(look.words))
+            return None, await self._store.read(look.words)
+        if look.question.mode == "hybrid":
+            return await asyncio.gather(self._near(look), self._store.read(look.words))
+        near = await self._near(look)
+        return near, await self._store.read(look.words) if near is None else None
+
+    async def _near(self, look: _Look) -> Ranked | None:
+        look.vector = await self._vector(look)
+        return None if look.vector is None else await self._store.read(look.nearest)
 
     async def _vector(self, look: _Look) -> bytes | None:
         """The query's vector, or None with the reason in the course."""
@@ -122,54 +131,53 @@ class _Look:
     """One question on its way through the database. Its methods are run by a reader."""
 
     def __init__(
-        self, question: Question, query: str, settings: QuerySettings, course: Course, derived: Derived
+        self,
+        question: Question,
+        query: str,
+        settings: QuerySettings,
+        course: Course,
+        derived: Derived,
+        chances: Chances,
     ) -> None:
         self.question = question
         self.query = query
         self.course = course
+        self.made_by: Fingerprint | None = None
+        """The model of the query's vector."""
+        self.vector: bytes | None = None
         self._settings = settings
         self._derived = derived
+        self._chances = chances
         self._depth = max(settings.candidates, question.k)
         self._is_all = False
         course.explain |= {"mode": question.mode, "cache": None}
 
     def answered(
-        self,
-        db: Connection,
-        vector: bytes | None,
-        made_by: Fingerprint | None,
-        words: Ranked | None,
-        now_s: float,
+        self, db: Connection, near: Ranked | None, words: Worded | None, now_s: float
     ) -> tuple[Hit, ...]:
-        """Look where nobody has looked yet, choose the best, and read them. Without a vector: words alone.
-
-        Raises ModelMismatch for a vector of another model than the index is of.
-        """
-        if vector is not None:
-            identity.expect(db, made_by)
-        choices = self._chosen(db, self._lists(db, vector, words))
+        """Choose the best of what was found, and read them. Raises as `nearest` does."""
+        self._expect(db)
+        choices = self._chosen(db, near, words)
         while len(choices) < self.question.k and self._looks_deeper():
-            choices = self._chosen(db, self._lists(db, vector, None))
+            near = self.nearest(db) if near is not None else None
+            words = self.words(db) if words is not None else None
+            choices = self._chosen(db, near, words)
         found = hits(db, choices, self.question, self._settings, self.course, now_s)
         if not found:
             self.course.explain["unknown_fields"] = unknown_fields(db, self.question.scope)
         return found
 
-    def _lists(self, db: Connection, vector: bytes | None, words: Ranked | None) -> dict[str, Ranked]:
-        lists: dict[str, Ranked] = {}
-        if vector is not None:
-            lists["vector"] = self._nearest(db, vector)
-        if self.question.mode != "vector" or vector is None:
-            lists["text"] = words if words is not None else self.words(db)
+    def _chosen(self, db: Connection, near: Ranked | None, words: Worded | None) -> list[Choice]:
+        lists: dict[str, Ranked] = {} if near is None else {"vector": near}
+        if words is not None:
+            lists["text"] = words.ranked
         self._is_all = all(len(found) < self._depth for found in lists.values())
         self.course.explain |= {
             "candidates": {name: len(found) for name, found in lists.items()},
             "degraded": list(self.course.degraded),
         }
-        return lists
-
-    def _chosen(self, db: Connection, lists: Mapping[str, Ranked]) -> list[Choice]:
-        return chosen(db, lists, self.question, self._settings, self.course)
+        looked = Looked(lists, self.vector, words.covered if words else {})
+        return chosen(db, looked, self._chances, self.question, self._settings, self.course)
 
     def _looks_deeper(self) -> bool:
         """Whether so much was left out that there should be more candidates, and there are."""
@@ -179,17 +187,36 @@ class _Look:
         self._depth *= DEEPER
         return True
 
-    def words(self, db: Connection) -> Ranked:
+    def words(self, db: Connection) -> Worded:
         """The passages that hold the query's words best."""
-        weights = (self._settings.title_weight, self._settings.heading_weight)
+        settings = self._settings
         with self.course.stage("text"):
-            return search.by_words(db, self.query, self._depth, self.question.scope, *weights)
+            return worded(
+                db,
+                self.query,
+                self._depth,
+                self.question.scope,
+                settings.title_weight,
+                settings.heading_weight,
+                match=self.question.match,
+                ranked_max=settings.words_ranked_max,
+            )
 
-    def _nearest(self, db: Connection, vector: bytes) -> Ranked:
+    def nearest(self, db: Connection) -> Ranked:
+        """The passages nearest to the query's vector.
+
+        Raises ModelMismatch when it is of another model than the index is.
+        """
+        assert self.vector is not None
+        self._expect(db)
         with self.course.stage("vector"):
-            near = nearest(db, self._derived, vector, self._depth, self.question.scope)
+            near = nearest(db, self._derived, self.vector, self._depth, self.question.scope)
         self.course.explain["vector"] = near.explain
         return near.found
+
+    def _expect(self, db: Connection) -> None:
+        if self.vector is not None:
+            identity.expect(db, self.made_by)
 
 
 def _reason(error: PiRagError) -> Degraded:

@@ -1,6 +1,6 @@
-"""Fusion of ranked lists: pure arithmetic over (id, score) pairs.
+"""Fusion of ranked lists by their ranks: pure arithmetic over (id, score) pairs.
 
-It knows nothing of where the lists come from, and reads no text.
+It knows nothing of where the lists come from, and reads no text. `calibrated.py` fuses by scores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Fused:
     score: float
     """From 0 to 1; 1 is first in every list."""
     scores: Mapping[str, float]
-    """Its own score in each list that found it."""
+    """Its own score by each way that has compared it."""
     ranks: Mapping[str, int]
     """Its rank in each list that found it, from 1."""
 

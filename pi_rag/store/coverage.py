@@ -51,8 +51,8 @@ def _idf(passages: int, count: int) -> float:
     return max(IDF_MIN, math.log((max(passages, count) - count + 0.5) / (count + 0.5)))
 
 
-def _covered(row: apsw.FTS5ExtensionApi, argument: str) -> float:
-    parts = _parts(argument)
+def _covered(row: apsw.FTS5ExtensionApi, /, *arguments: apsw.SQLiteValue) -> float:
+    parts = _parts(str(arguments[0]))
     held = sum(share for phrase, share in enumerate(parts) if share and row.phrase_columns(phrase))
     return min(1.0, held)
 
