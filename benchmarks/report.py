@@ -1,9 +1,13 @@
-"""What every benchmark shares: its flags, its two numbers, its table, and the same figures as JSON."""
+"""What every benchmark shares: its flags, its two numbers, its table, and the same figures as JSON.
+
+`python -m benchmarks.report FILE` prints such a JSON file as a table in Markdown, for the pages.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +59,17 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _shown(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def markdown(figures: Figures) -> str:
+    """The table as the pages have it, without columns that are empty throughout; then the notes."""
+    names = [name for name in figures.rows[0] if any(row[name] != "" for row in figures.rows)]
+    lines = [names, ["---"] * len(names)]
+    lines += [[_shown(row[name]) for name in names] for row in figures.rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    notes = "\n".join(f"- {name}: {value}" for name, value in {**figures.headline, **figures.notes}.items())
+    return f"{table}\n\n{notes}"
+
+
+if __name__ == "__main__":
+    print(markdown(Figures(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))
