@@ -234,6 +234,27 @@ async def test_passages_of_one_document_are_one_hit(desk: QueryDesk, store: Stor
     assert texts["cats.md"] == (0, 27, "the cat eats the cat drinks")
 
 
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        (Question("cat dog"), {"pets.md", "dogs.md", "money.md"}),
+        (Question("cat mat", match="all"), {"pets.md"}),
+        (Question("cat dog", match="all"), set()),
+        (Question("the cat sleeps", match="phrase"), {"pets.md"}),
+        (Question("sleeps the cat", match="phrase"), set()),
+        (Question('"dog barks"'), {"dogs.md"}),
+        (Question("postm", match="prefix", mode="text"), {"dogs.md"}),
+    ],
+)
+async def test_words_that_are_asked_for_are_in_every_hit(
+    desk: QueryDesk, question: Question, found: set[str]
+) -> None:
+    """Meaning brings nothing in that lacks them, and still brings in what it likes where any will do."""
+    answer = await desk.search(question)
+
+    assert {hit.passage.source for hit in answer.hits} == found
+
+
 async def test_more_hits_may_be_asked_for_than_candidates(desk: QueryDesk, store: Store) -> None:
     """Each way then proposes as many as are wanted."""
     desk.settings = replace(desk.settings, candidates=10)
