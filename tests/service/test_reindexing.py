@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from benchmarks.running import RunningService
 from pi_rag.config import Settings
 from pi_rag.errors import (
     Busy,
@@ -23,6 +28,8 @@ from pi_rag.errors import (
     PiRagError,
     RequestInvalid,
 )
+from pi_rag.ingest.reindex import PASSAGES_AT_ONCE
+from pi_rag.models import sources
 from pi_rag.models.shelf import Shelf
 from pi_rag.query import Question
 from pi_rag.service import reindexing
@@ -33,6 +40,8 @@ from pi_rag.store import checkup, documents, identity, reindex
 from pi_rag.store.rows import value
 from pi_rag.types import Lane, ModelCard, NewItem, Text
 from tests.embedder.fake import FakeEmbedder
+from tests.models.seeded import write_folder
+from tests.stress import workload
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -418,3 +427,73 @@ async def test_over_http(house: House, other: Other, guest: httpx.AsyncClient) -
     assert looked.json()["passages_total"] == 5
     assert ended_it.json() == {"cancelled": True}
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+
+
+class Asking:
+    """A guest that asks one question after another, inside the block, and keeps what was amiss."""
+
+    def __init__(self, service: RunningService) -> None:
+        self._service = service
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+        self.answers = 0
+        self.amiss: list[object] = []
+
+    def _ask(self) -> None:
+        client = self._service.client
+        while not self._over.is_set():
+            try:
+                answer = client.search(f"the cat sat on mat {self.answers}", mode="vector")
+            except PiRagError as error:
+                self.amiss.append(error)
+            else:
+                self.amiss += answer["degraded"] or ([] if answer["hits"] else ["no hits"])
+            self.answers += 1
+
+    def __enter__(self) -> Asking:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.mark.model
+def test_with_real_models_a_kill_costs_nothing_and_no_search_notices(
+    tmp_path: Path, minilm: ModelCard
+) -> None:
+    """From MiniLM to a model of another width and a short window: killed half-way, gone on with, in use at
+    last, and again at the next start, whatever model the settings name."""
+    wanted = list(islice(workload.documents(5), 150))
+    with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path}) as service:
+        sources.import_path(write_folder(tmp_path / "other"), Shelf(service.data / "models"))
+        service.client.add_documents(wanted, wait=True)
+        with Asking(service) as before:
+            service.client.reindex("other")
+            wait(lambda: service.client.reindex_status()["passages_done"] >= PASSAGES_AT_ONCE + 8)
+        service.kill()
+        service.start()
+        with Asking(service) as after:
+            wait(lambda: service.client.reindex_status()["state"] == "done")
+            wait(lambda: not service.client.reindex_status()["documents_to_cut"])
+            found = service.client.search("the cat", mode="vector")
+        status = service.client.status(check=True)
+        service.stop()
+        service.start()
+        again = service.client.status()
+
+    assert (before.amiss, after.amiss) == ([], [])
+    assert before.answers and after.answers
+    assert found["hits"] and not found["degraded"]
+    assert (status["model"]["name"], status["store"]["problems"]) == ("other", [])
+    assert status["reindex"]["index_model"] == "other"
+    assert (again["model"]["name"], again["ready"]) == ("other", True)
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    """Until it is true, within a bounded time."""
+    end_s = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come true in time"
+        time.sleep(0.02)
