@@ -23,6 +23,11 @@ class RetrievalSet:
     """Query id to document id to grade."""
 
 
+def names(root: Path) -> list[str]:
+    """The sets of a folder that have a corpus of their own."""
+    return sorted(path.parent.name for path in root.glob("*/corpus.jsonl"))
+
+
 def load(folder: Path) -> RetrievalSet:
     """Read `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`. Raises FileNotFoundError."""
     corpus = {row["_id"]: (row.get("title", ""), row["text"]) for row in _rows(folder / "corpus.jsonl")}

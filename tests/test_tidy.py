@@ -44,7 +44,6 @@ SEEN_THROUGH = {
     "log.py": "service/test_run.py",
     "query/choosing.py": "query/test_desk.py",
     "query/course.py": "query/test_desk.py",
-    "query/fusing.py": "query/test_desk.py",
     "query/question.py": "query/test_desk.py",
     "service/answers.py": "service/test_routes.py",
     "service/app.py": "service/test_routes.py",
