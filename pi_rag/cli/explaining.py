@@ -29,6 +29,8 @@ def reasons(hit: Mapping[str, Any]) -> str:
         score, rank = scores.pop(way, None), scores.pop(f"{way}_rank", None)
         if score is not None:
             parts.append(f"{name} {score:.3g}" + (f" (no. {rank:.0f})" if rank is not None else ""))
+    if not scores.get("likeness"):
+        scores.pop("likeness", None)  # there is nothing above it, or nothing like it
     parts += [said.format(scores.pop(name)) for name, said in LATER.items() if name in scores]
     parts += [f"{one_line(name)} {scores[name]:g}" for name in sorted(scores)]
     passages = len(hit.get("chunk_ids") or ())

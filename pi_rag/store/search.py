@@ -6,15 +6,12 @@ import json
 from collections.abc import Sequence
 
 from pi_rag.store import Connection, identity, vectors
-from pi_rag.store import by_words as words
 from pi_rag.store.metadata import read_at
 from pi_rag.store.rows import all_rows
 from pi_rag.store.scope import chunk_ids
 from pi_rag.types import Passage, Scope
 
 Scored = list[tuple[int, float]]
-
-by_words = words.by_words
 
 
 def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:

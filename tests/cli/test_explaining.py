@@ -16,7 +16,7 @@ def test_every_number_behind_a_place_is_said() -> None:
         "meaning 0.812 (no. 1), words 4.25 (no. 3), together 0.988, age leaves 75%, 0.61 like one above, "
         "stars 5, 2 passages joined"
     )
-    assert reasons({"scores": {"text": 4.0}, "chunk_ids": [7]}) == "words 4"
+    assert reasons({"scores": {"text": 4.0, "likeness": 0.0}, "chunk_ids": [7]}) == "words 4"
     assert reasons({}) == ""
 
 
