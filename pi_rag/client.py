@@ -100,7 +100,7 @@ class Client:
     def duplicates(
         self, *, share_min: float | None = None, limit: int | None = None, after: str | None = None
     ) -> Answer:
-        """{"duplicates", "next"}: pairs of documents of which the first repeats `share_min` of its passages."""
+        """{"duplicates", "next"}: pairs of documents; the first repeats `share_min` of its passages."""
         params = _present(share_min=share_min, limit=limit, after=after)
         return self._ask("GET", "/v1/duplicates", params=params)
 
