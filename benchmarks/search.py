@@ -5,8 +5,9 @@
 
 Vectors of real texts, extended by mixed and perturbed copies to 100,000 and 1,000,000, and real queries. Each
 row builds its index in one process and serves it from another, on one core; all wait, and one at a time
-works. `private` is anonymous memory, `mapped` what is resident of files, both beyond a bare interpreter with
-numpy. What a program reads from its files through the page cache is in neither.
+works, or where they would not fit the RAM together, one after the other. `private` is anonymous memory,
+`mapped` what is resident of files, both beyond a bare interpreter with numpy. What a program reads from its
+files through the page cache is in neither.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from benchmarks.environment import peers_python
 from benchmarks.report import Figures, arguments, publish
 from benchmarks.searching import table, vectors
 from benchmarks.searching.rows import Row, chosen, command, rows
-from benchmarks.searching.turns import ROWS_BESIDE, K, Task, measured
+from benchmarks.searching.turns import ROWS_BESIDE, Found, K, Task, measured
 from benchmarks.sets import DEFAULT_ROOT
 from pi_rag.errors import PiRagError
+from pi_rag.host.memory import available_mib
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 SIZES = (100_000, 1_000_000)
 QUICK_SIZE = 20_000
 QUERIES = 200
+FLOAT_MIB = 4 / 2**20
 
 
 def main() -> int:
@@ -70,7 +73,9 @@ def measure(args: Namespace, base: Vectors, queries: Vectors, kept: Path = vecto
         every = chosen(rows(size), [word for word in args.peers.split(",") if word], quick=args.quick)
         with tempfile.TemporaryDirectory(dir=kept) as folder:
             tasks = _tasks(every, args, path, size, asked, Path(folder))
-            found = measured(tasks, commands(every))
+            found: dict[str, Found] = {}
+            for group in groups(tasks, size * base.shape[1] * FLOAT_MIB, available_mib() or 0.0):
+                found |= measured(group, commands(every))
         lines += [table.line(size, row, found[row.name]) for row in every]
         head = table.headline(size, found)
         notes |= {f"{size}: {name}": value for name, value in table.ahead(every, found).items()}
@@ -85,6 +90,15 @@ def _tasks(
     truth = vectors.nearest(np.load(path, mmap_mode="r")[:size], asked, K)
     bounds = {"build_s_max": args.build_minutes * 60, "rounds": args.rounds, "seconds": args.seconds}
     return [Task(row, path, size, folder / "queries.npy", truth, folder, **bounds) for row in every]
+
+
+def groups(tasks: Sequence[Task], each_mib: float, available_mib: float) -> list[Sequence[Task]]:
+    """All together, so that a slow minute is everybody's; one by one where their files would not fit the RAM.
+
+    Half of it is left to whatever a way needs beside the vectors.
+    """
+    fit = len(tasks) * each_mib <= available_mib / 2
+    return [tasks] if fit else [[task] for task in tasks]
 
 
 def commands(every: Sequence[Row]) -> Callable[[Row], list[str]]:

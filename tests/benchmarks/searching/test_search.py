@@ -13,7 +13,7 @@ import pytest
 from benchmarks import search
 from benchmarks.searching.rows import NUMPY, OURS, Row, chosen, rows
 from benchmarks.searching.table import ahead, line
-from benchmarks.searching.turns import Found, recall
+from benchmarks.searching.turns import Found, Task, recall
 
 SIZE = 3000
 
@@ -68,6 +68,14 @@ def test_a_peer_is_ahead_only_when_it_finds_is_faster_and_smaller() -> None:
     }
     assert set(ahead(every, peers | {OURS: found(0.05, 20, 1, 0.999)}).values()) == {"none"}
     assert ahead(every, peers | {OURS: Found(failed="no")}) == {}
+
+
+def test_rows_that_do_not_fit_the_ram_together_come_one_by_one() -> None:
+    """No way is slow because another one has its pages."""
+    tasks = [Task(row, Path(), 10, Path(), [], Path()) for row in rows(10)[:3]]
+
+    assert search.groups(tasks, each_mib=100, available_mib=600) == [tasks]
+    assert search.groups(tasks, each_mib=100, available_mib=599) == [[task] for task in tasks]
 
 
 def test_recall_counts_what_is_there_and_not_where() -> None:
