@@ -103,16 +103,19 @@ class Pool:
         """Return when the first worker is ready.
 
         Raises ModelError and its kinds or EmbedderUnavailable when it cannot be; the pool then goes on
-        trying in the background, until `stop`.
+        trying in the background, until `stop`. Raises Stopping when that comes first.
         """
         self._keeper = asyncio.create_task(self._keep_nursery(), name="embedder")
         await self._settled.wait()
+        if self._stopping:
+            raise Stopping("The embedder is stopping.")
         if self._failure is not None:
             raise self._failure.again()
 
     async def stop(self, *, grace_s: float = STOP_GRACE_S) -> None:
         """Refuse new calls, let running ones end within `grace_s`, then end every process."""
         self._stopping = True
+        self._settled.set()
         try:
             if self._calls:
                 await asyncio.wait([call.answer for call in self._calls], timeout=grace_s)

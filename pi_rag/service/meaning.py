@@ -18,7 +18,7 @@ from pi_rag.config import EmbedderSettings
 from pi_rag.embedder.curve import GUESS, Curve
 from pi_rag.embedder.pool import Pool
 from pi_rag.embedder.succession import Succession
-from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, PiRagError
+from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, PiRagError, Stopping
 from pi_rag.store import identity
 from pi_rag.store.store import Store
 from pi_rag.text.chunk import CHUNKER_VERSION
@@ -98,9 +98,12 @@ class Meaning:
         return self.card.tokens_max if self.card else 512
 
     async def start(self) -> None:
-        """Start the pool. A model that cannot boot is not an error here: the pool goes on trying."""
+        """Start the pool. A model that cannot boot is not an error here: the pool goes on trying.
+
+        Nor is it one that another model takes over before this one is ready.
+        """
         if self._pool is not None:
-            with contextlib.suppress(ModelError, EmbedderUnavailable):
+            with contextlib.suppress(ModelError, EmbedderUnavailable, Stopping):
                 await self._pool.start()
 
     async def start_or_fail(self) -> None:

@@ -19,6 +19,7 @@ from pi_rag.index.proposer import Proposer, SnapshotUnusable
 from pi_rag.store import Connection, documents, identity, snapshot
 from pi_rag.store.changes import Change, Changes
 from pi_rag.store.rows import Row, all_rows
+from pi_rag.store.vectors import FLOAT_BYTES
 from pi_rag.types import Fingerprint
 
 SLICE = 4096
@@ -61,6 +62,9 @@ class Derived:
         if self._journal is not None:
             self._journal.append(change)
         self.unsaved += len(change.added) + len(change.removed)
+        if self._model is not None and not _is_as_wide(change, self._model):
+            # The tables were swapped for another model's a moment ago.
+            self._drop("the index is of another model, and is being made anew")
         if self._index is not None:
             try:
                 _apply(self._index, change)
@@ -180,6 +184,10 @@ def vectors_after(db: Connection, after_id: int) -> list[Row]:
 def add(index: Proposer, rows: list[Row]) -> None:
     """Put such rows into an index."""
     index.add([row[0] for row in rows], b"".join(row[1] for row in rows))
+
+
+def _is_as_wide(change: Change, model: Fingerprint) -> bool:
+    return all(len(vector) == model.dimensions * FLOAT_BYTES for vector in change.added.values())
 
 
 def _apply(index: Proposer, change: Change) -> None:

@@ -24,7 +24,14 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings
 from pi_rag.embedder.pool import Pool
-from pi_rag.errors import EmbedderUnavailable, ModelCorrupt, ModelError, ModelMissing, ModelUnsupported
+from pi_rag.errors import (
+    EmbedderUnavailable,
+    ModelCorrupt,
+    ModelError,
+    ModelMissing,
+    ModelUnsupported,
+    Stopping,
+)
 from pi_rag.models.checksum import sha256_of
 from pi_rag.types import ModelCard
 
@@ -243,3 +250,16 @@ def test_kill_9_of_the_supervisor_leaves_no_process(minilm: ModelCard, wait: str
         supervisor.kill()
     assert gone(marked(mark))
     assert marked(mark) == []
+
+
+async def test_who_waits_for_a_start_is_told_of_a_stop(minilm: ModelCard) -> None:
+    """A pool that is stopped before its first worker is ready keeps nobody waiting, and leaves nothing."""
+    before = children(os.getpid())
+    pool = Pool(minilm, EmbedderSettings(), SystemClock())
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    await pool.stop()
+    async with asyncio.timeout(LONG_S):
+        with pytest.raises(Stopping):
+            await starting
+    assert children(os.getpid()) == before

@@ -14,7 +14,7 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings
 from pi_rag.embedder.pool import Pool
 from pi_rag.embedder.succession import Succession
-from pi_rag.errors import ModelMissing
+from pi_rag.errors import ModelMissing, Stopping
 from pi_rag.models.checksum import sha256_of
 from pi_rag.models.convert import convert
 from pi_rag.models.folder import read_folder
@@ -87,3 +87,13 @@ async def test_who_cannot_boot_does_not_follow(embedder: Succession, minilm: Mod
     assert embedder.status()["nursery_pid"] == nursery
     assert np.array_equal(await embedder.embed(TEXTS, lane="query", deadline_s=LONG_S), right)
     await until(lambda: open_files() == files)
+
+
+async def test_nobody_follows_one_that_was_stopped(embedder: Succession, minilm: ModelCard) -> None:
+    """A successor that becomes ready after the end is ended too, and who waits for it is told."""
+    await embedder.stop()
+    files = open_files()
+    with pytest.raises(Stopping):
+        await embedder.follow(pool_of(minilm), grace_s=LONG_S)
+    await until(lambda: open_files() == files)
+    assert zombies() == []

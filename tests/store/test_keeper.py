@@ -6,21 +6,23 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import IndexSettings
 from pi_rag.index.choice import Shape
-from pi_rag.store import documents, identity
+from pi_rag.store import documents, identity, reindex
 from pi_rag.store.keeper import Facts, Keeper, due
 from pi_rag.store.nearest import nearest
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Scope
 from tests.store.indexed import SETTINGS, filled, opened, put_many, rows_of
-from tests.store.making import FINGERPRINT
+from tests.store.making import FINGERPRINT, put
 
 FOUR, TWO, NONE = Shape("turbo", 4), Shape("turbo", 2), Shape("exact", 32, "too many")
 STEADY = Facts(FINGERPRINT, 100, True, FOUR, FOUR, FOUR, 0, 10)
@@ -230,3 +232,28 @@ async def test_everything_is_a_scope(path: Path) -> None:
     await store.read(nearest, store.derived, vector, 5, Scope())
     assert store.derived.take_asked() == vector
     await store.close()
+
+
+async def test_vectors_of_another_width_end_the_index_without_a_fault(path: Path) -> None:
+    """After a change of the model a document may come before the keeper looks; a new index is then made."""
+    store = await filled(path)
+    keeper = Keeper(store, SystemClock())
+    await keeper.look()
+    wide = replace(FINGERPRINT, model_sha256="1" * 64, dimensions=16)
+    await store.write(reindex.begin, wide, 1.0)
+    found = await store.read(reindex.waiting, 1000)
+    ids = [each.chunk_id for each in found]
+    vectors = np.eye(16, dtype="<f4")[np.arange(len(ids)) % 16]
+    await store.write(reindex.put, reindex.Made(ids, vectors.tobytes(), [bytes(16)] * len(ids)), 16)
+    await store.write(reindex.swap, 2.0)
+    with capture_logs() as logs:
+        await store.write(put, "late", ["tea"], vectors=vectors[0].tobytes())
+    _, reason = store.derived.usable(wide)
+    await keeper.look()
+    index, _ = store.derived.usable(wide)
+    await store.close()
+
+    assert "another model" in reason
+    assert [each for each in logs if each["log_level"] == "error"] == []
+    assert index is not None
+    assert len(index) == 301
