@@ -23,6 +23,7 @@ from pi_rag.rank.fusion import Ranked
 from pi_rag.store import Connection, identity
 from pi_rag.store.by_words import Worded, worded
 from pi_rag.store.chances import Chances
+from pi_rag.store.common import CommonWords
 from pi_rag.store.derived import Derived
 from pi_rag.store.nearest import nearest
 from pi_rag.store.scope import unknown_fields
@@ -58,6 +59,7 @@ class QueryDesk:
         self._made_by: Fingerprint | None = None
         self._adopted = asyncio.Event()
         self._chances = Chances()
+        self._common = CommonWords()
 
     def adopt(self, query_prefix: str, made_by: Fingerprint) -> None:
         """From now on vectors are of this model, and meet only an index that is of the same."""
@@ -68,7 +70,7 @@ class QueryDesk:
     async def search(self, question: Question) -> Answer:
         """The best passages for a question. Raises BadInput and its kinds; StoreError and its kinds."""
         query, course = checked(question, self.settings), Course(self._clock)
-        look = _Look(question, query, self.settings, course, self._store.derived, self._chances)
+        look = _Look(question, query, self.settings, course, self._store.derived, self._chances, self._common)
         found = await self._found(look)
         look.course.explain["query_prefix"] = self._query_prefix
         return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
@@ -138,6 +140,7 @@ class _Look:
         course: Course,
         derived: Derived,
         chances: Chances,
+        common: CommonWords,
     ) -> None:
         self.question = question
         self.query = query
@@ -148,6 +151,7 @@ class _Look:
         self._settings = settings
         self._derived = derived
         self._chances = chances
+        self._common = common
         self._depth = max(settings.candidates, question.k)
         self._is_all = False
         course.explain |= {"mode": question.mode, "cache": None}
@@ -200,6 +204,7 @@ class _Look:
                 settings.heading_weight,
                 match=self.question.match,
                 ranked_max=settings.words_ranked_max,
+                common=self._common,
             )
 
     def nearest(self, db: Connection) -> Ranked:

@@ -6,10 +6,11 @@ becomes its language by `words.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pi_rag.store import Connection, coverage, words
+from pi_rag.store.common import CommonWords
 from pi_rag.store.rows import all_rows
 from pi_rag.store.scope import within
 from pi_rag.store.spelling import TOKENIZE, spelled
@@ -85,11 +86,12 @@ def worded(
     *,
     match: Match = "any",
     ranked_max: int = RANKED_MAX,
+    common: CommonWords | None = None,
 ) -> Worded:
     """The `k` passages that hold the query's words best.
 
     No query is an error; what `match` means is said at `words.asked`. About `ranked_max` passages are ranked:
-    see `words.narrowed`. Raises FilterInvalid.
+    see `words.narrowed`. `common` remembers counts from one question to the next. Raises FilterInvalid.
     """
     asked = words.asked(query, match)
     if asked is None:
@@ -98,7 +100,7 @@ def worded(
     if asked.every:
         return _best(db, asked.expression, coverage.WHOLE, weights, k, scope)
     most = ranked_max * COMMON_TIMES
-    counts = _counts(db, asked.terms, most)
+    counts = (common or CommonWords()).counts(db, asked.terms, most)
     telling = [(words.plain(word), count) for word, count in counts if count < most]
     narrow = words.narrowed(counts, ranked_max, k, most)
     if narrow:
@@ -121,12 +123,6 @@ def _best(db: Connection, expression: str, shares: str, weights: str, k: int, sc
     rows = all_rows(db, sql, (shares, expression, weights, *bindings, k))
     ranked = [(chunk_id, score) for chunk_id, score, _ in rows]
     return Worded(ranked, {chunk_id: covered for chunk_id, _, covered in rows})
-
-
-def _counts(db: Connection, wanted: Sequence[str], most: int) -> list[tuple[str, int]]:
-    """How many passages hold each word; `most` for all that are more, so that the cost is bounded."""
-    sql = "SELECT count(*) FROM (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ? LIMIT ?)"
-    return [(word, all_rows(db, sql, (word, most))[0][0]) for word in wanted]
 
 
 _INSERT = "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)"

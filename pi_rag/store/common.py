@@ -1,0 +1,51 @@
+"""How many passages hold the words that many hold, remembered so that no question counts them again.
+
+A rare word is counted every time: that is cheap, and there a passage more or less decides. What is remembered
+is forgotten when the passages have become noticeably more or fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pi_rag.store import Connection
+from pi_rag.store.rows import value
+
+REMEMBERED_MIN = 256
+"""A word of fewer passages is counted in microseconds."""
+
+WORDS_MAX = 4096
+"""Common words of a language are some thousands; beyond that all are forgotten, and counted once more."""
+
+GROWTH = 1.05
+"""What is remembered may be off by a twentieth, which moves a word's weight by less than a hundredth."""
+
+
+class CommonWords:
+    """One for each database. Several readers may ask at once; what one counts, all remember."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, int], int] = {}
+        self._passages = 0
+        """The highest number of a passage when counting began."""
+
+    def counts(self, db: Connection, wanted: Sequence[str], most: int) -> list[tuple[str, int]]:
+        """How many passages hold each word; `most` for all that are more, so that the cost is bounded."""
+        self._forget_old(db)
+        return [(word, self._count(db, word, most)) for word in wanted]
+
+    def _count(self, db: Connection, word: str, most: int) -> int:
+        known = self._counts.get((word, most))
+        if known is not None:
+            return known
+        sql = "SELECT count(*) FROM (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ? LIMIT ?)"
+        count: int = value(db, sql, (word, most))
+        if count >= REMEMBERED_MIN:
+            self._counts[word, most] = count
+        return count
+
+    def _forget_old(self, db: Connection) -> None:
+        passages = value(db, "SELECT max(id) FROM chunks") or 0
+        grown = not self._passages / GROWTH <= passages <= self._passages * GROWTH
+        if grown or len(self._counts) >= WORDS_MAX:
+            self._counts, self._passages = {}, passages
