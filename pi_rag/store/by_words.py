@@ -100,9 +100,10 @@ def worded(
     if asked.every:
         return _best(db, asked.expression, coverage.WHOLE, weights, k, scope)
     most = ranked_max * COMMON_TIMES
-    counts = (common or CommonWords()).counts(db, asked.terms, most)
-    telling = [(words.plain(word), count) for word, count in counts if count < most]
-    narrow = words.narrowed(counts, ranked_max, k, most)
+    counts = (common or CommonWords()).counts(db, [*map(words.plain, asked.terms)], most)
+    telling = [(word, count) for word, count in counts if count < most]
+    weighed = [(term, count) for term, (_, count) in zip(asked.terms, counts, strict=True)]
+    narrow = words.narrowed(weighed, ranked_max, k, most)
     if narrow:
         found = _best(db, narrow, coverage.shares(db, narrow, telling), weights, k, scope)
         if len(found.ranked) == k:

@@ -14,7 +14,8 @@ from pi_rag.store import spelling
 from pi_rag.types import Match
 
 WORDS_MAX = 64
-"""Words of one query. Each costs a look into the index, and the later ones of a long text decide little."""
+"""Words of one query, and as many in its phrases. Each costs a look into the index, in a phrase also where it
+stands there again, and the later ones of a long text decide little."""
 
 PREFIX_LETTERS_MIN = 2
 """A shorter beginning is searched as a word: it would be that of a good part of the index."""
@@ -22,6 +23,9 @@ PREFIX_LETTERS_MIN = 2
 LIFT = 6
 """How many times a number or a name in code counts where it is the whole query, so that the passages with
 exactly that come first. Among other words it counts once: more made good answers worse."""
+
+LIFTED_WORDS_MAX = 8
+"""A longer phrase counts once: each time costs a look for each of its words."""
 
 _STOP_WORDS = """
     a an and are as at be but by can do does for from had has have how i if in into is it its of on or our so
@@ -72,8 +76,19 @@ def asked(query: str, match: Match = "any") -> Asked | None:
         terms = [*map(_phrase, map(_words, parts)), *_every(rest)]
     else:
         terms = [*map(_phrase, map(_words, parts)), *_terms(query, prefix=match == "prefix")]
-    chosen = tuple(dict.fromkeys(term for term in terms if term))[:WORDS_MAX]
+    chosen = _affordable(terms)
     return Asked(chosen, only_quoted or match in ("all", "phrase")) if chosen else None
+
+
+def _affordable(terms: Iterable[str]) -> tuple[str, ...]:
+    """Each of the first WORDS_MAX once, without the phrases that make too many words together."""
+    chosen, further = [], 0
+    for term in dict.fromkeys(filter(None, terms)):
+        spaces = term.count(" ")
+        if further + spaces <= WORDS_MAX:
+            chosen.append(term)
+            further += spaces
+    return tuple(chosen[:WORDS_MAX])
 
 
 def plain(term: str) -> str:
@@ -148,7 +163,7 @@ def _exact(core: str, words: list[str]) -> str:
 def _terms(text: str, *, prefix: bool) -> list[str]:
     units = list(_units(text))
     terms = [term for words, exact in units for term in (exact, *_single(words))]
-    if len(units) == 1 and terms[0] and len(terms) > 2:
+    if len(units) == 1 and len(terms) > 2 and 0 < len(terms[0].split()) <= LIFTED_WORDS_MAX:
         terms[0] = f"({_any([terms[0]] * LIFT)})"
     last = units[-1][0][-1] if units else ""
     if prefix and len(last) >= PREFIX_LETTERS_MIN:
@@ -180,7 +195,8 @@ def _single(words: list[str]) -> list[str]:
 
 
 def _phrase(words: list[str]) -> str:
-    """The words one after another. Text may go on behind the last letter of a run."""
+    """The first words one after another. Text may go on behind the last letter of a run."""
+    words = words[:WORDS_MAX]
     if len(words) > 1 and _lone(words[-1]) and _ends(words[-2], words[-1]):
         words = words[:-1]
     star = " *" if words and _lone(words[-1]) else ""

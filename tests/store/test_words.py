@@ -121,6 +121,26 @@ def test_a_long_text_is_searched_by_its_first_words(match: Match) -> None:
     assert found.terms[0] == '"word"'
 
 
+@pytest.mark.parametrize("match", ["any", "all", "phrase", "prefix"])
+@pytest.mark.parametrize(
+    "query", ["1." * 4000, "the.of " * 1000, "天気" * 2000, '"to be or" ' * 800, "the of " * 1000]
+)
+def test_a_long_phrase_is_searched_by_its_first_words_too(query: str, match: Match) -> None:
+    """FTS5 reads a list for each word of a phrase, also for one that it has read before."""
+    found = asked(query, match)
+    assert found is not None
+    assert 0 < len(found.expression.split()) <= 4 * WORDS_MAX
+
+
+@given(
+    st.lists(st.sampled_from(["1.", "the.of ", "天", '"a b" ', "水 ", "x_y "]), min_size=1, max_size=200),
+    st.sampled_from(["any", "all", "phrase", "prefix"]),
+)
+def test_a_bounded_query_still_asks_something(pieces: list[str], match: Match) -> None:
+    """What is left out because it is long is never all there is."""
+    assert asked("".join(pieces), match) is not None
+
+
 FEW, ENOUGH, MANY = 100, 10, 800
 
 
