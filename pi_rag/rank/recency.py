@@ -35,14 +35,14 @@ def moment(value: object) -> float | None:
 
     Without a zone it is UTC. None for what is no date.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else None
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
-    # Python reads neither a year nor a month alone.
-    text += {4: "-01-01", 7: "-01"}.get(len(text), "")
     try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value) if math.isfinite(value) else None
+        if not isinstance(value, str):
+            return None
+        text = value.strip()
+        # Python reads neither a year nor a month alone.
+        text += {4: "-01-01", 7: "-01"}.get(len(text), "")
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):

@@ -54,6 +54,8 @@ def test_the_future_is_now(ahead_s: float, half_life: float, weight: float) -> N
         (True, None),
         (float("nan"), None),
         (float("inf"), None),
+        (10**400, None),
+        (-(10**400), None),
         (None, None),
         (["2024-07-01"], None),
     ],
