@@ -7,7 +7,8 @@ It knows no queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,9 @@ class Derived:
         change = self._changes.take()
         if not change:
             return
-        if self._journal is not None:
-            self._journal.append(change)
+        journal = self._journal
+        if journal is not None:
+            journal.append(change)
         self.unsaved += len(change.added) + len(change.removed)
         if self._model is not None and not _is_as_wide(change, self._model):
             # The tables were swapped for another model's a moment ago.
@@ -77,35 +79,39 @@ class Derived:
         """From now on note what is committed, for an index that is being made. On the writer's thread."""
         self._journal = []
 
+    def end(self) -> None:
+        """Note it no more: the index is in use, or will not be made. On any thread."""
+        self._journal = None
+
     def adopt(self, db: Connection, index: Proposer, shape: Shape, model: Fingerprint, last_id: int) -> bool:
-        """Put a new index into use, made of all passages up to `last_id`; True unless the model has changed.
+        """Put a new index into use, made of all passages up to `last_id`.
+
+        False when the model has changed, or nobody waits for it any more.
 
         On the writer's thread, so nothing is committed meanwhile.
         """
-        journal, self._journal = self._journal or [], None
-        now = identity.fingerprint(db)
-        if now is None or identity.differences(now, model):
+        journal, now = self._journal, identity.fingerprint(db)
+        if journal is None or now is None or identity.differences(now, model):
             return False
         for change in journal:
             late = {each: vector for each, vector in change.added.items() if each > last_id}
             _apply(index, Change(late, change.removed))
         self._index, self._shape, self._model = index, shape, model
+        self._last_asked = None  # perhaps by the model before
         self.unsaved = len(index)
         return True
 
-    def save(self, db: Connection) -> snapshot.Noted | None:
-        """Write a snapshot of what is committed. On the writer's thread, in a transaction of its own."""
-        if self._index is None:
+    def save(self, db: Connection) -> Callable[[], None] | None:
+        """Write a snapshot of what is committed; the result, called once this is committed, makes it usable.
+
+        On the writer's thread, in a transaction of its own. None when there is no index. Raises OSError.
+        """
+        if self._index is None or self._model is None:
             snapshot.forget(db)
             return None
         noted = snapshot.save(db, self.folder, self._index)
         self.unsaved = 0
-        return noted
-
-    def publish(self, noted: snapshot.Noted) -> None:
-        """Make the snapshot usable, once `save` is committed."""
-        assert self._index is not None and self._model is not None
-        snapshot.publish(self.folder, noted, self._shape, self._model)
+        return partial(snapshot.publish, self.folder, noted, self._shape, self._model)
 
     def without(self, shape: Shape) -> None:
         """Go on with no index, for the reason that `shape` gives."""

@@ -14,15 +14,20 @@ from typing import Any, Literal
 
 from pi_rag import log
 from pi_rag.clock import Clock
-from pi_rag.errors import StoreError, TryLater
+from pi_rag.errors import PiRagError, TryLater
 from pi_rag.index import choice
 from pi_rag.index.choice import Shape
 from pi_rag.store import Connection, derived, documents, identity, nearest, snapshot, vectors
+from pi_rag.store.rows import Row
 from pi_rag.store.store import Store
+from pi_rag.store.translate import of_the_system
 from pi_rag.types import Fingerprint, Scope
 
 LOOK_S_BETWEEN = 2.0
 """How often it is asked whether anything is due: two small reads."""
+
+FAILED_S_BETWEEN = 300.0
+"""How long it rests after a failure: a save may wear the card with 100 MiB before the disk is full."""
 
 RECALL_AT = 10
 """How many of the nearest are compared when recall is measured."""
@@ -64,8 +69,8 @@ def due(facts: Facts) -> Due:
         return "nothing"
     if facts.fits.kind == "exact":
         return "drop" if facts.usable else "nothing"
-    better = facts.fits_with_room.bits > facts.has.bits
-    if not facts.usable or facts.has.kind != facts.fits.kind or facts.has.bits > facts.fits.bits or better:
+    finer = facts.fits_with_room.kind == facts.has.kind and facts.fits_with_room.bits > facts.has.bits
+    if not facts.usable or facts.has.kind != facts.fits.kind or facts.has.bits > facts.fits.bits or finer:
         return "make"
     return "save" if facts.unsaved >= facts.unsaved_max else "nothing"
 
@@ -80,6 +85,8 @@ class Keeper:
         self._recall: deque[float] = deque(maxlen=RECALL_SAMPLES)
         self._next_recall_s = clock.monotonic_s()
         self._making = False
+        self._settled_at = -1
+        """How many writes there had been when nothing was due."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -93,11 +100,17 @@ class Keeper:
             self._task.cancel()
             await asyncio.wait({self._task})
             self._task = None
-            if self._derived.unsaved and not self._making:
-                await self._save()
+            if self._derived.unsaved:
+                try:
+                    await self._save()
+                except Exception as error:
+                    _tell(error)
 
     async def look(self) -> Due:
-        """Do what is due, and say what that was."""
+        """Do what is due, and say what that was. Without a write since the last time it is nothing."""
+        writes = self._store.writes
+        if writes == self._settled_at:
+            return "nothing"
         facts = await self._store.read(self._facts)
         wanted = due(facts)
         if wanted == "make":
@@ -107,6 +120,8 @@ class Keeper:
             await self._store.write(self._without, facts.fits)
         elif wanted == "save":
             await self._save()
+        else:
+            self._settled_at = writes
         return wanted
 
     async def measure(self) -> float | None:
@@ -131,6 +146,7 @@ class Keeper:
 
     async def _keep(self) -> None:
         while True:
+            pause_s = LOOK_S_BETWEEN
             try:
                 await self.look()
                 if (
@@ -138,9 +154,10 @@ class Keeper:
                     and self._clock.monotonic_s() >= self._next_recall_s
                 ):
                     await self.measure()
-            except (TryLater, StoreError) as error:
-                _log.warning("index_not_kept", code=error.code)
-            await asyncio.sleep(LOOK_S_BETWEEN)
+            except Exception as error:
+                _tell(error)
+                pause_s = LOOK_S_BETWEEN if isinstance(error, TryLater) else FAILED_S_BETWEEN
+            await asyncio.sleep(pause_s)
 
     def _facts(self, db: Connection) -> Facts:
         model = identity.fingerprint(db)
@@ -168,12 +185,13 @@ class Keeper:
         self._making = True
         try:
             await self._store.write(lambda _: self._derived.begin())
-            while rows := await self._store.read(derived.vectors_after, last_id):
+            while rows := await self._store.read(_vectors_after, model, last_id):
                 await asyncio.to_thread(derived.add, index, rows)
                 last_id = rows[-1][0]
             adopted = await self._store.write(self._derived.adopt, index, shape, model, last_id)
         finally:
             self._making = False
+            self._derived.end()
         took_s = round(self._clock.monotonic_s() - begun_s, 3)
         _log.info("index_made", kind=shape.name, passages=len(index), seconds=took_s, used=adopted)
         if adopted:
@@ -184,13 +202,39 @@ class Keeper:
         snapshot.forget(db)
 
     async def _save(self) -> None:
-        noted = await self._store.write(self._derived.save)
-        if noted is not None:
-            await asyncio.to_thread(self._derived.publish, noted)
+        """Raises StoreError kinds where the folder or the disk does not take it."""
+        try:
+            publish = await self._store.write(self._derived.save)
+            if publish is not None:
+                await asyncio.to_thread(publish)
+        except OSError as error:
+            raise of_the_system(error, self._derived.folder) from error
+
+
+def _tell(error: Exception) -> None:
+    """What goes wrong with an index that is derived costs searches time, and never the service."""
+    if isinstance(error, PiRagError):
+        _log.warning("index_not_kept", code=error.code, reason=error.message)
+    else:
+        _log.error("index_fault", exc_info=error)
+
+
+def _vectors_after(db: Connection, model: Fingerprint, last_id: int) -> list[Row]:
+    """As `derived.vectors_after`; none as soon as the table is one of another model's vectors."""
+    now = identity.fingerprint(db)
+    if now is None or identity.differences(now, model):
+        return []
+    return derived.vectors_after(db, last_id)
 
 
 def _recall(db: Connection, index: derived.Derived, vector: bytes) -> float | None:
-    """The part of the truly nearest that a search with the index finds, of one and the same state."""
+    """The part of the truly nearest that a search with the index finds, of one and the same state.
+
+    None when the model has changed since the vector was asked for.
+    """
+    model = identity.fingerprint(db)
+    if model is None or index.usable(model)[0] is None:
+        return None
     found = nearest.nearest(db, index, vector, RECALL_AT, Scope()).found
     index.take_asked()
     exact = vectors.nearest(db, vector, RECALL_AT)

@@ -36,7 +36,10 @@ class Noted:
 
 
 def save(db: Connection, folder: Path, index: Proposer) -> Noted:
-    """Write the index, and note it in the database; `publish` makes it usable once that is committed."""
+    """Write the index, and note it in the database; `publish` makes it usable once that is committed.
+
+    Raises OSError.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / _CARD).unlink(missing_ok=True)
     index.save(folder)
@@ -100,7 +103,7 @@ def _digests(folder: Path) -> dict[str, str]:
     """sha256 of every file of the snapshot by name."""
     found = {}
     for path in sorted(folder.iterdir()):
-        if not path.name.startswith(_CARD):
+        if path.is_file() and not path.name.startswith(_CARD):
             with path.open("rb") as file:
                 found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from tests.store.indexed import SETTINGS, filled, opened, put_many, rows_of
 from tests.store.making import FINGERPRINT, put
 
 FOUR, TWO, NONE = Shape("turbo", 4), Shape("turbo", 2), Shape("exact", 32, "too many")
+WIDE = replace(FINGERPRINT, model_sha256="1" * 64, dimensions=16)
 STEADY = Facts(FINGERPRINT, 100, True, FOUR, FOUR, FOUR, 0, 10)
 
 
@@ -36,6 +38,7 @@ STEADY = Facts(FINGERPRINT, 100, True, FOUR, FOUR, FOUR, 0, 10)
         (replace(STEADY, usable=False), "make"),
         (replace(STEADY, fits=TWO, fits_with_room=TWO), "make"),
         (replace(STEADY, has=TWO, fits_with_room=TWO), "nothing"),
+        (replace(STEADY, has=TWO, fits=TWO, fits_with_room=NONE), "nothing"),
         (replace(STEADY, has=TWO), "make"),
         (replace(STEADY, has=Shape("signs", 1)), "make"),
         (replace(STEADY, fits=NONE, fits_with_room=NONE), "drop"),
@@ -155,6 +158,7 @@ async def test_a_budget_that_is_outgrown_takes_bits_and_then_the_index(path: Pat
     assert "memory_mib_max" in keeper.status()["reason"]
     assert await keeper.look() == "nothing"
     store.derived.settings = SETTINGS
+    await store.write(put_many, "second", 5, 2)
     assert await keeper.look() == "make"
     await store.close()
 
@@ -234,23 +238,107 @@ async def test_everything_is_a_scope(path: Path) -> None:
     await store.close()
 
 
+async def swapped(store: Store) -> None:
+    """Another model, of 16 numbers, takes the place of the first."""
+    await store.write(reindex.begin, WIDE, 1.0)
+    ids = [each.chunk_id for each in await store.read(reindex.waiting, 10_000)]
+    vectors = np.eye(16, dtype="<f4")[np.arange(len(ids)) % 16]
+    await store.write(reindex.put, reindex.Made(ids, vectors.tobytes(), [bytes(16)] * len(ids)), 16)
+    await store.write(reindex.swap, 2.0)
+
+
+async def test_another_model_in_the_middle_of_making_is_no_fault(path: Path) -> None:
+    """What was begun is left, and one of the new vectors is made next."""
+    store = await filled(path, passages=9000)
+    keeper = Keeper(store, SystemClock())
+    read, swaps = store.read, [swapped]
+
+    async def read_and_swap(fn: Any, *args: Any) -> Any:
+        rows = await read(fn, *args)
+        if isinstance(rows, list) and swaps:
+            store.read = read  # type: ignore[method-assign]
+            await swaps.pop()(store)
+        return rows
+
+    store.read = read_and_swap  # type: ignore[method-assign,assignment]
+    assert await keeper.look() == "make"
+    assert store.derived.usable(WIDE)[0] is None
+    assert await keeper.look() == "make"
+    index = store.derived.usable(WIDE)[0]
+    assert index is not None
+    assert len(index) == 9000
+    await store.close()
+
+
+async def test_a_query_of_another_model_is_not_measured(path: Path) -> None:
+    """Neither before there is an index of the new model nor after."""
+    store = await filled(path)
+    keeper = Keeper(store, SystemClock())
+    await keeper.look()
+    store.derived.asked(rows_of(1, 7).tobytes())
+    await swapped(store)
+    assert await keeper.measure() is None
+    store.derived.asked(rows_of(1, 7).tobytes())
+    await keeper.look()
+    assert await keeper.measure() is None
+    await store.close()
+
+
+async def test_a_folder_that_takes_no_snapshot_does_not_end_the_service(path: Path) -> None:
+    """The index is used all the same, and the log says once why it is not saved."""
+    store = await filled(path)
+    (path.parent / "index").write_text("a file of somebody's")
+    keeper = Keeper(store, SystemClock())
+    with capture_logs() as logs:
+        task = keeper.start()
+        async with asyncio.timeout(30):
+            while not logs or logs[-1]["event"] != "index_not_kept":
+                await asyncio.sleep(0.01)
+        assert not task.done()
+        assert await known(store) == await stored(store)
+        await keeper.stop()
+    assert [each["code"] for each in logs if each["event"] == "index_not_kept"] == ["store_unusable"] * 2
+    await store.close()
+
+
+async def test_what_is_saved_is_published_though_the_index_is_gone_meanwhile(path: Path) -> None:
+    """A write that it could not follow may come between the two."""
+    store = await filled(path)
+    keeper = Keeper(store, SystemClock())
+    await keeper.look()
+    publish = await store.write(store.derived.save)
+    assert publish is not None
+    await store.write(lambda _: store.derived.without(NONE))
+    publish()
+    await store.close()
+    again = opened(path)
+    assert await known(again) == await stored(again)
+    await again.close()
+
+
+async def test_without_a_write_nothing_is_looked_at_again(path: Path) -> None:
+    """To count passages reads every document where there is no index."""
+    store = await filled(path, replace(SETTINGS, kind="exact"))
+    keeper = Keeper(store, SystemClock())
+    assert await keeper.look() == "nothing"
+    reads = store.stats()["readers"]["reads"]
+    assert await keeper.look() == "nothing"
+    assert store.stats()["readers"]["reads"] == reads
+    await store.close()
+
+
 async def test_vectors_of_another_width_end_the_index_without_a_fault(path: Path) -> None:
     """After a change of the model a document may come before the keeper looks; a new index is then made."""
     store = await filled(path)
     keeper = Keeper(store, SystemClock())
     await keeper.look()
-    wide = replace(FINGERPRINT, model_sha256="1" * 64, dimensions=16)
-    await store.write(reindex.begin, wide, 1.0)
-    found = await store.read(reindex.waiting, 1000)
-    ids = [each.chunk_id for each in found]
-    vectors = np.eye(16, dtype="<f4")[np.arange(len(ids)) % 16]
-    await store.write(reindex.put, reindex.Made(ids, vectors.tobytes(), [bytes(16)] * len(ids)), 16)
-    await store.write(reindex.swap, 2.0)
+    await swapped(store)
+    wide_one = np.eye(1, 16, dtype="<f4").tobytes()
     with capture_logs() as logs:
-        await store.write(put, "late", ["tea"], vectors=vectors[0].tobytes())
-    _, reason = store.derived.usable(wide)
+        await store.write(put, "late", ["tea"], vectors=wide_one)
+    _, reason = store.derived.usable(WIDE)
     await keeper.look()
-    index, _ = store.derived.usable(wide)
+    index, _ = store.derived.usable(WIDE)
     await store.close()
 
     assert "another model" in reason
