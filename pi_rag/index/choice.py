@@ -37,6 +37,8 @@ def wanted(settings: IndexSettings, count: int, dimensions: int, *, turbovec: bo
     """What suits `count` passages: as many bits as the RAM budget allows. `turbovec`: it is installed."""
     if settings.kind == "exact":
         return Shape("exact", 32, "index.kind is exact")
+    if settings.kind == "hnsw" and importlib.util.find_spec("usearch") is None:
+        return Shape("exact", 32, "index.kind is hnsw, and pi-rag[hnsw] is not installed")
     budget = settings.memory_mib_max * 2**20
     fitting = [shape for shape in _offers(settings, turbovec) if count * _bytes(shape, dimensions) <= budget]
     if fitting:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,14 @@ def test_a_chosen_number_of_bits_is_kept_or_there_is_no_index() -> None:
 def test_a_kind_by_setting_is_that_kind(kind: str, name: str) -> None:
     """Whatever is installed."""
     assert wanted(IndexSettings(kind=kind), 1000, 384, turbovec=True).name == name
+
+
+def test_without_its_extra_there_is_no_graph_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service works all the same."""
+    monkeypatch.setitem(sys.modules, "usearch", None)
+    shape = wanted(IndexSettings(kind="hnsw"), 1000, 384, turbovec=True)
+    assert shape.kind == "exact"
+    assert "pi-rag[hnsw]" in shape.reason
 
 
 def test_without_turbovec_signs_stand_in() -> None:
