@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from heapq import nlargest
 from typing import Any, Literal
 
 from pi_rag import log
@@ -67,7 +68,9 @@ class AnswerCache:
         self._seen = store.generation(None)
         """The last write that the cache has been looked through for."""
         self._missed: dict[bytes, tuple[int, Question]] = {}
-        """What a write dropped and somebody had asked for more than once: its uses, and the question."""
+        """What writes dropped and somebody had asked for more than once, the most wanted first: its uses, and
+        the question. No more than are made anew, for a busy service may never come to that.
+        """
         self._numbers = dict.fromkeys(("asked", "dropped", "warmed", "sheds"), 0)
         self._last_look = (0, self._seen)
         """Questions and writes there had been."""
@@ -116,6 +119,7 @@ class AnswerCache:
                 self._numbers["dropped"] += 1
                 if entry.uses > 1:
                     self._missed[key] = (entry.uses, kept.question)
+        self._missed = dict(self._most_wanted())
 
     async def look(self) -> None:
         """Drop what is old, or everything when memory is short. When nobody has asked or written since the
@@ -142,10 +146,9 @@ class AnswerCache:
         """
         self.drop_old()
         missed, self._missed = self._missed, {}
-        wanted = sorted(missed.items(), key=lambda each: each[1][0], reverse=True)
-        for key, (_, question) in wanted[: self._settings.results_warm]:
+        for _, question in missed.values():
             try:
-                await self._made(key, question)
+                await self._made(key_of(question, self._desk.settings), question)
             except PiRagError as error:
                 _log.info("answer_not_warmed", code=error.code)
             else:
@@ -162,6 +165,9 @@ class AnswerCache:
         stats = asdict(self._cache.stats())
         bounds = {"entries_max": self._settings.results_max, "bytes_max": self._bytes_max}
         return {"state": "on" if self._on else "off", **bounds, **stats, **self._numbers}
+
+    def _most_wanted(self) -> list[tuple[bytes, tuple[int, Question]]]:
+        return nlargest(self._settings.results_warm, self._missed.items(), key=lambda each: each[1][0])
 
     async def _keep(self) -> None:
         while True:

@@ -373,3 +373,36 @@ async def test_the_most_wanted_are_made_anew_first_and_only_so_many(store: Store
     await store.write(put, "c", ["tea"], collection="bills")
     await none.warm()
     assert none.status()["warmed"] == 0
+
+
+async def test_a_service_that_is_never_quiet_does_not_hoard_questions(store: Store, desk: Desk) -> None:
+    """What is dropped and never made anew is kept in mind only as far as it would be made."""
+    cache = made(store, desk, results_warm=2)
+    for number in range(5):
+        asked = replace(IN_BILLS, query=f"tea {number}")
+        await origins(cache, *[asked] * (2 + number))
+        await store.write(put, "c", [f"more tea {number}"], collection="bills")
+        cache.drop_old()
+    del asked
+    kept = [
+        each.query for each in gc.get_objects() if isinstance(each, Question) and each.query[-1].isdigit()
+    ]
+    assert sorted(kept) == ["tea 3", "tea 4"]
+    await cache.warm()
+    assert await origins(cache, replace(IN_BILLS, query="tea 4"), replace(IN_BILLS, query="tea 0")) == [
+        "hit",
+        "miss",
+    ]
+
+
+async def test_what_is_made_anew_under_other_settings_is_kept_under_those(store: Store, desk: Desk) -> None:
+    """An answer is known by the settings it was made with."""
+    cache = made(store, desk)
+    await origins(cache, IN_BILLS, IN_BILLS)
+    await store.write(put, "c", ["more tea"], collection="bills")
+    cache.drop_old()
+    before, desk.settings = desk.settings, replace(desk.settings, rrf_k=7.0)
+    await cache.warm()
+    assert await origins(cache, IN_BILLS) == ["hit"]
+    desk.settings = before
+    assert await origins(cache, IN_BILLS) == ["miss"]
