@@ -464,8 +464,8 @@ class IndexSettings:
         "auto",
         "name",
         "auto: a few bits of each number, in RAM. exact: none; every search reads all vectors. signs: one "
-        "bit of each number, in numpy. hnsw: a graph, for those with RAM to spend and few changes; it needs the "
-        "extra `pi-rag[hnsw]`.",
+        "bit of each number, in numpy. hnsw: a graph, for those with RAM to spend and few changes; it needs "
+        "the extra `pi-rag[hnsw]`.",
         choices=("auto", "exact", "signs", "hnsw"),
     )
     bits: int = setting(
