@@ -65,6 +65,8 @@ def _scoped(db: Connection, index: Proposer, vector: bytes, k: int, within: Scop
         if len(inside) >= min(chosen.proposals, len(index)):
             found = vectors.nearest_of(db, vector, k, inside)
             return _nearest(found, chosen, proposals=len(proposals), filter="after the index")
+        if len(held) * len(index) <= scope.LISTED_MAX * len(proposals):
+            break  # as large as the scope seems, to list it is cheaper than to look at ten times as many
     return _listed(db, index, vector, k, _ids(db, within), chosen)
 
 

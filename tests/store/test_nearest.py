@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import IndexSettings
 from pi_rag.errors import VectorInvalid
-from pi_rag.store import documents, identity
+from pi_rag.store import Connection, documents, identity, scope
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.nearest import nearest
 from pi_rag.store.search import by_vector
@@ -45,16 +45,38 @@ async def test_the_nearest_are_found_with_their_exact_cosine(indexed: Store) -> 
     assert hits >= 85
 
 
+@pytest.mark.parametrize("listed_max", [0, scope.LISTED_MAX])
 @pytest.mark.parametrize(("collection", "count"), [("default", 300), ("other", 100), ("none", 0)])
-async def test_a_scope_is_kept_to_and_filled(indexed: Store, collection: str, count: int) -> None:
-    """As many as there are, up to k, and none from outside."""
-    scope = Scope(collection=collection)
+async def test_a_scope_is_kept_to_and_filled(
+    indexed: Store, collection: str, count: int, listed_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are, up to k, and none from outside, whether it seems cheap to list or not."""
+    monkeypatch.setattr(scope, "LISTED_MAX", listed_max)
+    within = Scope(collection=collection)
     vector = rows_of(1, seed=6).tobytes()
-    answer = await indexed.read(nearest, indexed.derived, vector, 30, scope)
+    answer = await indexed.read(nearest, indexed.derived, vector, 30, within)
     assert len(answer.found) == min(30, count)
-    everything = await indexed.read(nearest, indexed.derived, vector, 1000, scope)
+    everything = await indexed.read(nearest, indexed.derived, vector, 1000, within)
     assert len(everything.found) == count
     assert set(answer.found) <= set(everything.found)
+
+
+async def test_a_scope_that_seems_small_is_listed_after_one_look(
+    indexed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look at ten times as many proposals takes longer than to list it."""
+    looks = []
+
+    def holds(db: Connection, within: Scope, ids: Sequence[int]) -> set[int]:
+        looks.append(len(ids))
+        return real(db, within, ids)
+
+    real = scope.holds
+    monkeypatch.setattr(scope, "holds", holds)
+    await indexed.write(put_many, "tiny", 7, 9, "tiny")
+    vector = rows_of(1, seed=6).tobytes()
+    await indexed.read(nearest, indexed.derived, vector, 5, Scope(collection="tiny"))
+    assert len(looks) == 1
 
 
 async def test_a_narrow_scope_is_compared_whole(indexed: Store) -> None:
