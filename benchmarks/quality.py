@@ -141,7 +141,7 @@ def _ingested(service: RunningService, data: RetrievalSet, corpus: Path) -> Mapp
 
 
 def _asked(service: RunningService, data: RetrievalSet, mode: str, corpus: Path) -> Ranked:
-    return {key: _documents(service, query, mode, corpus) for key, query in data.queries.items()}
+    return {key: _documents(service, query, mode, corpus.resolve()) for key, query in data.queries.items()}
 
 
 def _documents(service: RunningService, query: str, mode: str, corpus: Path) -> list[str]:

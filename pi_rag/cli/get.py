@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
@@ -34,10 +35,23 @@ def run(args: Namespace) -> int:
     if args.json:
         printing.as_json(document)
     elif args.text:
-        print(plain(document.get("text") or ""))
+        _print_text(document.get("text") or "")
     else:
         printing.table(_lines(document))
     return 0
+
+
+def _print_text(text: str) -> None:
+    """For a person's terminal without what it would obey; for a file or a program as it was read."""
+    if _is_terminal():
+        print(plain(text))
+    else:
+        # Line by line: of one long write a reader who leaves early is noticed too late.
+        sys.stdout.writelines(text.splitlines(keepends=True))
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _lines(document: dict[str, Any]) -> list[tuple[str, str]]:

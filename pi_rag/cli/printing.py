@@ -23,8 +23,8 @@ STYLES = {"bold": _BOLD, "dim": _DIM, "red": _RED, "yellow": _YELLOW, "green": _
 
 
 def plain(text: object) -> str:
-    """A stranger's text without anything that a terminal would obey."""
-    return str(text).translate(_HARMLESS)
+    """A stranger's text without anything that a terminal would obey. Line ends of other systems are ours."""
+    return str(text).replace("\r\n", "\n").translate(_HARMLESS)
 
 
 def one_line(text: object) -> str:

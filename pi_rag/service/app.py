@@ -26,8 +26,6 @@ def application(house: House) -> FastAPI:
         description="A private memory for a house, over a Unix socket.",
         docs_url=None,
         redoc_url=None,
-        # curl -d names its body a form. It is JSON whatever it is called; no browser reaches a Unix socket.
-        strict_content_type=False,
     )
     app.include_router(router(house))
     app.add_exception_handler(PiRagError, _known)

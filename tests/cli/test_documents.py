@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pi_rag.cli import get
 from tests.cli.conftest import Run
 from tests.standin import Asked, Reply, StandIn
 
@@ -50,8 +51,17 @@ def test_get_shows_what_a_document_is(service: StandIn, run: Run) -> None:
 
 
 def test_get_can_give_nothing_but_the_text(service: StandIn, run: Run) -> None:
-    """For another program, or for seeing what was read from a PDF."""
-    service.on("GET", "/v1/documents/7", DOCUMENT | {"text": "the\ntext \x1b]0;evil\x07"})
+    """For another program it is what was read, to the last byte."""
+    service.on("GET", "/v1/documents/7", DOCUMENT | {"text": "the\r\ntext \x1b]0;title\x07"})
+    assert run("get", "7", "--text").out == "the\r\ntext \x1b]0;title\x07"
+
+
+def test_get_shows_a_text_on_a_terminal_without_what_that_obeys(
+    service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's document does not change the title of the window; line ends of Windows are line ends."""
+    service.on("GET", "/v1/documents/7", DOCUMENT | {"text": "the\r\ntext \x1b]0;evil\x07"})
+    monkeypatch.setattr(get, "_is_terminal", lambda: True)
     assert run("get", "7", "--text").out == "the\ntext �]0;evil�\n"
 
 

@@ -321,6 +321,13 @@ async def test_a_body_that_is_no_json_is_refused(guest: httpx.AsyncClient, conte
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
 
 
+async def test_a_body_is_json_whatever_it_is_called(guest: httpx.AsyncClient) -> None:
+    """`curl -d` calls it a form, and others do not call it anything."""
+    for headers in ({"content-type": "application/x-www-form-urlencoded"}, {}):
+        answer = await guest.post("/v1/search", content=b'{"query": "lamp"}', headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/nowhere"), ("PUT", "/v1/search"), ("POST", "/healthz")]
 )
