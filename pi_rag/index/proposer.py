@@ -16,8 +16,10 @@ BYTES_PER_FLOAT = 4
 class Proposer(Protocol):
     """Used by several threads at once: many that ask, one that changes it."""
 
-    breadth: int
-    """How many times as many proposals it takes as with exact vectors nearly at hand, to find the same."""
+    @property
+    def breadth(self) -> int:
+        """How many times as many proposals it takes as of an index that is nearly exact, to find the same."""
+        ...
 
     def __len__(self) -> int:
         """How many passages it knows."""
