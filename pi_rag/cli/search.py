@@ -118,22 +118,25 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     for reason in answer.get("degraded") or []:
         print(styled(f"This answer is made from less than everything: {one_line(reason)}.", "yellow"))
     hits = answer.get("hits") or []
-    if hits and (answer.get("candidates") or {}).get("text") == 0:
-        print("No passage has these words. The nearest by meaning:\n")
+    wordless = (answer.get("candidates") or {}).get("text") == 0
+    if hits and wordless:
+        print("No passage has these words. The nearest by meaning, by their cosine:\n")
     for number, hit in enumerate(hits, 1):
-        _show_hit(number, hit, words(query), explain=args.explain)
+        _show_hit(number, hit, words(query), wordless=wordless, explain=args.explain)
     if not hits:
         _show_advice(args, answer.get("unknown_fields") or {})
     _show_end(answer, len(hits), explain=args.explain)
 
 
-def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, explain: bool) -> None:
+def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, wordless: bool, explain: bool) -> None:
     title = one_line(hit.get("title") or hit.get("source") or "untitled")
     page = [f"p. {hit['page']}"] if hit.get("page") is not None else []
     heading = one_line(hit.get("heading") or "").removeprefix(title).removeprefix(" > ")
     place = [title, *page, *([heading] if heading else [])]
     head = f"{number:>2}. {styled(place[0], 'bold')}"
-    print("  ".join([head, *place[1:], styled(f"{float(hit.get('score') or 0):.3f}", "dim")]))
+    # A score of 1 is the best there is; of passages that share no word with the query that would boast.
+    score = (hit.get("scores") or {}).get("vector") if wordless else hit.get("score")
+    print("  ".join([head, *place[1:], styled(f"{float(score or 0):.3f}", "dim")]))
     _show_around(str(hit.get("before") or ""), wanted)
     for line in snippet(str(hit.get("text") or ""), wanted):
         print(f"    {printing.marked(line, wanted)}")

@@ -84,7 +84,9 @@ def test_words_that_are_nowhere_are_told(service: StandIn, run: Run) -> None:
     """Only when the words found nothing: hits that are there for their meaning alone are no sign of that."""
     by_meaning = ANSWER | {"hits": [HIT | {"scores": {"vector": 0.5}}]}
     service.on("POST", "/v1/search", by_meaning | {"candidates": {"vector": 9, "text": 0}})
-    assert run("search", "x").out.startswith("No passage has these words. The nearest by meaning:\n")
+    out = run("search", "x").out
+    assert out.startswith("No passage has these words. The nearest by meaning, by their cosine:\n")
+    assert "0.500" in out and "0.988" not in out
     service.on("POST", "/v1/search", by_meaning | {"candidates": {"vector": 9, "text": 3}})
     assert "No passage" not in run("search", "x").out
 
