@@ -26,8 +26,8 @@ Mode = Literal["hybrid", "vector", "text"]
 """Which ways a search uses."""
 
 Match = Literal["any", "all", "phrase", "prefix"]
-"""What of a query a passage must hold to be found by its words: any word, every word, the query as it stands, or
-any word where the last one may be the beginning of a longer one."""
+"""What of a query a passage must hold to be found by its words: any word, every word, the query as it stands,
+or any word where the last one may be the beginning of a longer one."""
 
 Kind = Literal["text", "markdown", "code", "html", "pdf", "docx"]
 """What a document was before it became text; it chooses the reader and the way it is cut."""

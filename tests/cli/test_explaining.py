@@ -22,7 +22,7 @@ def test_every_number_behind_a_place_is_said() -> None:
 
 def test_decisions_are_said_without_their_brackets() -> None:
     """Whatever the service tells, nested or not, becomes a line, and no control character gets through."""
-    explain = {
+    explain: dict[str, object] = {
         "query_prefix": "",
         "cache": None,
         "vector": {"plan": "ram", "share": 0.123456},
