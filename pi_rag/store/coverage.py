@@ -52,12 +52,14 @@ def _idf(passages: int, count: int) -> float:
 
 
 def _covered(row: apsw.FTS5ExtensionApi, /, *arguments: apsw.SQLiteValue) -> float:
-    parts = _parts(str(arguments[0]))
-    held = sum(share for phrase, share in enumerate(parts) if share and row.phrase_columns(phrase))
+    held = 0.0
+    for phrase, share in _parts(str(arguments[0])):
+        if row.phrase_columns(phrase):
+            held += share
     return min(1.0, held)
 
 
 @lru_cache(maxsize=64)
-def _parts(argument: str) -> tuple[float, ...]:
-    """Read once for each query, not for each row."""
-    return tuple(json.loads(argument))
+def _parts(argument: str) -> tuple[tuple[int, float], ...]:
+    """Which phrases count, and how much. Read once for each query, not for each row."""
+    return tuple((phrase, share) for phrase, share in enumerate(json.loads(argument)) if share)
