@@ -136,10 +136,10 @@ class Derived:
         index = self._index
         return {
             "kind": self._shape.name,
-            "passages": len(index) if index else 0,
-            "mib": round(index.bytes_used / 2**20, 3) if index else 0.0,
+            "passages": 0 if index is None else len(index),
+            "mib": 0.0 if index is None else round(index.bytes_used / 2**20, 3),
             "unsaved": self.unsaved,
-            "reason": None if index else self._why_none,
+            "reason": self._why_none if index is None else None,
         }
 
     def _drop(self, why: str) -> None:

@@ -37,9 +37,8 @@ def nearest(db: Connection, derived: Derived, vector: bytes, k: int, within: Sco
         return Nearest([], {"way": "all", "why": "there is no model yet"})
     vectors.check_size(vector, 1, model.dimensions)
     index, reason = derived.usable(model)
-    chosen = plan.choose(
-        len(index) if index else None, reason, index.breadth if index else 1, k, derived.settings
-    )
+    known, breadth = (None, 1) if index is None else (len(index), index.breadth)
+    chosen = plan.choose(known, reason, breadth, k, derived.settings)
     if index is None or chosen.way == "all":
         return _nearest(_all(db, vector, k, within), chosen)
     if not within.everything:

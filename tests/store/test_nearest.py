@@ -106,6 +106,18 @@ async def test_few_passages_need_no_index(path: Path) -> None:
     await store.close()
 
 
+async def test_an_emptied_index_is_no_missing_one(path: Path) -> None:
+    """Status and answer say how many passages there are, not that something is being made."""
+    store = await filled(path)
+    keeper = Keeper(store, SystemClock())
+    await keeper.look()
+    await store.write(documents.remove_source, "first", None)
+    answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
+    assert (answer.found, answer.explain["why"]) == ([], "there are only 0 passages")
+    assert keeper.status()["reason"] is None
+    await store.close()
+
+
 async def test_before_the_index_is_made_all_are_compared(path: Path) -> None:
     """Nothing is missed meanwhile."""
     store = await filled(path)
