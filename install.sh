@@ -221,6 +221,7 @@ It works. The service is stopped again; what it made is in .venv and .cache here
   pi-rag add ~/Documents
   pi-rag search "what you look for"
 
+The pages of pi_rag itself were added too. To forget them:  pi-rag remove --under "$ROOT"
 To have it always, from the next boot on:  sudo ./install.sh
 END
 }
