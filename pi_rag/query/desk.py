@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
@@ -29,6 +31,8 @@ from pi_rag.store.nearest import nearest
 from pi_rag.store.scope import unknown_fields
 from pi_rag.store.store import Store
 from pi_rag.types import Degraded, Fingerprint
+
+T = TypeVar("T")
 
 DEEPER = 8
 """So many times as many candidates are looked at when near-duplicates have taken the place of all others."""
@@ -60,6 +64,7 @@ class QueryDesk:
         self._adopted = asyncio.Event()
         self._chances = Chances()
         self._common = CommonWords()
+        self._turns = asyncio.Semaphore(settings.reads_wanted)
 
     def adopt(self, query_prefix: str, made_by: Fingerprint) -> None:
         """From now on vectors are of this model, and meet only an index that is of the same."""
@@ -86,14 +91,19 @@ class QueryDesk:
         now_s = self._clock.wall_s()
         try:
             near, words = await self._looked(look)
-            return await self._store.read(look.answered, near, words, now_s)
+            return await self._read(look.answered, near, words, now_s)
         except ModelMismatch:
             # The index became another model's after the vector was made: its own model answers in a moment.
             if await self._is_followed(look.made_by):
                 return await self._found(look)
             look.course.degraded.append("model_mismatch")
             look.vector = None
-            return await self._store.read(look.answered, None, await self._store.read(look.words), now_s)
+            return await self._read(look.answered, None, await self._read(look.words), now_s)
+
+    async def _read(self, look: Callable[..., T], *args: Any) -> T:
+        """As `Store.read`, in turn: more at once than cores would only wait for each other."""
+        async with self._turns:
+            return await self._store.read(look, *args)
 
     async def _is_followed(self, made_by: Fingerprint | None) -> bool:
         """Wait until another model is adopted than this; False when none is within a query's time."""
@@ -105,15 +115,15 @@ class QueryDesk:
     async def _looked(self, look: _Look) -> tuple[Ranked | None, Worded | None]:
         """What each way has found, side by side; None for a way that was not gone."""
         if look.question.mode == "text":
-            return None, await self._store.read(look.words)
+            return None, await self._read(look.words)
         if look.question.mode == "hybrid":
-            return await asyncio.gather(self._near(look), self._store.read(look.words))
+            return await asyncio.gather(self._near(look), self._read(look.words))
         near = await self._near(look)
-        return near, await self._store.read(look.words) if near is None else None
+        return near, await self._read(look.words) if near is None else None
 
     async def _near(self, look: _Look) -> Ranked | None:
         look.vector = await self._vector(look)
-        return None if look.vector is None else await self._store.read(look.nearest)
+        return None if look.vector is None else await self._read(look.nearest)
 
     async def _vector(self, look: _Look) -> bytes | None:
         """The query's vector, or None with the reason in the course."""
