@@ -47,7 +47,7 @@ def reader(writer: Connection, path: Path) -> Iterator[Connection]:
         ("temp_store", 2),
         ("cell_size_check", 1),
         ("mmap_size", 0),
-        ("cache_size", -2048),
+        ("cache_size", -8192),
         ("busy_timeout", 5000),
         ("journal_size_limit", 64 * 2**20),
     ],
@@ -63,7 +63,7 @@ def test_the_writer_keeps_every_policy(writer: Connection, pragma: str, wanted: 
         ("foreign_keys", 1),
         ("trusted_schema", 0),
         ("mmap_size", 0),
-        ("cache_size", -2048),
+        ("cache_size", -8192),
         ("busy_timeout", 5000),
     ],
 )
