@@ -374,7 +374,7 @@ class StoreSettings:
     readers: int = setting(
         5,
         "connections",
-        "Read connections that are kept open. Each costs about 2 MiB of cache.",
+        "Read connections that are kept open. Each costs up to store.cache_mib of RAM.",
         low=1,
         high=64,
     )
