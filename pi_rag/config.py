@@ -493,11 +493,12 @@ class IndexSettings:
         low=0,
         high=1_000_000,
     )
-    proposals_min: int = setting(
-        100,
+    proposals_extra: int = setting(
+        50,
         "passages",
-        "How many passages the index proposes at least for the exact vectors to decide on; twice as many "
-        "with 2 bits. More find what the bits misplace, at about 3 microseconds each.",
+        "How many passages more than are wanted the index proposes for the exact vectors to decide on; twice "
+        "as many with 2 bits, and four times beyond 200,000 passages. More find what the bits misplace, at "
+        "about 4 microseconds each.",
         low=10,
         high=10_000,
     )
@@ -642,7 +643,7 @@ class QuerySettings:
     )
     k_max: int = setting(100, "hits", "Most hits one search may ask for.", low=1, high=1000)
     candidates: int = setting(
-        100, "passages", "How many passages each way proposes before they are fused.", low=10, high=1000
+        50, "passages", "How many passages each way proposes before they are fused.", low=10, high=1000
     )
     fusion: str = setting(
         "calibrated",
@@ -715,8 +716,8 @@ class QuerySettings:
     words_ranked_max: int = setting(
         2000,
         "passages",
-        "About how many passages a query's rarest words may propose; words of eight times as many are left "
-        "out. Fewer answers sooner where there are 100,000 passages and more, and finds a little less.",
+        "About how many passages a query's rarest words may propose; the others weigh, in up to three "
+        "times as many together. Fewer answers sooner where there are 100,000 passages, and finds less.",
         low=100,
         high=10_000_000,
     )

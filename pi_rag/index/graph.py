@@ -27,7 +27,7 @@ EXPANSION_SEARCH = 100
 class Graph:
     """An HNSW graph over int8 vectors."""
 
-    breadth = 2
+    breadth = 4
 
     def __init__(self, dimensions: int) -> None:
         from usearch.index import Index  # an extra: only who chooses this kind needs it

@@ -18,7 +18,7 @@ class Proposer(Protocol):
 
     @property
     def breadth(self) -> int:
-        """How many times as many proposals it takes as of an index that is nearly exact, to find the same."""
+        """How many times as many extra proposals it takes as with an index that is nearly exact."""
         ...
 
     def __len__(self) -> int:

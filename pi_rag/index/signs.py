@@ -22,7 +22,7 @@ Bits = npt.NDArray[np.uint64]
 class Signs:
     """Whether each number of a vector is above zero."""
 
-    breadth = 16
+    breadth = 32
 
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions

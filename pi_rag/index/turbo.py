@@ -23,7 +23,7 @@ from pi_rag.index.numbered import Numbered
 from pi_rag.index.proposer import SnapshotUnusable
 
 CROWD = 200_000
-"""Of 100,000 passages 2 bits find the nearest ten among 100 proposals; of a million it takes 200."""
+"""Of 100,000 passages 2 bits find the nearest ten among 80 proposals; of a million it takes 200."""
 
 TRIES = 3
 """Searches across a change before one that holds changes up."""
@@ -47,7 +47,9 @@ class Turbo:
     @property
     def breadth(self) -> int:
         """2 bits misplace more, the more passages there are."""
-        return 2 if self._bits == 2 and len(self) > CROWD else 1
+        if self._bits > 2:
+            return 1
+        return 4 if len(self) > CROWD else 2
 
     @property
     def bytes_used(self) -> int:

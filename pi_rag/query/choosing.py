@@ -18,7 +18,6 @@ from pi_rag.rank import diversity
 from pi_rag.rank.fusion import Fused
 from pi_rag.store import Connection, duplicates, search, vectors
 from pi_rag.store.chances import Chances
-from pi_rag.store.words import required
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def chosen(
     """The passages for an answer: at most `question.k`, the best first."""
     with course.stage("fuse"):
         fused: Sequence[Fused] = one_ranking(db, looked, chances, settings, course)
-    if "text" in looked.lists and required(question.query, question.match):
+    if looked.words is not None and looked.words.every:
         # Who asks for certain words wants no passage without them, however near in meaning it is.
         fused = [each for each in fused if "text" in each.scores]
     if question.unique:

@@ -1,8 +1,8 @@
-"""The story of a search: vectors and words side by side, fused, thinned out, read as cited texts.
+"""The story of a search: what vectors and words have found is fused, thinned out, read as cited texts.
 
-Each way has a reader and a thread of its own, and the words look already while a query is embedded. What
-follows is one read transaction on one thread. When the embedder cannot answer in time the words answer alone,
-and the answer says so.
+The words look while the query is embedded, and beside the vectors where a core is free for it. In a crowd all
+of a search is one read on one thread. When the embedder cannot answer in time the words answer alone, and the
+answer says so.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class QueryDesk:
                 return await self._found(look)
             look.course.degraded.append("model_mismatch")
             look.vector = None
-            return await self._read(look.answered, None, await self._read(look.words), now_s)
+            return await self._read(look.answered, None, None, now_s)
 
     async def _read(self, look: Callable[..., T], *args: Any) -> T:
         """As `Store.read`, in turn: more at once than cores would only wait for each other."""
@@ -113,30 +113,31 @@ class QueryDesk:
         return self._made_by is not made_by
 
     async def _looked(self, look: _Look) -> tuple[Ranked | None, Worded | None]:
-        """What each way has found, side by side; None for a way that was not gone."""
+        """Get the query's vector, where one is wanted; and what each way has found on the way to it."""
         if look.question.mode == "text":
-            return None, await self._read(look.words)
-        if look.question.mode == "hybrid":
-            return await asyncio.gather(self._near(look), self._read(look.words))
-        near = await self._near(look)
-        return near, await self._read(look.words) if near is None else None
+            return None, None
+        text = self._query_prefix + look.query
+        known = self.cache.holds(text)
+        if look.question.mode == "vector" or (known and self._turns.locked()):
+            await self._embed(look, text)
+            return None, None
+        if not known:
+            _, words = await asyncio.gather(self._embed(look, text), self._read(look.words))
+            return None, words
+        await self._embed(look, text)
+        if look.vector is None:
+            return None, None
+        return await asyncio.gather(self._read(look.nearest), self._read(look.words))
 
-    async def _near(self, look: _Look) -> Ranked | None:
-        look.vector = await self._vector(look)
-        return None if look.vector is None else await self._read(look.nearest)
-
-    async def _vector(self, look: _Look) -> bytes | None:
-        """The query's vector, or None with the reason in the course."""
+    async def _embed(self, look: _Look, text: str) -> None:
+        """Give it the query's vector, or the reason why there is none."""
         try:
             with look.course.stage("embed"):
-                vector, origin = await self.cache.vector(
-                    self._query_prefix + look.query, deadline_s=self._query_s_max
-                )
+                look.vector, origin = await self.cache.vector(text, deadline_s=self._query_s_max)
         except PiRagError as error:
             look.course.degraded.append(_reason(error))
-            return None
-        look.course.explain["cache"] = origin
-        return vector
+        else:
+            look.course.explain["cache"] = origin
 
 
 class _Look:
@@ -169,8 +170,15 @@ class _Look:
     def answered(
         self, db: Connection, near: Ranked | None, words: Worded | None, now_s: float
     ) -> tuple[Hit, ...]:
-        """Choose the best of what was found, and read them. Raises as `nearest` does."""
-        self._expect(db)
+        """Find what nobody has found yet, choose the best of all, and read them.
+
+        Raises ModelMismatch when the vector is of another model than the index is.
+        """
+        if self.vector is not None:
+            identity.expect(db, self.made_by)
+            near = self.nearest(db) if near is None else near
+        if words is None and (near is None or self.question.mode == "hybrid"):
+            words = self.words(db)
         choices = self._chosen(db, near, words)
         while len(choices) < self.question.k and self._looks_deeper():
             near = self.nearest(db) if near is not None else None
@@ -182,15 +190,10 @@ class _Look:
         return found
 
     def _chosen(self, db: Connection, near: Ranked | None, words: Worded | None) -> list[Choice]:
-        lists: dict[str, Ranked] = {} if near is None else {"vector": near}
-        if words is not None:
-            lists["text"] = words.ranked
-        self._is_all = all(len(found) < self._depth for found in lists.values())
-        self.course.explain |= {
-            "candidates": {name: len(found) for name, found in lists.items()},
-            "degraded": list(self.course.degraded),
-        }
-        looked = Looked(lists, self.vector, words.covered if words else {})
+        looked = Looked(self.vector, near, words)
+        counts = {name: len(found) for name, found in looked.lists.items()}
+        self._is_all = all(count < self._depth for count in counts.values())
+        self.course.explain |= {"candidates": counts, "degraded": list(self.course.degraded)}
         return chosen(db, looked, self._chances, self.question, self._settings, self.course)
 
     def _looks_deeper(self) -> bool:
@@ -218,20 +221,13 @@ class _Look:
             )
 
     def nearest(self, db: Connection) -> Ranked:
-        """The passages nearest to the query's vector.
-
-        Raises ModelMismatch when it is of another model than the index is.
-        """
+        """The passages nearest to the query's vector. Raises ModelMismatch."""
         assert self.vector is not None
-        self._expect(db)
+        identity.expect(db, self.made_by)
         with self.course.stage("vector"):
             near = nearest(db, self._derived, self.vector, self._depth, self.question.scope)
         self.course.explain["vector"] = near.explain
         return near.found
-
-    def _expect(self, db: Connection) -> None:
-        if self.vector is not None:
-            identity.expect(db, self.made_by)
 
 
 def _reason(error: PiRagError) -> Degraded:

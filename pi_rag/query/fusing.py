@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container
+from dataclasses import dataclass
 
 from pi_rag.config import QuerySettings
 from pi_rag.query.course import Course
 from pi_rag.rank.calibrated import Chance, Evidence, fused, weights
 from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
 from pi_rag.store import Connection, identity, vectors
+from pi_rag.store.by_words import Worded
 from pi_rag.store.chances import Chances
 from pi_rag.store.search import cosine
 
@@ -21,12 +22,16 @@ NO_CHANCE = Chance(0.0, 1.0)
 class Looked:
     """What was found by each way that was gone."""
 
-    lists: Mapping[str, Ranked]
-    """By "vector", "text" or both."""
     vector: bytes | None
     """The query's."""
-    covered: Mapping[int, float] = field(default_factory=dict)
-    """How much of the query each passage in "text" holds."""
+    near: Ranked | None
+    words: Worded | None
+
+    @property
+    def lists(self) -> dict[str, Ranked]:
+        """By "vector", "text" or both."""
+        near = {} if self.near is None else {"vector": self.near}
+        return near if self.words is None else {**near, "text": self.words.ranked}
 
 
 def one_ranking(
@@ -55,20 +60,20 @@ def one_ranking(
 
 def _evidence(db: Connection, looked: Looked, chances: Chances) -> Evidence | None:
     """None while there are too few passages to tell what is chance."""
-    by_vector, by_text = looked.lists.get("vector", ()), looked.lists.get("text", ())
+    by_vector, by_text = looked.near or (), looked.words.ranked if looked.words else ()
     model = identity.fingerprint(db)
     if looked.vector is None or model is None:
         return Evidence(by_vector, by_text, NO_CHANCE)
     chance = chances.of(db, looked.vector, model)
     if chance is None:
         return None
-    return Evidence(by_vector, by_text, chance, looked.covered, _cosines(db, looked))
+    covered = looked.words.covered if looked.words else {}
+    cosines = _cosines(db, looked.vector, dict(by_vector), by_text)
+    return Evidence(by_vector, by_text, chance, covered, cosines)
 
 
-def _cosines(db: Connection, looked: Looked) -> dict[int, float]:
+def _cosines(db: Connection, vector: bytes, known: Container[int], by_text: Ranked) -> dict[int, float]:
     """Of what the words alone have found: exact, for a look at each vector."""
-    assert looked.vector is not None
-    known = {item for item, _ in looked.lists.get("vector", ())}
-    others = [item for item, _ in looked.lists.get("text", ()) if item not in known]
-    found = vectors.nearest_of(db, looked.vector, len(others), others) if others else []
+    others = [item for item, _ in by_text if item not in known]
+    found = vectors.nearest_of(db, vector, len(others), others) if others else []
     return {chunk_id: cosine(distance) for chunk_id, distance in found}

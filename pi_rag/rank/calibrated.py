@@ -64,41 +64,32 @@ def fused(evidence: Evidence, weighing: Weights) -> list[Fused]:
 
     With one list only, its order stays. Equal sums go by cosine, then by BM25, then by id.
     """
-    by_vector = {item: _surprise(evidence.chance, cosine) for item, cosine in _cosines(evidence).items()}
+    cosines = {**evidence.cosines, **dict(evidence.vector)}
+    by_vector = {item: _surprise(evidence.chance, cosine) for item, cosine in cosines.items()}
     by_text = _told(evidence)
-    most = weighing.vector * _best(by_vector) + weighing.text * _best(by_text)
+    most = weighing.vector * _best(by_vector) + weighing.text * _best(by_text) or 1.0
     sums = {
         item: (weighing.vector * by_vector.get(item, 0.0) + weighing.text * by_text.get(item, 0.0)) / most
-        if most
-        else 0.0
         for item in by_vector | by_text
     }
-    return _ordered(sums, evidence)
+    return _ordered(sums, cosines, evidence)
 
 
-def _ordered(sums: Mapping[int, float], evidence: Evidence) -> list[Fused]:
-    scores = {"vector": _cosines(evidence), "text": dict(evidence.text)}
-    lists = {"vector": evidence.vector, "text": evidence.text}
-    ranks = {
-        name: {item: rank for rank, (item, _) in enumerate(ranked, start=1)} for name, ranked in lists.items()
-    }
+def _ordered(sums: Mapping[int, float], cosines: Mapping[int, float], evidence: Evidence) -> list[Fused]:
+    scores: dict[int, dict[str, float]] = {item: {} for item in sums}
+    ranks: dict[int, dict[str, int]] = {item: {} for item in sums}
+    for item, cosine in cosines.items():
+        scores[item]["vector"] = cosine
+    for item, score in evidence.text:
+        scores[item]["text"] = score
+    for name, ranked in (("vector", evidence.vector), ("text", evidence.text)):
+        for rank, (item, _) in enumerate(ranked, start=1):
+            ranks[item][name] = rank
 
     def place(item: int) -> tuple[float, float, float, int]:
-        return -sums[item], -scores["vector"].get(item, -1.0), -scores["text"].get(item, 0.0), item
+        return -sums[item], -scores[item].get("vector", -1.0), -scores[item].get("text", 0.0), item
 
-    return [
-        Fused(
-            item,
-            min(1.0, sums[item]),
-            {name: known[item] for name, known in scores.items() if item in known},
-            {name: known[item] for name, known in ranks.items() if item in known},
-        )
-        for item in sorted(sums, key=place)
-    ]
-
-
-def _cosines(evidence: Evidence) -> dict[int, float]:
-    return {**evidence.cosines, **dict(evidence.vector)}
+    return [Fused(item, min(1.0, sums[item]), scores[item], ranks[item]) for item in sorted(sums, key=place)]
 
 
 def _told(evidence: Evidence) -> dict[int, float]:

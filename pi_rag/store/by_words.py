@@ -7,7 +7,7 @@ becomes its language by `words.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pi_rag.store import Connection, coverage, words
 from pi_rag.store.common import CommonWords
@@ -25,13 +25,19 @@ class Worded:
     """(chunk_id, BM25 as a positive number), best first."""
     covered: dict[int, float]
     """How much of the query each holds, from 0 to 1: see `coverage.py`."""
+    every: bool = False
+    """Whether the person asked for certain words, so that a passage without them is no answer."""
 
 
 RANKED_MAX = 2000
 """What `query.words_ranked_max` says where nobody set it."""
 
 COMMON_TIMES = 8
-"""A word of this many times as many passages as are ranked only costs time: it says little."""
+"""A word of this many times as many passages as are ranked says little: it is neither counted nor covered."""
+
+WEIGHING_TIMES = 3
+"""Words that only weigh are in so many times as many passages, together, as are ranked. Twice as many cost
+half as much again, and no figure of benchmarks.quality was better for it."""
 
 
 def create(db: Connection) -> None:
@@ -98,12 +104,12 @@ def worded(
         return Worded([], {})
     weights = f"bm25({title_weight:.6f}, {heading_weight:.6f}, 1.0)"
     if asked.every:
-        return _best(db, asked.expression, coverage.WHOLE, weights, k, scope)
+        return replace(_best(db, asked.expression, coverage.WHOLE, weights, k, scope), every=True)
     most = ranked_max * COMMON_TIMES
     counts = (common or CommonWords()).counts(db, [*map(words.plain, asked.terms)], most)
     telling = [(word, count) for word, count in counts if count < most]
     weighed = [(term, count) for term, (_, count) in zip(asked.terms, counts, strict=True)]
-    narrow = words.narrowed(weighed, ranked_max, k, most)
+    narrow = words.narrowed(weighed, ranked_max, k, ranked_max * WEIGHING_TIMES)
     if narrow:
         found = _best(db, narrow, coverage.shares(db, narrow, telling), weights, k, scope)
         if len(found.ranked) == k:

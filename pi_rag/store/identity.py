@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
+from functools import lru_cache
 
 from pi_rag.errors import ModelMismatch
 from pi_rag.store import Connection
@@ -16,7 +17,13 @@ _KEY = "fingerprint"
 def fingerprint(db: Connection) -> Fingerprint | None:
     """What made the vectors of this index; None before the first model."""
     text = value(db, "SELECT value FROM meta WHERE key = ?", (_KEY,))
-    return Fingerprint(**json.loads(text)) if text else None
+    return _read(text) if text else None
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> Fingerprint:
+    """Read once for each model, not some times for each search."""
+    return Fingerprint(**json.loads(text))
 
 
 def fingerprint_in_use(db: Connection) -> Fingerprint | None:

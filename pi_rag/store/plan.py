@@ -10,9 +10,6 @@ from typing import Literal
 
 from pi_rag.config import IndexSettings
 
-OVERSAMPLE = 2
-"""How many times as many proposals as passages wanted: with 4 bits, the nearest 100 are all among 200."""
-
 WIDER = (4, 40)
 """With a filter, so many times as many are proposed at first and at second, before the filter is listed."""
 
@@ -33,5 +30,5 @@ def choose(known: int | None, reason: str, breadth: int, k: int, settings: Index
         return Plan("all", reason)
     if known <= settings.exact_passages_max:
         return Plan("all", f"there are only {known} passages")
-    proposals = max(settings.proposals_min, OVERSAMPLE * k) * breadth
+    proposals = k + settings.proposals_extra * breadth
     return Plan("index", f"there are {known} passages", min(proposals, known))

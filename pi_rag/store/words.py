@@ -96,38 +96,37 @@ def plain(term: str) -> str:
     return term.removeprefix("(").partition(" OR ")[0]
 
 
-def required(query: str, match: Match) -> bool:
-    """Whether the person asked for certain words, so that a passage without them is no answer."""
-    found = asked(query, match)
-    return found is not None and found.every
-
-
 def narrowed(counts: Sequence[tuple[str, int]], few: int, enough: int, many: int) -> str | None:
     """A question that ranks few passages and finds nearly the same best ones; None to rank all with any word.
 
     FTS5 reads a list of passages fifty times as fast as it ranks them. So the rarest words, of up to `few`
     passages together, propose; where these are not `enough`, the next word does too, together with any other.
-    Words of `many` passages or more say little and are left out. Each word stands in the expression equally
-    often, which leaves the order by BM25 as it was. `counts` has each word with the number of its passages.
+    Of the words after them as many weigh as are in `many` passages together: further ones say little and
+    cost as much. Each word stands in the expression equally often, which leaves the order by BM25 as it was.
+    `counts` has each word with the number of its passages.
     """
     by_rarity = sorted((pair for pair in counts if pair[1]), key=lambda pair: pair[1])
     if sum(count for _, count in by_rarity) <= few:
         return None
-    rare, total = [], 0
-    for word, count in by_rarity:
-        if total + count > few:
-            break
-        rare.append(word)
-        total += count
-    rest = [word for word, count in by_rarity[len(rare) :] if count < many]
+    rare, total = _within(by_rarity, few)
+    rest, _ = _within(by_rarity[len(rare) :], many)
     if total >= enough:
         return f"({_any(rare)}) AND ({_any([*rare, *rest, *rest])})" if rest else _any(rare)
-    if not rest:
-        rest = [word for word, _ in by_rarity[len(rare) :]]
-        both = " AND ".join(rest)
-    else:
-        both = f"{rest[0]} AND ({_any(rest[1:])})" if rest[1:] else rest[0]
+    # Two of them at least, however many passages they are in: one alone would have all of its own ranked.
+    rest = [word for word, _ in by_rarity[len(rare) :][: max(2, len(rest))]]
+    both = f"{rest[0]} AND ({_any(rest[1:])})" if rest[1:] else rest[0]
     return f"({_any([*rare, f'({both})'])}) AND ({_any([*rare, *rest])})" if rare else both
+
+
+def _within(by_rarity: Sequence[tuple[str, int]], most: int) -> tuple[list[str], int]:
+    """The first words that are in `most` passages together, and in how many they are."""
+    words, total = [], 0
+    for word, count in by_rarity:
+        if total + count > most:
+            break
+        words.append(word)
+        total += count
+    return words, total
 
 
 def _any(words: Iterable[str]) -> str:

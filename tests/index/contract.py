@@ -63,8 +63,8 @@ class ProposerContract:
         found = 0
         for query in asked:
             nearest = np.argsort(-(rows @ query))[:10] + 1
-            proposals = index.propose(query.astype("<f4").tobytes(), 100 * index.breadth)
-            assert len(proposals) == len(set(proposals)) == 100 * index.breadth
+            proposals = index.propose(query.astype("<f4").tobytes(), 10 + 50 * index.breadth)
+            assert len(proposals) == len(set(proposals)) == min(2000, 10 + 50 * index.breadth)
             found += len(set(nearest.tolist()) & set(proposals))
         assert found >= self.recall_min * 500
 

@@ -32,8 +32,8 @@ def db() -> Iterator[Connection]:
 
 def looked(db: Connection, query: str, vector: bytes | None, depth: int = 10) -> Looked:
     words = worded(db, query, depth, Scope(), 1.5, 1.2)
-    near = {"vector": search.by_vector(db, vector, depth, Scope())} if vector is not None else {}
-    return Looked({**near, "text": words.ranked}, vector, words.covered)
+    near = search.by_vector(db, vector, depth, Scope()) if vector is not None else None
+    return Looked(vector, near, words)
 
 
 def sources(db: Connection, ids: list[int]) -> list[str]:

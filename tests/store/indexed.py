@@ -14,7 +14,7 @@ from pi_rag.store.rows import Row
 from pi_rag.store.store import Store
 from tests.store.making import FINGERPRINT, put
 
-SETTINGS = IndexSettings(exact_passages_max=20, proposals_min=40, recall_s_between=0.0)
+SETTINGS = IndexSettings(exact_passages_max=20, proposals_extra=20, recall_s_between=0.0)
 
 Rows = npt.NDArray[np.float32]
 

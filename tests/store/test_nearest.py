@@ -24,7 +24,7 @@ from tests.store.making import FINGERPRINT, axis
 @pytest.fixture(params=["auto", "signs", "hnsw"])
 async def indexed(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Store]:
     """A store with three hundred passages in `default`, a hundred in `other`, and an index of each kind."""
-    settings = IndexSettings(kind=request.param, exact_passages_max=20, proposals_min=40)
+    settings = IndexSettings(kind=request.param, exact_passages_max=20, proposals_extra=20)
     store = await filled(path, settings)
     await store.write(put_many, "second", 100, 2, "other")
     assert await Keeper(store, SystemClock()).look() == "make"

@@ -24,9 +24,8 @@ def test_few_passages_are_all_compared() -> None:
 
 @given(st.integers(0, 10**7), st.integers(1, 8), st.integers(1, 1000))
 def test_there_are_always_enough_proposals(known: int, breadth: int, k: int) -> None:
-    """At least twice as many as are wanted, unless there are no more, and never more than there are."""
+    """More than are wanted, unless there are no more, and never more than there are."""
     settings = IndexSettings()
     chosen = choose(known, "", breadth, k, settings)
     if chosen.way == "index":
-        assert min(2 * k, known) <= chosen.proposals <= known
-        assert chosen.proposals >= min(settings.proposals_min, known)
+        assert chosen.proposals == min(k + breadth * settings.proposals_extra, known)
