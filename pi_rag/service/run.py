@@ -15,6 +15,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
+import uvloop
+
 from pi_rag import log
 from pi_rag.clock import Clock, SystemClock
 from pi_rag.config import Settings
@@ -50,7 +52,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     Returns the exit code. Raises PiRagError when the service cannot start.
     """
     log.configure(settings.service.log_level)
-    return asyncio.run(_serve(settings, reload))
+    return uvloop.run(_serve(settings, reload))
 
 
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
