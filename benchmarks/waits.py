@@ -25,7 +25,7 @@ from benchmarks.report import Figures, arguments, publish
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreBusy
-from pi_rag.store import Connection, documents, folder, identity, search, vectors
+from pi_rag.store import Connection, citing, documents, folder, identity, vectors
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
 from pi_rag.types import Chunk, Fingerprint, NewDocument
@@ -138,7 +138,7 @@ def _vectors(db: Connection, dice: random.Random) -> None:
 
 
 def _passages(db: Connection, dice: random.Random) -> None:
-    search.passages(db, [dice.randrange(1, 5000) for _ in range(8)])
+    citing.passages(db, [dice.randrange(1, 5000) for _ in range(8)])
 
 
 def _listing(db: Connection, dice: random.Random) -> None:

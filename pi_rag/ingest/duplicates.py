@@ -14,8 +14,8 @@ from pi_rag.index.proposer import Proposer
 from pi_rag.ingest.cutting import Embedded
 from pi_rag.store import Connection, duplicates, identity, vectors
 from pi_rag.store.derived import Derived
-from pi_rag.store.search import Scored, cosine
 from pi_rag.store.store import Store
+from pi_rag.store.vectors import Scored, cosine
 
 LOOKUP_VECTORS = 8
 """Passages that are looked for in one read: a few milliseconds."""

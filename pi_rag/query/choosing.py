@@ -16,7 +16,7 @@ from pi_rag.query.fusing import Looked, one_ranking
 from pi_rag.query.question import Question
 from pi_rag.rank import diversity
 from pi_rag.rank.fusion import Fused
-from pi_rag.store import Connection, duplicates, search, vectors
+from pi_rag.store import Connection, citing, duplicates, vectors
 from pi_rag.store.chances import Chances
 
 
@@ -69,7 +69,7 @@ def _each_once(db: Connection, fused: Sequence[Fused]) -> list[Fused]:
 
 def _few_of_each(db: Connection, fused: Sequence[Fused], count_max: int) -> list[Fused]:
     """The same without what is beyond the best `count_max` of a document."""
-    documents = search.documents_of(db, [each.id for each in fused])
+    documents = citing.documents_of(db, [each.id for each in fused])
     seen: Counter[int] = Counter()
     kept = []
     for each in fused:

@@ -12,7 +12,7 @@ from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
 from pi_rag.store import Connection, identity, vectors
 from pi_rag.store.by_words import Worded
 from pi_rag.store.chances import Chances
-from pi_rag.store.search import cosine
+from pi_rag.store.vectors import cosine
 
 NO_CHANCE = Chance(0.0, 1.0)
 """Where there are no vectors, nothing is compared with it."""

@@ -14,7 +14,7 @@ from pi_rag.query.course import Course
 from pi_rag.query.question import Hit, Question
 from pi_rag.rank import recency
 from pi_rag.rank.joining import touching
-from pi_rag.store import Connection, documents, duplicates, search
+from pi_rag.store import Connection, citing, documents, duplicates
 from pi_rag.types import Original, Passage
 
 
@@ -31,7 +31,7 @@ def hits(
     A passage that is gone since it was ranked is left out instead of failing the whole answer.
     """
     with course.stage("read"):
-        passages = search.passages(db, [choice.fused.id for choice in choices])
+        passages = citing.passages(db, [choice.fused.id for choice in choices])
         by_id = {choice.fused.id: choice for choice in choices}
         repeats = duplicates.repeats(db, [passage.chunk_id for passage in passages])
         found = [_hit(passage, by_id[passage.chunk_id], *repeats[passage.chunk_id]) for passage in passages]
@@ -97,6 +97,6 @@ def _with_neighbours(db: Connection, hit: Hit, count: int) -> Hit:
     """The hit with what stands before and after it, `count` passages of each at most."""
     if not count:
         return hit
-    start, end = search.around(db, hit.chunk_ids[0], hit.chunk_ids[-1], count)
+    start, end = citing.around(db, hit.chunk_ids[0], hit.chunk_ids[-1], count)
     wide = documents.excerpt(db, hit.passage.document_id, start, end)
     return replace(hit, before=wide[: hit.start - start], after=wide[hit.end - start :])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from pi_rag.store import Connection
 from pi_rag.store.rows import Row, all_rows, one_row, value
-from pi_rag.store.search import Scored, cosine
+from pi_rag.store.vectors import Scored, cosine
 from pi_rag.types import Original, Repeated, SharedText
 
 NEIGHBOURS = 8

@@ -15,7 +15,7 @@ from pi_rag.store import Connection, identity, plan, scope, vectors
 from pi_rag.store.derived import Derived
 from pi_rag.store.plan import WIDER, Plan
 from pi_rag.store.rows import Row, all_rows
-from pi_rag.store.search import Scored, cosine
+from pi_rag.store.vectors import Scored, cosine
 from pi_rag.types import Scope
 
 
@@ -40,7 +40,7 @@ def nearest(db: Connection, derived: Derived, vector: bytes, k: int, within: Sco
     known, breadth = (None, 1) if index is None else (len(index), index.breadth)
     chosen = plan.choose(known, reason, breadth, k, derived.settings)
     if index is None or chosen.way == "all":
-        return _nearest(_all(db, vector, k, within), chosen)
+        return Nearest(exact(db, vector, k, within), {"way": chosen.way, "why": chosen.why})
     if not within.everything:
         return _scoped(db, index, vector, k, within, chosen)
     derived.asked(vector)
@@ -48,11 +48,10 @@ def nearest(db: Connection, derived: Derived, vector: bytes, k: int, within: Sco
     return _nearest(vectors.nearest_of(db, vector, k, proposals), chosen, proposals=len(proposals))
 
 
-def _all(db: Connection, vector: bytes, k: int, within: Scope) -> list[Row]:
-    if within.everything:
-        return vectors.nearest(db, vector, k)
-    sql, bindings = scope.chunk_ids(within)
-    return vectors.nearest(db, vector, k, sql, bindings)
+def exact(db: Connection, vector: bytes, k: int, within: Scope) -> Scored:
+    """The same by comparing all that is within the scope, which is applied before the `k` are chosen."""
+    among, bindings = ("", []) if within.everything else scope.chunk_ids(within)
+    return _scored(vectors.nearest(db, vector, k, among, bindings))
 
 
 def _scoped(db: Connection, index: Proposer, vector: bytes, k: int, within: Scope, chosen: Plan) -> Nearest:
@@ -86,5 +85,8 @@ def _ids(db: Connection, within: Scope) -> list[int]:
 
 
 def _nearest(rows: Sequence[Row], chosen: Plan, **more: Any) -> Nearest:
-    found = [(chunk_id, cosine(distance)) for chunk_id, distance in rows]
-    return Nearest(found, {"way": chosen.way, "why": chosen.why, **more})
+    return Nearest(_scored(rows), {"way": chosen.way, "why": chosen.why, **more})
+
+
+def _scored(rows: Sequence[Row]) -> Scored:
+    return [(chunk_id, cosine(distance)) for chunk_id, distance in rows]

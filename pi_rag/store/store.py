@@ -3,8 +3,7 @@
 Opening goes from the harmless to the harmful: libraries, folder, lock, whose file it is, and only then
 anything that writes. Whatever is wrong is a typed error, and nothing has been changed or deleted.
 
-It knows no tables; the functions it runs do (`documents.py`, `search.py`, `jobs.py`, `identity.py`,
-`checkup.py`).
+It knows no tables; the functions it runs do (`documents.py`, `nearest.py`, `citing.py`, `jobs.py`, ...).
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from pi_rag.store.rows import Row, all_rows
 
 FLOAT_BYTES = 4
 
+Scored = list[tuple[int, float]]
+"""(chunk_id, cosine), nearest first."""
+
 
 def check_size(vectors: bytes, count: int, dimensions: int) -> None:
     """Raise VectorInvalid unless `vectors` is exactly `count` rows of `dimensions` float32."""
@@ -66,3 +69,8 @@ def nearest_of(db: Connection, vector: bytes, k: int, chunk_ids: Sequence[int]) 
     """As `nearest`, among these passages."""
     wanted = json.dumps(sorted(chunk_ids))
     return nearest(db, vector, k, "SELECT value FROM json_each(?)", (wanted,))
+
+
+def cosine(distance: float) -> float:
+    """Cosine similarity of two unit vectors from the length of their difference."""
+    return 1.0 - distance * distance / 2.0

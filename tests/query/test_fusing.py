@@ -10,9 +10,10 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import QuerySettings, StoreSettings
 from pi_rag.query.course import Course
 from pi_rag.query.fusing import Looked, one_ranking
-from pi_rag.store import Connection, connection, identity, migrations, search
+from pi_rag.store import Connection, citing, connection, identity, migrations
 from pi_rag.store.by_words import worded
 from pi_rag.store.chances import Chances
+from pi_rag.store.nearest import exact
 from pi_rag.types import Scope
 from tests.store.making import FINGERPRINT, put, vector_of
 
@@ -32,12 +33,12 @@ def db() -> Iterator[Connection]:
 
 def looked(db: Connection, query: str, vector: bytes | None, depth: int = 10) -> Looked:
     words = worded(db, query, depth, Scope(), 1.5, 1.2)
-    near = search.by_vector(db, vector, depth, Scope()) if vector is not None else None
+    near = exact(db, vector, depth, Scope()) if vector is not None else None
     return Looked(vector, near, words)
 
 
 def sources(db: Connection, ids: list[int]) -> list[str]:
-    return [passage.source for passage in search.passages(db, ids)]
+    return [passage.source for passage in citing.passages(db, ids)]
 
 
 def test_a_code_that_one_passage_holds_puts_it_first(db: Connection) -> None:
@@ -53,7 +54,7 @@ def test_a_code_that_one_passage_holds_puts_it_first(db: Connection) -> None:
 def test_what_the_words_alone_have_found_has_its_exact_cosine(db: Connection) -> None:
     """It is compared with the query as if the vectors had found it."""
     vector = vector_of("else")
-    every = dict(search.by_vector(db, vector, 40, Scope()))
+    every = dict(exact(db, vector, 40, Scope()))
     found = one_ranking(
         db, looked(db, "boiler", vector, 3), Chances(), QuerySettings(), Course(SystemClock())
     )

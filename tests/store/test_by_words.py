@@ -15,11 +15,11 @@ from pi_rag.store import (
     Connection,
     by_words,
     checkup,
+    citing,
     connection,
     documents,
     identity,
     migrations,
-    search,
     words,
 )
 from pi_rag.store.rows import all_rows, value
@@ -30,7 +30,7 @@ MATCHES: list[Match] = ["any", "all", "phrase", "prefix"]
 
 
 def _sources(db: Connection, hits: list[tuple[int, float]]) -> list[str]:
-    return [passage.source for passage in search.passages(db, [hit for hit, _ in hits])]
+    return [passage.source for passage in citing.passages(db, [hit for hit, _ in hits])]
 
 
 def _words(

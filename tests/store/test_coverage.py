@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pi_rag.store import Connection, by_words, coverage, search
+from pi_rag.store import Connection, by_words, citing, coverage
 from pi_rag.types import Scope
 from tests.store.making import put
 
 
 def covered(db: Connection, query: str) -> dict[str, float]:
     found = by_words.worded(db, query, 10, Scope(), 1.5, 1.2)
-    passages = search.passages(db, list(found.covered))
+    passages = citing.passages(db, list(found.covered))
     return {passage.source: found.covered[passage.chunk_id] for passage in passages}
 
 

@@ -14,13 +14,14 @@ from pi_rag.store import (
     Connection,
     by_words,
     checkup,
+    citing,
     connection,
     documents,
     identity,
     migrations,
-    search,
     vectors,
 )
+from pi_rag.store.nearest import exact
 from pi_rag.store.rows import value
 from pi_rag.store.writer import transaction
 from pi_rag.types import Counts, Scope
@@ -163,7 +164,7 @@ def test_removing_takes_text_passages_words_and_vectors(db: Connection) -> None:
     document_id = put(db, "a", ["green tea", "black tea"], vectors=axis(0) + axis(1))
     assert documents.remove(db, document_id)
     assert not documents.remove(db, document_id)
-    assert search.by_vector(db, axis(0), 10, Scope()) == []
+    assert exact(db, axis(0), 10, Scope()) == []
     assert by_words.by_words(db, "tea", 10, Scope(), 1, 1) == []
     assert documents.counts(db) == Counts(0, 0, 0, 0, 0)
     assert checkup.check(db) == []
@@ -235,7 +236,7 @@ def test_the_number_of_a_removed_passage_never_comes_back(db: Connection) -> Non
     [(old, _)] = by_words.by_words(db, "tea", 1, Scope(), 1, 1)
     documents.remove_source(db, "a", None)
     put(db, "a", ["tea"])
-    assert search.passages(db, [old]) == []
+    assert citing.passages(db, [old]) == []
 
 
 _SOURCES = st.sampled_from(["a", "b", "c"])
@@ -267,13 +268,13 @@ def _step(db: Connection, model: _Model, step: tuple[str, str, str, list[str]]) 
 
 def _found_by_words(db: Connection, word: str) -> list[tuple[str, str]]:
     hits = by_words.by_words(db, word, 100, Scope(), 1, 1)
-    return sorted((p.collection, p.source) for p in search.passages(db, [hit for hit, _ in hits]))
+    return sorted((p.collection, p.source) for p in citing.passages(db, [hit for hit, _ in hits]))
 
 
 def _found_by_vector(db: Connection, word: str) -> list[tuple[str, str]]:
-    hits = search.by_vector(db, vector_of(word), 100, Scope())
+    hits = exact(db, vector_of(word), 100, Scope())
     near = [hit for hit, cosine in hits if cosine > 0.999]
-    return sorted((p.collection, p.source) for p in search.passages(db, near))
+    return sorted((p.collection, p.source) for p in citing.passages(db, near))
 
 
 @settings(max_examples=60, deadline=None)

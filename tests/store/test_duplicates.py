@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
-from pi_rag.store import Connection, checkup, connection, documents, duplicates, identity, migrations, search
+from pi_rag.store import Connection, checkup, connection, documents, duplicates, identity, migrations
+from pi_rag.store.nearest import exact
 from pi_rag.store.rows import Row, all_rows, value
 from pi_rag.types import Original, Repeated, Scope, SharedText
 from tests.store.making import FINGERPRINT, axis, cut, document, tilted, vector_of
@@ -33,7 +34,7 @@ def take_in(
     rows = [vector_of(text) for text in texts] if vectors is None else list(vectors)
     hashes = [text.encode() for text in texts]
     before = duplicates.passages_of(db, collection, source)
-    near_to = partial(search.by_vector, db, k=duplicates.NEIGHBOURS, scope=Scope())
+    near_to = partial(exact, db, k=duplicates.NEIGHBOURS, within=Scope())
     found = duplicates.candidates(db, before, list(zip(hashes, rows, strict=True)), near_to, MIN)
     new = document(source, texts, collection=collection)
     document_id, _ = documents.put(db, new, cut(texts), b"".join(rows), 1.0, hashes)
@@ -300,7 +301,7 @@ def test_equal_words_have_equal_hashes(one: str, other: str) -> None:
     assert duplicates.copy_hash(f" {one.replace(' ', '  ')}\n") == duplicates.copy_hash(one)
 
 
-def test_no_statement_reads_a_whole_table_but_the_search_by_vector(db: Connection) -> None:
+def test_no_statement_reads_a_whole_table_but_the_search_exact(db: Connection) -> None:
     """Linking a passage and letting one go cost the same in a small memory and in a large one."""
     take_in(db, "a", ["one", "two"])
     take_in(db, "b", ["one", "near two"], [axis(0), tilted(1, 0.97)])

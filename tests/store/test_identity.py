@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pi_rag.errors import ModelMismatch
-from pi_rag.store import Connection, documents, identity, search
+from pi_rag.store import Connection, documents, identity
+from pi_rag.store.nearest import exact
 from pi_rag.types import Scope
 from tests.store.making import FINGERPRINT, axis, put
 
@@ -22,7 +23,7 @@ def test_the_same_model_may_come_again_and_keeps_the_vectors(db: Connection) -> 
     """Every start claims; none of them forgets anything."""
     put(db, "a", ["tea"], vectors=axis(0))
     identity.claim_fingerprint(db, FINGERPRINT)
-    assert len(search.by_vector(db, axis(0), 1, Scope())) == 1
+    assert len(exact(db, axis(0), 1, Scope())) == 1
 
 
 def test_a_renamed_model_is_the_same_model(db: Connection) -> None:
@@ -55,14 +56,14 @@ def test_an_emptied_index_takes_another_model_of_another_width(db: Connection) -
     wider = replace(FINGERPRINT, model_sha256="1" * 64, dimensions=16)
     identity.claim_fingerprint(db, wider)
     put(db, "b", ["milk"], vectors=axis(1) + bytes(32))
-    assert [score for _, score in search.by_vector(db, axis(1) + bytes(32), 5, Scope())] == [1.0]
+    assert [score for _, score in exact(db, axis(1) + bytes(32), 5, Scope())] == [1.0]
 
 
 def test_without_a_claim_nothing_is_near(db: Connection) -> None:
     """No model, no meaning; it is no error."""
     db.execute("DELETE FROM meta")
     assert identity.fingerprint(db) is None
-    assert search.by_vector(db, axis(0), 1, Scope()) == []
+    assert exact(db, axis(0), 1, Scope()) == []
 
 
 def test_a_vector_is_expected_to_be_of_this_index(db: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,13 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import IndexSettings
 from pi_rag.errors import VectorInvalid
-from pi_rag.store import Connection, documents, identity, scope
+from pi_rag.store import Connection, citing, documents, identity, scope
 from pi_rag.store.keeper import Keeper
-from pi_rag.store.nearest import nearest
-from pi_rag.store.search import by_vector
+from pi_rag.store.nearest import exact, nearest
 from pi_rag.store.store import Store
 from pi_rag.types import Scope
 from tests.store.indexed import SETTINGS, filled, opened, put_many, rows_of, truly_nearest
-from tests.store.making import FINGERPRINT, axis
+from tests.store.making import FINGERPRINT, axis, put, tilted
 
 
 @pytest.fixture(params=["auto", "signs", "hnsw"])
@@ -122,7 +122,7 @@ async def test_before_the_index_is_made_all_are_compared(path: Path) -> None:
     """Nothing is missed meanwhile."""
     store = await filled(path)
     answer = await store.read(nearest, store.derived, axis(0), 5, Scope())
-    assert answer.found == await store.read(by_vector, axis(0), 5, Scope())
+    assert answer.found == await store.read(exact, axis(0), 5, Scope())
     assert answer.explain == {"way": "all", "why": "the index is being made"}
     await store.close()
 
@@ -163,3 +163,26 @@ async def test_with_the_index_off_all_are_compared(path: Path) -> None:
     assert answer.explain["way"] == "all"
     assert SETTINGS.kind == "auto"
     await store.close()
+
+
+def test_the_nearest_come_first_with_their_cosine(db: Connection) -> None:
+    """Similarities are true cosines: 1 for the same direction, 0 across, -1 for the opposite."""
+    put(db, "across", ["a"], vectors=axis(1))
+    put(db, "same", ["b"], vectors=axis(0))
+    put(db, "near", ["c"], vectors=tilted(2, 0.8))
+    put(db, "opposite", ["d"], vectors=struct.pack("<8f", -1, *[0.0] * 7))
+    hits = exact(db, axis(0), 10, Scope())
+    assert [each.source for each in citing.passages(db, [hit for hit, _ in hits])] == [
+        "same",
+        "near",
+        "across",
+        "opposite",
+    ]
+    assert [cosine for _, cosine in hits] == pytest.approx([1.0, 0.8, 0.0, -1.0], abs=1e-6)
+
+
+def test_a_k_of_a_thousand_and_more_works(db: Connection) -> None:
+    """A larger k than sqlite-vec takes gives what it can give."""
+    put(db, "a", ["tea"] * 1500, vectors=axis(0) * 1500)
+    assert len(exact(db, axis(0), 1000, Scope())) == 1000
+    assert len(exact(db, axis(0), 100_000, Scope())) == 1500

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pi_rag.store import Connection, documents, identity, jobs, query_vectors, search, upkeep, vectors
+from pi_rag.store import Connection, citing, documents, identity, jobs, query_vectors, upkeep, vectors
 from pi_rag.store.query_vectors import Changes, KeptQuery
 from pi_rag.store.rows import all_rows
 from pi_rag.types import NewItem
@@ -21,9 +21,9 @@ from tests.store.making import axis, put
 KEPT = KeptQuery(b"h", b"v", 2, 1.0)
 
 HOT: dict[str, Callable[[Connection], Any]] = {
-    "passages by id": lambda db: search.passages(db, [3, 1, 99]),
-    "documents of passages": lambda db: search.documents_of(db, [3, 1, 99]),
-    "around a passage": lambda db: search.around(db, 3, 4, 2),
+    "passages by id": lambda db: citing.passages(db, [3, 1, 99]),
+    "documents of passages": lambda db: citing.documents_of(db, [3, 1, 99]),
+    "around a passage": lambda db: citing.around(db, 3, 4, 2),
     "a piece of a document": lambda db: documents.excerpt(db, 3, 0, 5),
     "vectors by passage": lambda db: vectors.of(db, [3, 1, 99]),
     "vectors by hash": lambda db: documents.known_vectors(db, [b"0" * 16, b"no"]),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import ModelMismatch, RequestInvalid, VectorInvalid
-from pi_rag.store import Connection, checkup, connection, documents, identity, migrations, reindex, search
+from pi_rag.store import Connection, checkup, connection, documents, identity, migrations, reindex
+from pi_rag.store.nearest import exact
 from pi_rag.store.reindex import Made
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
@@ -59,10 +60,10 @@ def test_the_second_index_takes_the_place_of_the_first(db: Connection) -> None:
     put(db, "a", ["tea", "milk"])
     reindex.begin(db, NEXT, 5.0)
     while fill(db, 1):
-        assert search.by_vector(db, vector_of("milk"), 1, Scope())[0][1] == pytest.approx(1.0)
+        assert exact(db, vector_of("milk"), 1, Scope())[0][1] == pytest.approx(1.0)
     assert reindex.swap(db, 6.0)
 
-    assert search.by_vector(db, next_vector("milk"), 1, Scope())[0][1] == pytest.approx(1.0)
+    assert exact(db, next_vector("milk"), 1, Scope())[0][1] == pytest.approx(1.0)
     assert identity.fingerprint(db) == NEXT
     assert checkup.check(db) == []
     with pytest.raises(ModelMismatch):
@@ -184,7 +185,7 @@ def test_a_cancelled_one_leaves_nothing(db: Connection) -> None:
     assert not reindex.cancel(db)
     assert tables(db) == {"vectors"}
     assert reindex.current(db) is None
-    assert search.by_vector(db, vector_of("tea"), 1, Scope())[0][1] == pytest.approx(1.0)
+    assert exact(db, vector_of("tea"), 1, Scope())[0][1] == pytest.approx(1.0)
 
 
 def test_vectors_of_another_width_are_refused(db: Connection) -> None:

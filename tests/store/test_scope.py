@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import FilterInvalid
-from pi_rag.store import Connection, by_words, connection, identity, migrations, scope, search
+from pi_rag.store import Connection, by_words, citing, connection, identity, migrations, scope
+from pi_rag.store.nearest import exact
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Scope
 from tests.store.making import FINGERPRINT, axis, put, tilted
@@ -27,7 +28,7 @@ def _found(db: Connection, wanted: Scope) -> list[str]:
     assert scope.count(db, wanted) == len(ids)
     condition, bindings = scope.within(db, wanted, "chunks.id")
     assert {row[0] for row in all_rows(db, f"SELECT id FROM chunks WHERE {condition}", bindings)} == ids
-    return sorted(passage.source for passage in search.passages(db, sorted(ids)))
+    return sorted(passage.source for passage in citing.passages(db, sorted(ids)))
 
 
 @pytest.fixture(params=[0, scope.LISTED_MAX], ids=["large", "small"])
@@ -131,11 +132,11 @@ def test_a_collection_is_a_wall(db: Connection) -> None:
     put(db, "a", ["tea"], collection="one", vectors=axis(0))
     put(db, "b", ["tea"], collection="two", vectors=axis(0))
     for hits in (
-        search.by_vector(db, axis(0), 10, Scope("two")),
+        exact(db, axis(0), 10, Scope("two")),
         by_words.by_words(db, "tea", 10, Scope("two"), 1, 1),
     ):
-        assert [passage.source for passage in search.passages(db, [hit for hit, _ in hits])] == ["b"]
-    assert search.by_vector(db, axis(0), 10, Scope("nowhere")) == []
+        assert [passage.source for passage in citing.passages(db, [hit for hit, _ in hits])] == ["b"]
+    assert exact(db, axis(0), 10, Scope("nowhere")) == []
     assert by_words.by_words(db, "tea", 10, Scope("nowhere"), 1, 1) == []
 
 
@@ -144,7 +145,7 @@ def test_a_scope_is_applied_before_the_nearest_are_chosen(db: Connection) -> Non
     """k passages are found within it although none of them is among the k nearest of all."""
     put(db, "near", ["tea"] * 300, vectors=axis(0) * 300)
     put(db, "far", ["milk"] * 20, metadata={"far": True}, vectors=tilted(1, 0.1) * 20)
-    hits = search.by_vector(db, axis(0), 10, Scope(None, {"far": True}))
+    hits = exact(db, axis(0), 10, Scope(None, {"far": True}))
     assert len(hits) == 10
     assert {round(cosine, 4) for _, cosine in hits} == {0.1}
     words = by_words.by_words(db, "tea milk", 10, Scope(None, {"far": True}), 1, 1)
@@ -155,7 +156,7 @@ def test_both_ways_refuse_what_is_no_filter(db: Connection) -> None:
     """A filter that is silently ignored would answer from the wrong documents."""
     wrong = Scope(None, {"colour": [1]})
     with pytest.raises(FilterInvalid, match="colour"):
-        search.by_vector(db, axis(0), 1, wrong)
+        exact(db, axis(0), 1, wrong)
     with pytest.raises(FilterInvalid, match="colour"):
         by_words.by_words(db, "tea", 1, wrong, 1, 1)
 

@@ -32,7 +32,8 @@ from pi_rag.errors import (
     StoreReadOnly,
     StoreUnusable,
 )
-from pi_rag.store import Connection, by_words, checkup, connection, documents, folder, identity, jobs, search
+from pi_rag.store import Connection, by_words, checkup, citing, connection, documents, folder, identity, jobs
+from pi_rag.store.nearest import exact
 from pi_rag.store.rows import value
 from pi_rag.store.store import Store
 from pi_rag.types import Counts, NewItem, Scope
@@ -152,10 +153,10 @@ async def test_a_writer_and_many_readers_never_meet_a_lock(store: Store) -> None
                 await store.write(documents.remove_source, f"{number % 3}", None)
 
     def look(db: Connection) -> None:
-        near = search.by_vector(db, axis(0), 5, Scope())
+        near = exact(db, axis(0), 5, Scope())
         worded = by_words.by_words(db, "tea number", 5, Scope("default"), 1, 1)
         for hits in (near, worded):
-            assert len(search.passages(db, [hit for hit, _ in hits])) == len(hits)
+            assert len(citing.passages(db, [hit for hit, _ in hits])) == len(hits)
 
     async def read(writing: asyncio.Task[None]) -> None:
         while not writing.done():
@@ -326,7 +327,7 @@ async def _meets_damage(path: Path) -> bool:
         return True
     try:
         await store.read(by_words.by_words, "tea", 5, Scope(), 1, 1)
-        await store.read(search.by_vector, axis(0), 5, Scope())
+        await store.read(exact, axis(0), 5, Scope())
         return bool(await store.read(checkup.check))
     except PiRagError:
         return True

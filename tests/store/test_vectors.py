@@ -10,7 +10,8 @@ import apsw
 import pytest
 
 from pi_rag.errors import VectorInvalid
-from pi_rag.store import Connection, search, vectors
+from pi_rag.store import Connection, vectors
+from pi_rag.store.nearest import exact
 from pi_rag.store.rows import all_rows, value
 from pi_rag.types import Scope
 from tests.store.making import DIMENSIONS, axis, put
@@ -35,7 +36,7 @@ def test_the_nearest_are_those_that_arithmetic_finds(db: Connection, k: int) -> 
     put(db, "gone", [], vectors=b"")
     [asked] = _directions(1, seed=3)
     wanted = sorted((sum(a * b for a, b in zip(asked, row, strict=True)) for row in rows), reverse=True)
-    found = search.by_vector(db, _packed(asked), k, Scope())
+    found = exact(db, _packed(asked), k, Scope())
     assert [cosine for _, cosine in found] == pytest.approx(wanted[:k], abs=1e-5)
 
 

@@ -1,32 +1,14 @@
-"""Searching by meaning, and the passages that were found."""
+"""Passages with all that it takes to cite them. It does not know how they were found."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from pi_rag.store import Connection, identity, vectors
+from pi_rag.store import Connection
 from pi_rag.store.metadata import read_at
 from pi_rag.store.rows import all_rows
-from pi_rag.store.scope import chunk_ids
-from pi_rag.types import Passage, Scope
-
-Scored = list[tuple[int, float]]
-
-
-def by_vector(db: Connection, vector: bytes, k: int, scope: Scope) -> Scored:
-    """The `k` passages nearest in meaning to a unit vector (float32 little-endian), with cosine similarity.
-
-    All are compared, so the answer is exact, and a scope is applied before the k are chosen. Raises
-    VectorInvalid for a vector of another width, FilterInvalid.
-    """
-    among, bindings = ("", []) if scope.everything else chunk_ids(scope)
-    model = identity.fingerprint(db)
-    if model is None:
-        return []
-    vectors.check_size(vector, 1, model.dimensions)
-    rows = vectors.nearest(db, vector, k, among, bindings)
-    return [(chunk_id, cosine(distance)) for chunk_id, distance in rows]
+from pi_rag.types import Passage
 
 
 def passages(db: Connection, wanted: Sequence[int]) -> list[Passage]:
@@ -68,8 +50,3 @@ def around(db: Connection, first: int, last: int, count: int) -> tuple[int, int]
     """
     start, end = all_rows(db, sql, (last, count, count, first))[0]
     return int(start), int(end)
-
-
-def cosine(distance: float) -> float:
-    """Cosine similarity of two unit vectors from the length of their difference."""
-    return 1.0 - distance * distance / 2.0
