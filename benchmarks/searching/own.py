@@ -1,8 +1,9 @@
 """Our own store as a child process that speaks the peers' orders: `python -m benchmarks.searching.own`.
 
-Vectors go in as documents with short texts, through the function that ingest ends with, and come back through
-the one that a search calls for its vector stage, on a reader of the open store. So a build has rows, words
-and vectors in it, and an insert is a commit that has reached the disk.
+Vectors go in as documents with short texts, through the function that ingest ends with. They come back
+through the one that a search calls for its vector stage: in a transaction on a reader, as in the service, but
+in the thread that asks, as the others are asked. So a build has rows, words and vectors in it, and an insert
+is a commit that has reached the disk.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class OwnStore:
         from pi_rag.store.nearest import nearest
         from pi_rag.types import Scope
 
-        found = self._run(self._store.read(nearest, self._store.derived, query.tobytes(), k, Scope())).found
+        self._reader.execute("BEGIN")
+        found = nearest(self._reader, self._store.derived, query.tobytes(), k, Scope()).found
+        self._reader.execute("ROLLBACK")
         return [chunk_id - 1 for chunk_id, _ in found]
 
     def insert(self, first: int, vectors: Rows) -> None:
@@ -76,10 +79,12 @@ class OwnStore:
     def _open(self) -> None:
         from pi_rag.clock import SystemClock
         from pi_rag.config import StoreSettings
+        from pi_rag.store import connection
         from pi_rag.store.keeper import Keeper
 
         clock = SystemClock()
         self._store = self._opened(self._path, StoreSettings(), clock, self._settings)
+        self._reader = connection.open_reader(self._path, StoreSettings())
         self._keeper = Keeper(self._store, clock)
 
     async def _kept(self) -> None:
@@ -90,6 +95,7 @@ class OwnStore:
 
     async def _closed(self) -> None:
         await self._keeper.stop()
+        self._reader.close()
         await self._store.close()
 
     @functools.cached_property
