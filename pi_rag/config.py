@@ -654,7 +654,7 @@ class QuerySettings:
         choices=("calibrated", "reciprocal_rank"),
     )
     words_weight: float = setting(
-        1.4,
+        2.8,
         "ratio",
         "How much the words' evidence counts beside the vectors', where fusion is calibrated. More helps "
         "names, numbers and rare words, less helps questions in other words than the answer's.",

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 
 from pi_rag.rank.fusion import Fused, Ranked
 
+COVERING = 1.5
+"""The power of the covered part by which BM25 counts. By 1 a passage with half of the words tells too much,
+by 2 too little: docs/decisions/fusion.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chance:
@@ -60,7 +64,7 @@ def fused(evidence: Evidence, weighing: Weights) -> list[Fused]:
     A cosine counts as its surprise in nats, z * z / 2, where z is by how many deviations it is above chance:
     the exponent of a normal distribution's tail, as in Fisher's method of combining tests. BM25 is a log-odds
     already (Robertson and Zaragoza, "The probabilistic relevance framework", 2009); it counts by the part of
-    the query that the passage covers (Lucene's coordination factor).
+    the query that the passage covers (Lucene's coordination factor), to a power.
 
     With one list only, its order stays. Equal sums go by cosine, then by BM25, then by id.
     """
@@ -96,7 +100,7 @@ def _told(evidence: Evidence) -> dict[int, float]:
     """What the words of each passage tell. With no vectors to weigh them against, BM25 as it is."""
     if not evidence.vector:
         return dict(evidence.text)
-    return {item: score * evidence.covered.get(item, 1.0) for item, score in evidence.text}
+    return {item: score * evidence.covered.get(item, 1.0) ** COVERING for item, score in evidence.text}
 
 
 def _deviations(chance: Chance, cosine: float) -> float:

@@ -38,13 +38,14 @@ def teach(db: Connection) -> None:
 def shares(db: Connection, expression: str, counts: Sequence[tuple[str, int]]) -> str:
     """The argument of `covered` for an expression: the share of each of its phrases, as JSON.
 
-    `counts` has each word of the query with the number of its passages, whether it is in the expression or
-    not. A word that stands there twice counts once.
+    `counts` has each word of the query with the number of its passages. What the expression leaves out is no
+    part of the question; what no passage has is. A word that stands there twice counts once.
     """
     passages = value(db, "SELECT max(id) FROM chunks") or 0
-    idf = {word: _idf(passages, count) for word, count in counts}
+    phrases = _PHRASE.findall(expression)
+    idf = {word: _idf(passages, count) for word, count in counts if not count or word in phrases}
     whole = sum(idf.values()) or 1.0
-    return json.dumps([idf.pop(phrase, 0.0) / whole for phrase in _PHRASE.findall(expression)])
+    return json.dumps([idf.pop(phrase, 0.0) / whole for phrase in phrases])
 
 
 def _idf(passages: int, count: int) -> float:

@@ -96,26 +96,50 @@ def plain(term: str) -> str:
     return term.removeprefix("(").partition(" OR ")[0]
 
 
-def narrowed(counts: Sequence[tuple[str, int]], few: int, enough: int, many: int) -> str | None:
-    """A question that ranks few passages and finds nearly the same best ones; None to rank all with any word.
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """A question that ranks few passages and finds nearly the same best ones."""
+
+    expression: str
+    times: int
+    """How often each of its words stands in it; its BM25 is so many times the whole question's."""
+
+
+def narrowed(counts: Sequence[tuple[str, int]], few: int, enough: int, many: int) -> Narrowed | None:
+    """The narrower question; None to rank all with any word.
 
     FTS5 reads a list of passages fifty times as fast as it ranks them. So the rarest words, of up to `few`
     passages together, propose; where these are not `enough`, the next word does too, together with any other.
-    Of the words after them as many weigh as are in `many` passages together: further ones say little and
-    cost as much. Each word stands in the expression equally often, which leaves the order by BM25 as it was.
+    Of the words after them as many weigh as are in `many` passages together: further ones cost more than they
+    tell. Each word stands in the expression equally often, which leaves the order by BM25 as it was.
     `counts` has each word with the number of its passages.
     """
     by_rarity = sorted((pair for pair in counts if pair[1]), key=lambda pair: pair[1])
     if sum(count for _, count in by_rarity) <= few:
         return None
     rare, total = _within(by_rarity, few)
+    common = [word for word, _ in by_rarity[len(rare) :]]
     rest, _ = _within(by_rarity[len(rare) :], many)
     if total >= enough:
-        return f"({_any(rare)}) AND ({_any([*rare, *rest, *rest])})" if rest else _any(rare)
-    # Two of them at least, however many passages they are in: one alone would have all of its own ranked.
-    rest = [word for word, _ in by_rarity[len(rare) :][: max(2, len(rest))]]
-    both = f"{rest[0]} AND ({_any(rest[1:])})" if rest[1:] else rest[0]
-    return f"({_any([*rare, f'({both})'])}) AND ({_any([*rare, *rest])})" if rare else both
+        return _weighed(rare, rest)
+    if len(common) < 2:
+        return None  # one word alone would have all of its own ranked: nothing is narrower than that
+    return _together(rare, common[: max(2, len(rest))])
+
+
+def _weighed(rare: list[str], rest: list[str]) -> Narrowed:
+    """Any of the rare words; the rest makes better what has one."""
+    if not rest:
+        return Narrowed(_any(rare), 1)
+    return Narrowed(f"({_any(rare)}) AND ({_any([*rare, *rest, *rest])})", 2)
+
+
+def _together(rare: list[str], rest: list[str]) -> Narrowed:
+    """Any of the rare words, or the first of the rest with another of them."""
+    both = f"{rest[0]} AND ({_any(rest[1:])})"
+    if not rare:
+        return Narrowed(both, 1)
+    return Narrowed(f"({_any([*rare, f'({both})'])}) AND ({_any([*rare, *rest])})", 2)
 
 
 def _within(by_rarity: Sequence[tuple[str, int]], most: int) -> tuple[list[str], int]:

@@ -125,7 +125,7 @@ def test_what_cosines_are_by_chance_does_not_matter(moved: float) -> None:
     by_vector = [(1, 0.4), (2, 0.35), (3, 0.3)]
     evidence = Evidence(
         [(item, score + moved) for item, score in by_vector],
-        [(3, 6.0)],
+        [(3, 9.0)],
         Chance(0.1 + moved, 0.1),
         {3: 0.5},
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.store.words import LIFT, WORDS_MAX, asked, narrowed
+from pi_rag.store.words import LIFT, WORDS_MAX, Narrowed, asked, narrowed
 from pi_rag.types import Match
 
 
@@ -140,38 +140,44 @@ def test_a_question_of_rare_words_is_asked_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "expression"),
+    ("counts", "expression", "times"),
     [
-        ([90, 700, 800], "(a) AND (a OR b OR b)"),
-        ([90, 801, 801], "a"),
-        ([90, 390, 400, 410], "(a) AND (a OR b OR c OR b OR c)"),
-        ([5, 300, 500, 800], "(a OR (b AND (c))) AND (a OR b OR c)"),
-        ([5, 300, 800], "(a OR (b AND (c))) AND (a OR b OR c)"),
-        ([5, 300], "(a OR (b)) AND (a OR b)"),
-        ([300, 400, 500], "a AND (b)"),
-        ([300, 400, 100, 500], "(c) AND (c OR a OR b OR a OR b)"),
-        ([300, 800], "a AND (b)"),
-        ([801, 802, 803], "a AND (b)"),
-        ([801], "a"),
+        ([90, 700, 800], "(a) AND (a OR b OR b)", 2),
+        ([90, 801, 801], "a", 1),
+        ([90, 390, 400, 410], "(a) AND (a OR b OR c OR b OR c)", 2),
+        ([5, 300, 500, 800], "(a OR (b AND (c))) AND (a OR b OR c)", 2),
+        ([5, 300, 800], "(a OR (b AND (c))) AND (a OR b OR c)", 2),
+        ([300, 400, 500], "a AND (b)", 1),
+        ([300, 400, 100, 500], "(c) AND (c OR a OR b OR a OR b)", 2),
+        ([300, 800], "a AND (b)", 1),
+        ([801, 802, 803], "a AND (b)", 1),
     ],
 )
-def test_rare_words_propose_and_common_ones_only_weigh(counts: list[int], expression: str) -> None:
+def test_rare_words_propose_and_common_ones_only_weigh(
+    counts: list[int], expression: str, times: int
+) -> None:
     """Every word that is left stands there equally often, so that BM25 orders as before."""
     pairs = list(zip("abcd", counts, strict=False))
-    assert narrowed(pairs[::-1], FEW, ENOUGH, MANY) == expression
+    assert narrowed(pairs[::-1], FEW, ENOUGH, MANY) == Narrowed(expression, times)
+
+
+@pytest.mark.parametrize("counts", [[5, 300], [801], [5, 90, 801]])
+def test_a_single_common_word_has_all_of_its_passages_ranked(counts: list[int]) -> None:
+    """Where the rare ones are not enough; nothing narrower would find the same."""
+    assert narrowed(list(zip("abc", counts, strict=False)), FEW, 96, MANY) is None
 
 
 @given(st.lists(st.integers(0, MANY), min_size=1, max_size=8))
 def test_a_narrowed_question_holds_each_word_equally_often(counts: list[int]) -> None:
-    """And none that no passage has."""
+    """As often as it says, and none that no passage has."""
     words = [f"w{number}" for number in range(len(counts))]
     found = narrowed(list(zip(words, counts, strict=True)), FEW, ENOUGH, MANY)
     if found is None:
-        assert sum(counts) <= FEW
+        assert sum(sorted(counts)[:-1]) <= FEW
         return
-    times = {word: found.replace("(", " ").replace(")", " ").split().count(word) for word in words}
-    assert len({number for number in times.values() if number}) == 1
-    assert all(times[word] == 0 for word, count in zip(words, counts, strict=True) if not count)
+    bare = found.expression.replace("(", " ").replace(")", " ").split()
+    assert {bare.count(word) for word in words} <= {0, found.times}
+    assert all(word not in bare for word, count in zip(words, counts, strict=True) if not count)
 
 
 @given(st.text(st.characters(exclude_categories=())), st.sampled_from(["any", "all", "phrase", "prefix"]))
