@@ -1,14 +1,15 @@
 """The story of a search: what vectors and words have found is fused, thinned out, read as cited texts.
 
-The words look while the query is embedded, and beside the vectors where a core is free for it. In a crowd all
-of a search is one read on one thread. When the embedder cannot answer in time the words answer alone, and the
-answer says so.
+All of a search is one read on one thread, so that what is chosen and what is read are of one state. The words
+may be ahead of it on another: while a query is embedded, and where a core would be idle. When the embedder
+cannot answer in time the words answer alone, and the answer says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -64,7 +65,9 @@ class QueryDesk:
         self._adopted = asyncio.Event()
         self._chances = Chances()
         self._common = CommonWords()
-        self._turns = asyncio.Semaphore(settings.reads_wanted)
+        self._reads_max = settings.reads_wanted
+        self._turns = asyncio.Semaphore(self._reads_max)
+        self._under_way = 0
 
     def adopt(self, query_prefix: str, made_by: Fingerprint) -> None:
         """From now on vectors are of this model, and meet only an index that is of the same."""
@@ -87,23 +90,16 @@ class QueryDesk:
 
     async def _found(self, look: _Look) -> tuple[Hit, ...]:
         """The hits, from a vector of the model that the index is of."""
-        look.made_by = self._made_by
-        now_s = self._clock.wall_s()
+        look.made_by, look.vector = self._made_by, None
         try:
-            near, words = await self._looked(look)
-            return await self._read(look.answered, near, words, now_s)
+            return await self._answered(look)
         except ModelMismatch:
             # The index became another model's after the vector was made: its own model answers in a moment.
             if await self._is_followed(look.made_by):
                 return await self._found(look)
             look.course.degraded.append("model_mismatch")
             look.vector = None
-            return await self._read(look.answered, None, None, now_s)
-
-    async def _read(self, look: Callable[..., T], *args: Any) -> T:
-        """As `Store.read`, in turn: more at once than cores would only wait for each other."""
-        async with self._turns:
-            return await self._store.read(look, *args)
+            return await self._read(look.answered, self._clock.wall_s())
 
     async def _is_followed(self, made_by: Fingerprint | None) -> bool:
         """Wait until another model is adopted than this; False when none is within a query's time."""
@@ -112,22 +108,31 @@ class QueryDesk:
                 await asyncio.wait_for(self._adopted.wait(), self._query_s_max)
         return self._made_by is not made_by
 
-    async def _looked(self, look: _Look) -> tuple[Ranked | None, Worded | None]:
-        """Get the query's vector, where one is wanted; and what each way has found on the way to it."""
-        if look.question.mode == "text":
-            return None, None
+    async def _answered(self, look: _Look) -> tuple[Hit, ...]:
+        """Embed the query and read the answer, with the words ahead of it where a thread is free for them."""
         text = self._query_prefix + look.query
-        known = self.cache.holds(text)
-        if look.question.mode == "vector" or (known and self._turns.locked()):
+        self._under_way += 1
+        try:
+            if look.question.mode != "hybrid" or (self._is_crowd() and self.cache.holds(text)):
+                return await self._embedded(look, text)
+            found, _ = await asyncio.gather(self._embedded(look, text), self._read(look.words))
+            return found
+        finally:
+            self._under_way -= 1
+
+    def _is_crowd(self) -> bool:
+        """Whether two threads for each search would be more than there are."""
+        return 2 * self._under_way > self._reads_max
+
+    async def _embedded(self, look: _Look, text: str) -> tuple[Hit, ...]:
+        if look.question.mode != "text":
             await self._embed(look, text)
-            return None, None
-        if not known:
-            _, words = await asyncio.gather(self._embed(look, text), self._read(look.words))
-            return None, words
-        await self._embed(look, text)
-        if look.vector is None:
-            return None, None
-        return await asyncio.gather(self._read(look.nearest), self._read(look.words))
+        return await self._read(look.answered, self._clock.wall_s())
+
+    async def _read(self, look: Callable[..., T], *args: Any) -> T:
+        """As `Store.read`, in turn: more at once than cores would only wait for each other."""
+        async with self._turns:
+            return await self._store.read(look, *args)
 
     async def _embed(self, look: _Look, text: str) -> None:
         """Give it the query's vector, or the reason why there is none."""
@@ -165,29 +170,27 @@ class _Look:
         self._common = common
         self._depth = max(settings.candidates, question.k)
         self._is_all = False
+        self._worded: Worded | None = None
+        self._wording = threading.Lock()
         course.explain |= {"mode": question.mode, "cache": None}
 
-    def answered(
-        self, db: Connection, near: Ranked | None, words: Worded | None, now_s: float
-    ) -> tuple[Hit, ...]:
-        """Find what nobody has found yet, choose the best of all, and read them.
+    def answered(self, db: Connection, now_s: float) -> tuple[Hit, ...]:
+        """Find, choose the best of all, and read them. `now_s` is wall time.
 
         Raises ModelMismatch when the vector is of another model than the index is.
         """
-        if self.vector is not None:
-            identity.expect(db, self.made_by)
-            near = self.nearest(db) if near is None else near
-        if words is None and (near is None or self.question.mode == "hybrid"):
-            words = self.words(db)
-        choices = self._chosen(db, near, words)
+        choices = self._choices(db)
         while len(choices) < self.question.k and self._looks_deeper():
-            near = self.nearest(db) if near is not None else None
-            words = self.words(db) if words is not None else None
-            choices = self._chosen(db, near, words)
+            choices = self._choices(db)
         found = hits(db, choices, self.question, self._settings, self.course, now_s)
         if not found:
             self.course.explain["unknown_fields"] = unknown_fields(db, self.question.scope)
         return found
+
+    def _choices(self, db: Connection) -> list[Choice]:
+        near = self._nearest(db) if self.vector is not None else None
+        words = self.words(db) if near is None or self.question.mode == "hybrid" else None
+        return self._chosen(db, near, words)
 
     def _chosen(self, db: Connection, near: Ranked | None, words: Worded | None) -> list[Choice]:
         looked = Looked(self.vector, near, words)
@@ -201,26 +204,33 @@ class _Look:
         thinned = self.question.unique or self.question.per_document_max is not None
         if not thinned or self._is_all or self._depth >= DEPTH_MAX:
             return False
-        self._depth *= DEEPER
+        self._depth = min(self._depth * DEEPER, DEPTH_MAX)
+        self._worded = None
         return True
 
     def words(self, db: Connection) -> Worded:
-        """The passages that hold the query's words best."""
-        settings = self._settings
-        with self.course.stage("text"):
-            return worded(
-                db,
-                self.query,
-                self._depth,
-                self.question.scope,
-                settings.title_weight,
-                settings.heading_weight,
-                match=self.question.match,
-                ranked_max=settings.words_ranked_max,
-                common=self._common,
-            )
+        """The passages that hold the query's words best. Who asks while another looks gets what it finds."""
+        with self._wording:
+            if self._worded is None:
+                with self.course.stage("text"):
+                    self._worded = self._look_for_words(db)
+            return self._worded
 
-    def nearest(self, db: Connection) -> Ranked:
+    def _look_for_words(self, db: Connection) -> Worded:
+        settings = self._settings
+        return worded(
+            db,
+            self.query,
+            self._depth,
+            self.question.scope,
+            settings.title_weight,
+            settings.heading_weight,
+            match=self.question.match,
+            ranked_max=settings.words_ranked_max,
+            common=self._common,
+        )
+
+    def _nearest(self, db: Connection) -> Ranked:
         """The passages nearest to the query's vector. Raises ModelMismatch."""
         assert self.vector is not None
         identity.expect(db, self.made_by)

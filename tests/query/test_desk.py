@@ -23,8 +23,10 @@ from pi_rag.errors import (
     QueryTooLong,
 )
 from pi_rag.query import QueryDesk, Question
+from pi_rag.query import desk as desk_module
 from pi_rag.query_cache import QueryCache
 from pi_rag.store import Connection, documents, duplicates, identity
+from pi_rag.store.by_words import worded
 from pi_rag.store.store import Store
 from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Original, Scope, Text
 
@@ -340,6 +342,80 @@ async def test_a_passage_forgotten_meanwhile_is_left_out(
     assert {hit.passage.source for hit in answer.hits} == {"dogs.md", "money.md"}
 
 
+class Watched:
+    """Stands before `Store.read` and sees what is read, and how many at once."""
+
+    def __init__(self, store: Store) -> None:
+        self.names: list[str] = []
+        self.at_once = self.at_once_max = 0
+        self._read = store.read
+        store.read = self.read  # type: ignore[method-assign,assignment]
+
+    async def read(self, fn, *args):  # type: ignore[no-untyped-def]  # a stand-in for one method
+        self.names.append(fn.__name__)
+        self.at_once += 1
+        self.at_once_max = max(self.at_once_max, self.at_once)
+        try:
+            return await self._read(fn, *args)
+        finally:
+            self.at_once -= 1
+
+
+async def test_words_are_ahead_where_a_thread_is_free_for_them(desk: QueryDesk, store: Store) -> None:
+    """While a query is embedded, and beside a known one's vectors; what both find is the same."""
+    desk = with_reads(desk, store, 2)
+    watched = Watched(store)
+    new, known = [await desk.search(Question("cat")) for _ in range(2)]
+
+    assert sorted(watched.names) == ["answered", "answered", "words", "words"]
+    assert new.hits == known.hits
+
+
+@pytest.mark.parametrize("reads", [1, 3])
+async def test_in_a_crowd_a_search_is_one_read(desk: QueryDesk, store: Store, reads: int) -> None:
+    """And no more are under way than there may be; nobody's answer is another for it."""
+    desk = with_reads(desk, store, reads)
+    alone = await desk.search(Question("cat"))
+    watched = Watched(store)
+    answers = await asyncio.gather(*(desk.search(Question("cat")) for _ in range(20)))
+
+    assert watched.at_once_max == reads
+    assert watched.names.count("answered") == 20
+    assert watched.names.count("words") == reads // 2
+    assert all(answer.hits == alone.hits for answer in answers)
+
+
+def with_reads(desk: QueryDesk, store: Store, reads: int) -> QueryDesk:
+    """The same desk for so many reads at once."""
+    return QueryDesk(
+        store,
+        desk.cache,
+        query_prefix="find: ",
+        query_s_max=3.0,
+        settings=QuerySettings(reads_max=reads),
+        clock=SystemClock(),
+    )
+
+
+async def test_nobody_looks_deeper_than_the_bound(
+    desk: QueryDesk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many passages give way to others, a search ends."""
+    await put(store, "many.md", *["the cat sleeps"] * 100)
+    depths = []
+
+    def counted(db, query, depth, *args, **kwargs):  # type: ignore[no-untyped-def]  # one function's stand-in
+        depths.append(depth)
+        return worded(db, query, depth, *args, **kwargs)
+
+    monkeypatch.setattr(desk_module, "worded", counted)
+    monkeypatch.setattr(desk_module, "DEPTH_MAX", 60)
+    answer = await desk.search(Question("cat", mode="text", k=3, per_document_max=1))
+
+    assert depths == [QuerySettings().candidates, 60]
+    assert [hit.passage.source for hit in answer.hits] == ["many.md"]
+
+
 class Turning(ThreeMeanings):
     """Its index becomes another model's while it makes a vector."""
 
@@ -390,6 +466,24 @@ async def test_a_vector_meets_only_the_index_of_its_model(
     assert answer.degraded == ()
     assert answer.hits[0].passage.source == "pets.md"
     assert (embedder.asked[0], follower.asked) == ("old: cat", ["new: cat"])
+
+
+async def test_the_vector_of_before_is_not_taken_for_the_next_models(
+    turning: tuple[QueryDesk, Turning, QueryCache],
+) -> None:
+    """Where the model that follows cannot answer in time, words do: the widths may be equal by chance."""
+    desk, embedder, cache = turning
+    follower = ThreeMeanings()
+    follower.failure = DeadlineExceeded("cold")
+    searching = asyncio.create_task(desk.search(Question("cat")))
+    while embedder.turns:
+        await asyncio.sleep(0)
+    cache.follow(follower, b"next")
+    desk.adopt("new: ", NEXT)
+    answer = await searching
+
+    assert answer.degraded == ("embedder_timeout",)
+    assert set(answer.hits[0].fused.scores) == {"text"}
 
 
 async def test_where_no_model_follows_words_answer(turning: tuple[QueryDesk, Turning, QueryCache]) -> None:
