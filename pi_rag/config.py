@@ -496,9 +496,9 @@ class IndexSettings:
     proposals_extra: int = setting(
         50,
         "passages",
-        "How many passages more than are wanted the index proposes for the exact vectors to decide on; twice "
-        "as many with 2 bits, and four times beyond 200,000 passages. More find what the bits misplace, at "
-        "about 4 microseconds each.",
+        "How many passages more than are wanted the index proposes for the exact vectors to decide on. With "
+        "2 bits twice as many, beyond 200,000 passages four times; four times with hnsw, 32 times with "
+        "signs. More find what the bits misplace, at some microseconds each.",
         low=10,
         high=10_000,
     )
@@ -643,7 +643,12 @@ class QuerySettings:
     )
     k_max: int = setting(100, "hits", "Most hits one search may ask for.", low=1, high=1000)
     candidates: int = setting(
-        50, "passages", "How many passages each way proposes before they are fused.", low=10, high=1000
+        50,
+        "passages",
+        "How many passages each way proposes before they are fused. More find what both ways rank low, and "
+        "make every search slower.",
+        low=10,
+        high=1000,
     )
     fusion: str = setting(
         "calibrated",

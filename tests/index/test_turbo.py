@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pi_rag.index import turbo
 from pi_rag.index.proposer import Proposer, SnapshotUnusable
 from pi_rag.index.turbo import Turbo
 from tests.index.contract import DIMENSIONS, ProposerContract, filled, unit_rows
@@ -53,3 +54,13 @@ def test_codes_and_numbers_of_two_times_are_refused(tmp_path: Path) -> None:
     (tmp_path / "numbers").write_bytes(numbers)
     with pytest.raises(SnapshotUnusable, match="belong together"):
         Turbo(DIMENSIONS, 4).load(tmp_path)
+
+
+@pytest.mark.parametrize(("bits", "before", "beyond"), [(2, 2, 4), (3, 1, 1), (4, 1, 1)])
+def test_two_bits_take_more_proposals_in_a_crowd(
+    bits: int, before: int, beyond: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They misplace more, the more passages there are."""
+    monkeypatch.setattr(turbo, "CROWD", 10)
+    assert filled(Turbo(DIMENSIONS, bits), range(10), unit_rows(10, 1)).breadth == before
+    assert filled(Turbo(DIMENSIONS, bits), range(11), unit_rows(11, 1)).breadth == beyond
