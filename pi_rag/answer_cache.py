@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import lru_cache
 from heapq import nlargest
 from typing import Any, Literal
 
@@ -196,14 +197,24 @@ def key_of(question: Question, settings: QuerySettings) -> bytes:
 
 def ram_bytes(value: Any) -> int:
     """RAM of a value and all it holds. What it shares with others is counted each time: an upper bound."""
-    inner: list[Any] = []
-    if is_dataclass(value):
-        inner = [getattr(value, each.name) for each in fields(value)]
-    elif isinstance(value, Mapping):
-        inner = [*value.keys(), *value.values()]
-    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        inner = list(value)
-    return sys.getsizeof(value) + sum(map(ram_bytes, inner))
+    size = sys.getsizeof(value)
+    if isinstance(value, _SINGLE):
+        return size
+    if isinstance(value, Mapping):
+        return size + sum(map(ram_bytes, value)) + sum(map(ram_bytes, value.values()))
+    if isinstance(value, Sequence):
+        return size + sum(map(ram_bytes, value))
+    kind: Any = type(value)
+    return size + sum(ram_bytes(getattr(value, name)) for name in _field_names(kind))
+
+
+_SINGLE = (str, bytes, int, float, type(None))
+"""Nearly all values of an answer, told apart first: it is weighed on the loop that answers everybody."""
+
+
+@lru_cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else ()
 
 
 def _told(answer: Answer, origin: Origin) -> Answer:
