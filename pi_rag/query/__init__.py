@@ -1,8 +1,8 @@
 """The desk of searches: a question in, cited passages out.
 
 `desk` tells the story from a query to its answer. `question` is what may be asked and what comes back;
-`choosing` makes two lists of candidates the few that are shown; `reading` turns those into cited texts;
-`course` keeps the times. It knows both workshops, and neither HTTP nor processes.
+`fusing` makes one ranking of two lists, `choosing` takes the few that are shown, `reading` turns those into
+cited texts; `course` keeps the times. It knows both workshops, and neither HTTP nor processes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 from pi_rag.config import QuerySettings
@@ -68,12 +67,13 @@ def _evidence(db: Connection, looked: Looked, chances: Chances) -> Evidence | No
     if chance is None:
         return None
     covered = looked.words.covered if looked.words else {}
-    cosines = _cosines(db, looked.vector, dict(by_vector), by_text)
+    cosines = _cosines(db, looked.vector, by_vector, by_text)
     return Evidence(by_vector, by_text, chance, covered, cosines)
 
 
-def _cosines(db: Connection, vector: bytes, known: Container[int], by_text: Ranked) -> dict[int, float]:
+def _cosines(db: Connection, vector: bytes, by_vector: Ranked, by_text: Ranked) -> dict[int, float]:
     """Of what the words alone have found: exact, for a look at each vector."""
+    known = {item for item, _ in by_vector}
     others = [item for item, _ in by_text if item not in known]
     found = vectors.nearest_of(db, vector, len(others), others) if others else []
     return {chunk_id: cosine(distance) for chunk_id, distance in found}

@@ -22,7 +22,7 @@ def fingerprint(db: Connection) -> Fingerprint | None:
 
 @lru_cache(maxsize=8)
 def _read(text: str) -> Fingerprint:
-    """Read once for each model, not some times for each search."""
+    """Read once for each model, not several times for each search."""
     return Fingerprint(**json.loads(text))
 
 
