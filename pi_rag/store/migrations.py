@@ -212,6 +212,39 @@ def s11_spelled_words(db: Connection) -> None:
     by_words.create(db)
 
 
+def s12_queue(db: Connection) -> None:
+    """What a queue needs beyond order: priorities, pauses, back-off, keys, and what was given up.
+
+    What was given up lies apart with all it takes to try it again, so that the queue itself stays short.
+    """
+    db.execute("""
+        ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN key TEXT;
+        ALTER TABLE jobs ADD COLUMN request_hash BLOB;
+        ALTER TABLE jobs ADD COLUMN items_failed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN items_cancelled INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE job_items ADD COLUMN not_before REAL NOT NULL DEFAULT 0;
+        CREATE INDEX jobs_open ON jobs (priority DESC, id) WHERE finished_at IS NULL;
+        CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key IS NOT NULL;
+        CREATE TABLE dead_letters (
+            id INTEGER PRIMARY KEY,
+            job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            source TEXT NOT NULL,
+            title TEXT NOT NULL,
+            metadata TEXT NOT NULL CHECK (json_valid(metadata)),
+            payload BLOB NOT NULL,
+            attempts INTEGER NOT NULL,
+            code TEXT NOT NULL,
+            message TEXT NOT NULL,
+            hint TEXT NOT NULL,
+            died_at REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX dead_letters_by_job ON dead_letters (job_id);
+    """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -224,6 +257,7 @@ STEPS: tuple[Step, ...] = (
     s09_index_journal,
     s10_duplicates,
     s11_spelled_words,
+    s12_queue,
 )
 
 
