@@ -65,17 +65,29 @@ class Client:
         body |= _present(since=since, until=until, **further)
         return self._ask("POST", "/v1/search", body=body)
 
-    def add_paths(self, paths: Sequence[str], *, collection: str = "default", wait: bool = False) -> Answer:
+    def add_paths(
+        self,
+        paths: Sequence[str],
+        *,
+        collection: str = "default",
+        metadata: Mapping[str, Any] | None = None,
+        wait: bool = False,
+    ) -> Answer:
         """{"job"}: queue files and folders that the service reads itself. The paths are absolute."""
-        body = {"paths": list(paths), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/documents", body=body)
+        body: Answer = {"paths": list(paths), "collection": collection, "wait": wait}
+        return self._ask("POST", "/v1/documents", body=body | _present(metadata=metadata))
 
     def add_documents(
-        self, documents: Sequence[Mapping[str, Any]], *, collection: str = "default", wait: bool = False
+        self,
+        documents: Sequence[Mapping[str, Any]],
+        *,
+        collection: str = "default",
+        metadata: Mapping[str, Any] | None = None,
+        wait: bool = False,
     ) -> Answer:
         """{"job"}: queue documents, each {"source", "title"?, "text" or "content_base64", "metadata"?}."""
-        body = {"documents": list(documents), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/documents", body=body)
+        body: Answer = {"documents": list(documents), "collection": collection, "wait": wait}
+        return self._ask("POST", "/v1/documents", body=body | _present(metadata=metadata))
 
     def documents(
         self, *, collection: str | None = None, limit: int | None = None, after: int | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.follow import follow
+from pi_rag.cli.parsing import json_or_text
 from pi_rag.cli.printing import counted, span
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
@@ -37,7 +38,8 @@ EXAMPLES = """\
   pi-rag add letter.pdf notes.md --collection letters
   pi-rag add report.pdf --title "Boiler report 2024"
   pi-rag add ~/Archive --no-wait
-  date | pi-rag add - --source now.txt
+  pi-rag add ~/Invoices --metadata year=2024 --metadata 'tags=["house", "paid"]'
+  date | pi-rag add - --source now.txt --metadata room=kitchen
 """
 
 STANDARD_INPUT = "-"
@@ -52,6 +54,15 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--collection", metavar="C", default="default", help="put it in this collection")
     parser.add_argument("--title", metavar="T", help="a title for one file or for standard input")
     parser.add_argument("--source", metavar="S", help="what to call standard input, for example notes.md")
+    parser.add_argument(
+        "--metadata",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=_pair,
+        help="what searches can be kept to, for all that is added; several times. A value that reads as JSON "
+        "is one",
+    )
     parser.add_argument("--no-wait", action="store_true", help="come back as soon as it is queued")
 
 
@@ -70,6 +81,14 @@ def run(args: Namespace) -> int:
     return adding.result.exit_code
 
 
+def _pair(text: str) -> tuple[str, Any]:
+    """'year=2024' as ('year', 2024)."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise ArgumentTypeError(f"{text!r} is no metadata; write KEY=VALUE")
+    return key.strip(), json_or_text(value)
+
+
 def _check(args: Namespace) -> None:
     """Flags that contradict one another. Raises RequestInvalid."""
     standard = STANDARD_INPUT in args.paths
@@ -83,6 +102,10 @@ def _check(args: Namespace) -> None:
         raise RequestInvalid("A path is empty.", hint='Check the variable: pi-rag add "$FOLDER"')
     if args.paths.count(STANDARD_INPUT) > 1:
         raise RequestInvalid("Standard input can be read only once.")
+    if len(dict(args.metadata)) < len(args.metadata):
+        raise RequestInvalid(
+            "--metadata names a key twice.", hint="Several values are a list: --metadata 'tags=[1, 2]'"
+        )
     if args.title is not None and (len(args.paths) > 1 or Path(args.paths[0]).is_dir()):
         raise RequestInvalid(
             "--title is for one file or for standard input.",
@@ -146,13 +169,17 @@ class _Adding:
         self.result = Result()
         self._args = args
         self._client = client
+        self._of_all: dict[str, Any] = {
+            "collection": args.collection,
+            "metadata": dict(args.metadata) or None,
+        }
         self._upload = Upload(settings)
 
     def everything(self) -> None:
         """Hand over the paths; then send what has to be read here."""
         theirs, ours = self._sorted()
         if theirs:
-            self._job(self._client.add_paths(theirs, collection=self._args.collection))
+            self._job(self._client.add_paths(theirs, **self._of_all))
         self._send(self._upload.files(ours, title=self._args.title))
         if STANDARD_INPUT in self._args.paths:
             data = self._upload.standard_input(self._args.source, title=self._args.title)
@@ -171,7 +198,7 @@ class _Adding:
 
     def _send(self, batches: Iterable[list[dict[str, Any]]]) -> None:
         for batch in batches:
-            self._job(self._client.add_documents(batch, collection=self._args.collection))
+            self._job(self._client.add_documents(batch, **self._of_all))
         self.result.refuse_here(self._upload.refusals_taken())
 
     def _job(self, answer: dict[str, Any]) -> None:

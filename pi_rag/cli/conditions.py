@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -10,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
+from pi_rag.cli.parsing import json_or_text
 from pi_rag.errors import RequestInvalid
 from pi_rag.types import Kind
 
@@ -63,19 +63,7 @@ def condition(text: str) -> Condition:
         raise ArgumentTypeError(f"{text!r} is no condition; write FIELD=VALUE, or with quotes 'FIELD>=VALUE'")
     field, sign, value = match.groups()
     # What a text begins with is a text, even when it is a number.
-    return field.strip(), _TESTS[sign], value if sign == "^=" else _value(value)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _no_constant(name: str) -> Any:
-    """Python reads NaN and Infinity as numbers; JSON does not have them."""
-    raise ValueError(name)
+    return field.strip(), _TESTS[sign], value if sign == "^=" else json_or_text(value)
 
 
 def _merged(given: Iterable[Condition]) -> dict[str, Any]:

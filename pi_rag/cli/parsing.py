@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -50,6 +51,19 @@ def _meant(message: str) -> str:
         typed.rpartition(": ")[2].strip(" '"), choices.strip(")").replace("'", "").split(", ")
     )
     return f"Did you mean {near[0]!r}? " if near else ""
+
+
+def json_or_text(text: str) -> Any:
+    """What was typed, as JSON where it reads as JSON: 2024 is a number, "2024" and Miller are texts."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _no_constant(name: str) -> Any:
+    """Python reads NaN and Infinity as numbers; JSON does not have them."""
+    raise ValueError(name)
 
 
 class CommandParser(Parser):

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.config import Settings
-from pi_rag.errors import DocumentTooLarge, PiRagError
+from pi_rag.errors import DocumentEmpty, DocumentTooLarge, PiRagError
 
 DOCUMENTS_MAX = 500
 """Documents in one request, so that a folder of tiny files does not become one huge job."""
 
-FRAME_BYTES = 64 * 1024
-"""What a request holds beside the contents: the longest source and title, in JSON, are a few KiB."""
+FRAME_BYTES = 128 * 1024
+"""What a request holds beside the contents: the longest source and title are a few KiB in JSON, and the
+metadata of all are at most 64."""
 
 Document = dict[str, Any]
 
@@ -57,13 +58,17 @@ class Upload:
             yield batch
 
     def standard_input(self, source: str, *, title: str | None = None) -> Document:
-        """Standard input as a document. Raises DocumentTooLarge."""
+        """Standard input as a document. Raises DocumentEmpty, DocumentTooLarge."""
         if sys.stdin.isatty():
             print("Type the text; end it with Ctrl-D on a line of its own.", file=sys.stderr)
         bytes_max = self._document_mib_max << 20
         data = sys.stdin.buffer.read(bytes_max + 1)
         if len(data) > bytes_max:
             raise DocumentTooLarge(f"Standard input is larger than {self._document_mib_max} MiB.")
+        if not data:
+            raise DocumentEmpty(
+                "Standard input is empty.", hint="Does the command before the pipe print something?"
+            )
         return self._document(source, data, title)
 
     def _found(self, paths: Iterable[str]) -> Iterator[str]:

@@ -135,7 +135,7 @@ class Story:
 
     async def _unfold(self, item: Item) -> None:
         """A folder becomes its files, each a place in the queue of its own."""
-        found, refusals = await asyncio.to_thread(_listed, item.source, self._settings.walk_files_max)
+        found, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max)
         await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s())
 
     async def _bytes_of(self, item: Item) -> bytes:
@@ -184,12 +184,13 @@ def _is_folder(source: str) -> bool:
         return False
 
 
-def _listed(source: str, files_max: int) -> tuple[list[NewItem], list[Refusal]]:
+def _listed(folder: Item, files_max: int) -> tuple[list[NewItem], list[Refusal]]:
+    """The files below a folder, each with the folder's metadata; and what is not taken."""
     found: list[NewItem] = []
     refusals: list[Refusal] = []
-    for each in walk(Path(source), files_max):
+    for each in walk(Path(folder.source), files_max):
         if isinstance(each, Found):
-            found.append(NewItem(kind="path", source=str(each.path)))
+            found.append(NewItem(kind="path", source=str(each.path), metadata=folder.metadata))
         else:
             refusals.append(each)
     return found, refusals

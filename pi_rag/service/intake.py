@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pi_rag.errors import RequestInvalid
 from pi_rag.query import Question
 from pi_rag.service.schemas import DocumentGiven, DocumentsRequest, SearchRequest
 from pi_rag.types import NewItem, Scope
+
+METADATA_OF_ALL_KIB_MAX = 64
+"""They are kept with each file below a folder. What describes 100,000 files alike is short."""
 
 
 def question(request: SearchRequest) -> Question:
@@ -37,7 +42,13 @@ def items(request: DocumentsRequest) -> Sequence[NewItem]:
     """The items of a job, in the order given. Raises RequestInvalid."""
     if bool(request.documents) == bool(request.paths):
         raise RequestInvalid("Send either `documents` or `paths`, and at least one of them.")
-    return [_from_path(path) for path in request.paths] + [_from_document(each) for each in request.documents]
+    if len(json.dumps(request.metadata)) > METADATA_OF_ALL_KIB_MAX * 1024:
+        raise RequestInvalid(
+            f"The metadata of all are larger than {METADATA_OF_ALL_KIB_MAX} KiB.", param="metadata"
+        )
+    taken = [_from_path(path) for path in request.paths]
+    taken += [_from_document(each) for each in request.documents]
+    return [replace(each, metadata={**request.metadata, **each.metadata}) for each in taken]
 
 
 def _from_path(path: str) -> NewItem:

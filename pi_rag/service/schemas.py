@@ -177,6 +177,10 @@ class DocumentsRequest(Request):
     collection: Text = Field(
         default="default", min_length=1, max_length=200, description="The named set; made on first use."
     )
+    metadata: Metadata = Field(
+        default_factory=dict,
+        description="Of all of them, the files below a folder included. A document's own goes before it.",
+    )
     wait: bool = Field(default=True, description="Answer when the job is done, not when it is queued.")
 
 

@@ -214,6 +214,49 @@ def test_standard_input_is_sent_under_its_name(
     ]
 
 
+def test_metadata_are_of_all_that_is_added(
+    posts: StandIn, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of paths that the service reads, of files read here, of standard input; JSON where it is JSON."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"now")))
+    given = ("year=2024", "room= kitchen", 'tags=["a", 1]', "sum=1=1", "nan=NaN", "none=", "yes=true")
+    flags = [part for each in given for part in ("--metadata", each)]
+    assert run("add", "/x", "-", "--source", "now.txt", *flags).code == 0
+    (tmp_path / "a.md").write_text("a")
+    assert run("add", str(tmp_path / "a.md"), "--title", "T", *flags).code == 0
+    wanted = {
+        "year": 2024,
+        "room": " kitchen",
+        "tags": ["a", 1],
+        "sum": "1=1",
+        "nan": "NaN",
+        "none": "",
+        "yes": True,
+    }
+    assert [body["metadata"] for body in posts.bodies("/v1/documents")] == [wanted] * 3
+
+
+@pytest.mark.parametrize("flags", [("year",), ("=2024",), (" =1",), ("a=1", "a=2")])
+def test_metadata_that_are_none_are_told_before_anything_is_sent(
+    service: StandIn, run: Run, flags: tuple[str, ...]
+) -> None:
+    """A key without a value, a value without a key, a key that is there twice."""
+    ran = run("add", "/x", *(part for each in flags for part in ("--metadata", each)))
+    assert ran.code == 2
+    assert service.asked == []
+
+
+def test_an_empty_standard_input_is_refused_here(
+    run: Run, service: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most often the command before the pipe failed; that is told even to who does not wait."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    ran = run("add", "-", "--source", "nothing.txt", "--no-wait")
+    assert ran.code == 2
+    assert "Standard input is empty." in ran.err
+    assert service.asked == []
+
+
 def test_standard_input_is_bounded(run: Run, service: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless pipe does not fill the RAM."""
     monkeypatch.setenv("PI_RAG_INGEST_DOCUMENT_MIB_MAX", "1")

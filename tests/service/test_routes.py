@@ -85,6 +85,41 @@ async def test_paths_are_read_by_the_service(guest: httpx.AsyncClient, tmp_path:
     assert all(each["hint"] for each in job["refusals"])
 
 
+async def test_metadata_may_be_given_for_all(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """The files below a folder get them, and what a document says of itself goes before them."""
+    (tmp_path / "notes" / "deep").mkdir(parents=True)
+    (tmp_path / "notes" / "deep" / "one.txt").write_text("The ladder is in the cellar.")
+    of_all = {"year": 2024, "tags": ["house"]}
+    await added(guest, {"paths": [str(tmp_path / "notes")], "metadata": of_all})
+    own = {"source": "a", "text": "the roof", "metadata": {"year": 2025}}
+    await added(guest, {"documents": [own], "metadata": of_all})
+
+    listed = (await guest.get("/v1/documents")).json()["documents"]
+
+    assert [each["metadata"] for each in listed] == [of_all, of_all | {"year": 2025}]
+
+
+async def test_metadata_for_all_are_short(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """They are kept with every file of a folder, so a page of them would fill the disk."""
+    answer = await guest.post(
+        "/v1/documents", json={"paths": [str(tmp_path)], "metadata": {"a": "x" * 65536}}
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
+    assert answer.json()["error"]["param"] == "metadata"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"\x00\x01\x02\x03" * 100, "document_binary"), (b" \n\t", "document_empty")]
+)
+async def test_bytes_that_are_no_text_are_refused_with_the_reason(
+    guest: httpx.AsyncClient, content: bytes, code: str
+) -> None:
+    """What came through a pipe is judged as a file is."""
+    document = {"source": "now.txt", "content_base64": base64.b64encode(content).decode()}
+    job = await added(guest, {"documents": [document]})
+    assert [each["code"] for each in job["refusals"]] == [code]
+
+
 async def test_the_same_again_is_left_alone_and_a_change_is_taken(guest: httpx.AsyncClient) -> None:
     """Unchanged documents cost nothing; a changed text or title replaces the old one and keeps its id."""
     first = {"source": "a", "text": "the old roof"}
