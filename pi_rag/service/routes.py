@@ -31,6 +31,7 @@ from pi_rag.service.schemas import (
     SearchRequest,
     StatusAnswer,
 )
+from pi_rag.service.strict_route import StrictRoute
 from pi_rag.service.waiting import waited
 from pi_rag.store import documents, duplicates, jobs
 
@@ -51,11 +52,14 @@ Pair = Annotated[str, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="`
 
 def router(house: House) -> APIRouter:
     """All routes over one house."""
-    api = APIRouter(responses=ERRORS)
+    api = APIRouter(responses=ERRORS, route_class=StrictRoute)
     _search_routes(api, house)
     _document_routes(api, house)
     _job_routes(api, house)
-    embeddings.mount(api, house)
+    # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
+    lenient = APIRouter(responses=ERRORS)
+    embeddings.mount(lenient, house)
+    api.include_router(lenient)
     _reindex_routes(api, house)
     _health_routes(api, house)
     return api

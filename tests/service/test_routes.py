@@ -348,6 +348,37 @@ async def test_a_request_at_fault_is_told_what_is_wrong(
     assert (await guest.get("/v1/status")).json()["counts"]["documents"] == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "param", "hint"),
+    [
+        ("DELETE", "/v1/documents?source=a&colection=b", "colection", "'collection'"),
+        ("DELETE", "/v1/documents/1?collection=b", "collection", "none"),
+        ("GET", "/v1/jobs?limt=1", "limt", "'limit'"),
+        ("GET", "/v1/documents?x=1", "x", "after, collection, limit"),
+        ("GET", "/v1/status?chek=true", "chek", "'check'"),
+        ("POST", "/v1/search?k=3", "k", "none"),
+        ("GET", "/healthz?a=", "a", "none"),
+    ],
+)
+async def test_an_unknown_parameter_is_refused_and_nothing_done(
+    guest: httpx.AsyncClient, method: str, address: str, param: str, hint: str
+) -> None:
+    """A misspelt `collection` must not make a removal wider; the name that may be meant is said."""
+    await added(guest, {"documents": [{"source": "a", "text": "the lamp"}]})
+
+    answer = await guest.request(method, address)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "request_invalid", param)
+    assert hint in error["hint"]
+    assert len((await guest.get("/v1/documents")).json()["documents"]) == 1
+
+
+async def test_clients_of_another_interface_are_not_refused_for_a_parameter(guest: httpx.AsyncClient) -> None:
+    """They send what that one takes, such as its version."""
+    assert (await guest.get("/v1/models?api-version=2024-06-01")).status_code == 200
+
+
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000, b'{"query": NaN}', b""])
 async def test_a_body_that_is_no_json_is_refused(guest: httpx.AsyncClient, content: bytes) -> None:
     """Cut, binary or endlessly nested: an answer, not a fault of ours."""
