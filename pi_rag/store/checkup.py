@@ -5,6 +5,7 @@ It only reads and only reports. Nothing here mends or removes anything.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import apsw
@@ -78,7 +79,14 @@ def check_quickly(db: Connection, out_of_time: Callable[[], bool]) -> None:
 
 
 def _structure(db: Connection) -> Iterator[str]:
-    """Pages and tables by SQLite's own check, which asks FTS5 about its index too."""
+    """Pages and tables by SQLite's own check, which asks FTS5 about its index too.
+
+    FTS5 checks by what it remembers of the index from this connection's last read, and calls what another
+    connection has merged since damage; so the index is read first.
+    """
+    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'chunks_fts'"):
+        with contextlib.suppress(apsw.CorruptError):  # the check will say so
+            value(db, "SELECT rowid FROM chunks_fts WHERE chunks_fts MATCH 'a' LIMIT 1")
     return (row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok")
 
 

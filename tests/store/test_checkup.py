@@ -8,8 +8,9 @@ import apsw
 import pytest
 
 from pi_rag.errors import StoreDamaged
-from pi_rag.store import Connection, checkup
+from pi_rag.store import Connection, checkup, documents
 from pi_rag.store.rows import value
+from pi_rag.store.store import Store
 from tests.store.making import put
 
 
@@ -24,6 +25,22 @@ def test_a_whole_database_has_no_problem(db: Connection) -> None:
     assert checkup.check(db) == []
     put(db, "a", ["tea", "milk"])
     assert checkup.check(db) == []
+
+
+async def test_a_word_index_merged_since_a_readers_last_look_is_whole(store: Store) -> None:
+    """The reader remembers how the index lay then, and must not call what the writer made of it damage."""
+    for number in range(60):
+        await store.write(put, f"{number}", [f"tea {number} " * 20])
+    assert await store.read(checkup.check) == []
+    for number in range(0, 60, 2):
+        await store.write(documents.remove_source, f"{number}", None)
+    await store.write(_merge_words)
+    assert await store.read(checkup.check) == []
+    assert await store.read(checkup.check) == []
+
+
+def _merge_words(db: Connection) -> None:
+    db.execute("INSERT INTO chunks_fts (chunks_fts) VALUES ('optimize')")
 
 
 @pytest.mark.parametrize(
