@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,6 +25,9 @@ from pi_rag.clock import Clock, SystemClock
 
 Answer = dict[str, Any]
 """A JSON object as the service gave it; its fields are described in docs/api.md."""
+
+EXPORT_MARK = b'{"pi_rag_export":'
+"""How a line of an export begins that is no document."""
 
 
 class Client:
@@ -101,6 +106,28 @@ class Client:
         """One document with its text. Raises DocumentNotFound."""
         return self._ask("GET", f"/v1/documents/{quote(str(document_id), safe='')}")
 
+    def export(self, *, collection: str | None = None, vectors: bool = False) -> Iterator[bytes]:
+        """Lines of JSON, each with its end: what made the vectors, if they are asked for, then each document.
+
+        Raises ServiceDown when it breaks off, ModelMismatch when the model is changed meanwhile.
+        """
+        given = _present(collection=collection, vectors="true" if vectors else None)
+        head, after = b"", 0
+        while after is not None:
+            mark: Answer = {}
+            for line in self._lines("/v1/export", {**given, "after": after}):
+                if not line.startswith(EXPORT_MARK):
+                    yield line
+                    continue
+                mark = json.loads(line)
+                if "made_by" in mark and line != head:
+                    _check_same_model(head)
+                    head = line
+                    yield line
+            if "next" not in mark:
+                raise errors.ServiceDown("The export broke off.", hint="Run it again; see: pi-rag status")
+            after = mark["next"]
+
     def remove(self, document_id: int) -> Answer:
         """{"removed"}: forget one document. Raises DocumentNotFound."""
         return self._ask("DELETE", f"/v1/documents/{quote(str(document_id), safe='')}")
@@ -155,21 +182,42 @@ class Client:
 
     def _exchange(self, method: str, target: str, payload: bytes | None) -> tuple[int, bytes]:
         """One request and the whole of its answer. Raises only errors of ours."""
+        with self._faults(), self._connected() as sock:
+            return http1.exchange(
+                sock,
+                method,
+                target,
+                payload,
+                answer_s_max=self._answer_s_max,
+                answer_bytes_max=self._answer_bytes_max,
+                clock=self._clock,
+            )
+
+    def _lines(self, path: str, params: Mapping[str, Any]) -> Iterator[bytes]:
+        """The lines of an answer as they come. Raises only errors of ours."""
+        with self._faults(), self._connected() as sock:
+            status, lines = http1.lines(
+                sock,
+                f"{path}?{urlencode(params, errors='replace')}",
+                silence_s_max=self._answer_s_max,
+                line_bytes_max=self._answer_bytes_max,
+                clock=self._clock,
+            )
+            if status != 200:
+                _opened(status, b"".join(lines))
+            yield from lines
+
+    def _connected(self) -> socket.socket:
         try:
-            sock = http1.connect(self._socket_path, self._answer_s_max)
+            return http1.connect(self._socket_path, self._answer_s_max)
         except OSError as error:
             raise _unreachable(self._socket_path, error) from error
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Inside it, faults of sockets and of HTTP become errors of ours."""
         try:
-            with sock:
-                return http1.exchange(
-                    sock,
-                    method,
-                    target,
-                    payload,
-                    answer_s_max=self._answer_s_max,
-                    answer_bytes_max=self._answer_bytes_max,
-                    clock=self._clock,
-                )
+            yield
         except (OSError, http1.NotHttp, http1.AnswerTooLarge) as error:
             raise self._named(error) from error
 
@@ -190,6 +238,14 @@ class Client:
         return errors.InternalError(
             f"What answers on {self._socket_path} does not speak HTTP as the service does: {error}.",
             hint="Choose the service's socket with --socket or PI_RAG_SOCKET.",
+        )
+
+
+def _check_same_model(head: bytes) -> None:
+    """What made the vectors is said in every part of an export, and must stay what it was."""
+    if head:
+        raise errors.ModelMismatch(
+            "The model of the index was changed while it was exported.", hint="Run the export again."
         )
 
 

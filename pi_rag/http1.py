@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,6 +72,43 @@ def exchange(
     return status, _body(stream, status, headers, answer_bytes_max)
 
 
+def lines(
+    sock: socket.socket, target: str, *, silence_s_max: float, line_bytes_max: int, clock: Clock
+) -> tuple[int, Iterator[bytes]]:
+    """The status of a GET and the lines of its answer, each with its end, as they come.
+
+    The whole may take as long as it likes; between two pieces nothing may come for `silence_s_max` at most.
+    Raises as `exchange`, also while the lines are taken.
+    """
+    stream = _Stream(sock, silence_s_max, clock)
+    stream.send(_request("GET", target, None))
+    status, headers = _head(stream)
+    if status != 200 or headers.get(b"transfer-encoding", b"").lower() != b"chunked":
+        return status, iter(_body(stream, status, headers, line_bytes_max).splitlines(keepends=True))
+    return status, _lines(stream, silence_s_max, line_bytes_max)
+
+
+def _lines(stream: _Stream, silence_s_max: float, line_bytes_max: int) -> Iterator[bytes]:
+    begun = bytearray()
+    while size := _chunk_size(stream.line()):
+        _bounded(len(begun) + size, line_bytes_max)
+        *whole, rest = stream.exactly(size).split(b"\n")
+        _end_of_chunk(stream)
+        for each in whole:
+            yield bytes(begun) + each + b"\n"
+            begun.clear()
+        begun += rest
+        stream.wait_anew(silence_s_max)
+    _headers(stream)
+    if begun:
+        yield bytes(begun)
+
+
+def _end_of_chunk(stream: _Stream) -> None:
+    if stream.exactly(2) != b"\r\n":
+        raise NotHttp("a chunk longer than it says")
+
+
 def _request(method: str, target: str, payload: bytes | None) -> bytes:
     head = (
         f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nConnection: close\r\n"
@@ -88,6 +126,10 @@ class _Stream:
         self._clock = clock
         self._deadline_s = clock.monotonic_s() + answer_s_max
         self._buffer = bytearray()
+
+    def wait_anew(self, seconds: float) -> None:
+        """Put the deadline off: what was asked for comes in pieces, and one has come."""
+        self._deadline_s = self._clock.monotonic_s() + seconds
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
@@ -176,8 +218,7 @@ def _chunks(stream: _Stream, bytes_max: int) -> bytes:
     while size := _chunk_size(stream.line()):
         _bounded(len(body) + size, bytes_max)
         body += stream.exactly(size)
-        if stream.exactly(2) != b"\r\n":
-            raise NotHttp("a chunk longer than it says")
+        _end_of_chunk(stream)
     _headers(stream)
     return bytes(body)
 

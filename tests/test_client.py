@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -317,3 +319,89 @@ def test_a_socket_without_rights_is_forbidden(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(errors.SocketForbidden, match="may not use") as raised:
         Client(tmp_path / "s").status()
     assert "pi-rag-clients" in raised.value.hint
+
+
+def chunks(*parts: bytes) -> bytes:
+    """An answer in these chunks."""
+    return CHUNKED + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+END = b'{"pi_rag_export":1,"next":null}\n'
+
+
+@given(st.lists(st.binary(max_size=20).map(lambda part: part.replace(b"\n", b"")), max_size=5), st.data())
+def test_lines_come_whole_however_they_are_cut(texts: list[bytes], data: st.DataObject) -> None:
+    """Where a chunk ends says nothing of where a line does."""
+    stream = b"".join(text + b"\n" for text in texts) + END
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=6)))
+    parts = [stream[i:j] for i, j in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    with tempfile.TemporaryDirectory() as folder, raw(Path(folder) / "s", chunks(*parts)):
+        assert list(Client(Path(folder) / "s", answer_s_max=30).export()) == [t + b"\n" for t in texts]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (chunks(b'{"source":"a"}\n', END)[:-9], errors.ServiceDown),
+        (chunks(b'{"source":"a"}\n'), errors.ServiceDown),
+        (CHUNKED + b"2\r\nabc\r\n", errors.InternalError),
+        (chunks(b"x" * (2 << 20)), errors.InternalError),
+        (chunks(b"x" * 600_000, b"x" * 600_000), errors.InternalError),
+        (b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}", errors.InternalError),
+    ],
+)
+def test_a_broken_stream_of_lines_is_an_error_of_ours(
+    tmp_path: Path, client: Client, answer: bytes, kind: type[errors.PiRagError]
+) -> None:
+    """Cut off, without its end, wrong in its framing, or with a line that no RAM should hold."""
+    with raw(tmp_path / "s", answer), pytest.raises(kind):
+        list(client.export())
+
+
+class SetClock:
+    """A clock that a test moves."""
+
+    now_s = 0.0
+
+    def monotonic_s(self) -> float:
+        """As it was set."""
+        return self.now_s
+
+    def wall_s(self) -> float:
+        """Nobody should ask."""
+        raise AssertionError
+
+
+def test_a_stream_may_take_long_in_all(tmp_path: Path) -> None:
+    """The time allowed is that between two pieces: 25 of 30 seconds pass before each."""
+    pieces = [CHUNKED + chunks(b"a\n")[len(CHUNKED) : -5]]
+    pieces += [chunks(part)[len(CHUNKED) : -5] for part in (b"b\n", b"c\n", END)] + [b"0\r\n\r\n"]
+    clock, more = SetClock(), threading.Semaphore(1)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen(1)
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                for piece in pieces:
+                    more.acquire()
+                    connection.sendall(piece)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        found = []
+        for line in Client(tmp_path / "s", answer_s_max=30, clock=clock).export():
+            found.append(line)
+            clock.now_s += 25
+            more.release(3 if len(found) == 3 else 1)
+        server.join()
+    assert found == [b"a\n", b"b\n", b"c\n"]
+
+
+def test_a_stream_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+    """Even in the middle of a line."""
+    client = Client(tmp_path / "s", answer_s_max=30, clock=HurryingClock())
+    with raw(tmp_path / "s", CHUNKED + b"5\r\nab", hold=True), pytest.raises(errors.DeadlineExceeded):
+        list(client.export())

@@ -78,6 +78,7 @@ def test_help_imports_nothing_heavy(name: str) -> None:
         (("remove", "1"), "DELETE", "/v1/documents/1", {"removed": 1}),
         (("reindex", "--status"), "GET", "/v1/reindex", {"state": "none"}),
         (("jobs",), "GET", "/v1/jobs", {"jobs": []}),
+        (("export",), "GET", "/v1/export", b'{"pi_rag_export":1,"next":null}\n'),
         (("add", "/x", "--no-wait"), "POST", "/v1/documents", {"job": {"id": 1, "state": "queued"}}),
     ],
 )

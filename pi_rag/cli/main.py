@@ -27,6 +27,7 @@ COMMANDS = {
     "get": "Show one document",
     "list": "List the documents",
     "remove": "Forget documents",
+    "export": "Write everything that is kept as lines of JSON",
     "duplicates": "Show which documents repeat others",
     "jobs": "Show what is being added",
     "reindex": "Change the model of the index while it answers",

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from pi_rag.errors import DocumentNotFound, every_kind
-from pi_rag.service import answers, embeddings, intake
+from pi_rag.service import answers, embeddings, exporting, intake
 from pi_rag.service.house import House
 from pi_rag.service.schemas import (
     Cancelled,
@@ -55,6 +55,7 @@ def router(house: House) -> APIRouter:
     api = APIRouter(responses=ERRORS, route_class=StrictRoute)
     _search_routes(api, house)
     _document_routes(api, house)
+    _export_route(api, house)
     _job_routes(api, house)
     # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
     lenient = APIRouter(responses=ERRORS)
@@ -124,6 +125,22 @@ def _document_routes(api: APIRouter, house: House) -> None:
             duplicates=[answers.duplicate_answer(pair) for pair in pairs],
             next=f"{last.document_id}-{last.of_document_id}" if last else None,
         )
+
+
+def _export_route(api: APIRouter, house: House) -> None:
+    @api.get("/v1/export", summary="Documents as lines of JSON", response_class=StreamingResponse)
+    async def export(
+        connection: Request, collection: str | None = None, vectors: bool = False, after: RowId = 0
+    ) -> StreamingResponse:
+        """What is kept, a document a line. The last line has `next`, to be sent as `after`; null: no more."""
+        lines = exporting.lines(
+            house.store,
+            collection=collection,
+            vectors=vectors,
+            after=after,
+            until_s=connection.state.wait_until_s,
+        )
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
 def _job_routes(api: APIRouter, house: House) -> None:

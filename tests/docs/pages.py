@@ -58,4 +58,4 @@ def commands(page: str) -> Iterator[list[str]]:
     for line in [*inline, *block]:
         found = re.search(r"(?:^|.*[\s|])pi-rag ([a-z-].*)$", line)
         if found:
-            yield shlex.split(found[1].split(" | ")[0], comments=True)
+            yield shlex.split(re.split(r" [|>] ", found[1])[0], comments=True)

@@ -16,6 +16,7 @@ $ date | pi-rag add - --source now.txt
 ```
 
 ```sh
+pi-rag export > memory.jsonl
 sudo -u pi-rag env HOME=/x pi-rag model pull   # as the service
 echo [not](a-link)
 ```
@@ -30,11 +31,13 @@ def test_blocks_and_examples_are_found() -> None:
 
 
 def test_commands_are_found_wherever_they_stand() -> None:
-    """Commands come from running text and from blocks, after sudo and after a pipe, without comments."""
+    """Commands come from running text and from blocks, after sudo and after a pipe, without comments
+    and without what becomes of the output."""
     assert list(commands(PAGE)) == [
         ["get", "12"],
         ["search", "power cut", "-k", "3"],
         ["add", "-", "--source", "now.txt"],
+        ["export"],
         ["model", "pull"],
     ]
 
