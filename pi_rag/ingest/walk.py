@@ -1,7 +1,8 @@
 """Which files are below a path, in an order that stays the same, and why the others are not taken.
 
-It looks at names and kinds of files only and opens none. It never follows a link within a folder, so it
-cannot leave the folder it was given, nor go in circles. It does not know what is done with what it finds.
+It looks at names and kinds of files only and opens none but the ignore files (`ignore.py`). It never follows
+a link within a folder, so it cannot leave the folder it was given, nor go in circles. It does not know what
+is done with what it finds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pi_rag.errors import (
     PathNotFound,
     PiRagError,
 )
+from pi_rag.ingest.ignore import ALL, Choice, Rules, folders_of
 from pi_rag.text.kinds import is_media
 from pi_rag.types import Refusal
 
@@ -40,12 +42,43 @@ class Found:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that is looked into."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A path with the face of an `os.DirEntry`, for one that was named and not listed."""
+
+    path: str
+    name: str
+
+    def is_symlink(self) -> bool:
+        return Path(self.path).is_symlink()
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return stat.S_ISDIR(Path(self.path).stat(follow_symlinks=follow_symlinks).st_mode)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        return stat.S_ISREG(Path(self.path).stat(follow_symlinks=follow_symlinks).st_mode)
+
+    def stat(self) -> os.stat_result:
+        return Path(self.path).stat()
+
+
+Entry = os.DirEntry[str] | _Named
+
+
 def walk(root: Path, files_max: int) -> Iterator[Found | Refusal]:
     """The file that `root` is, or the files below it: folders and files by name, each folder where it stands.
 
-    A link named as root is followed. Hidden and junk folders and hidden files are left out without a word.
-    After `files_max` files one refusal says that the rest is left out. Raises PathNotFound, DocumentLinkLoop,
-    DocumentUnreadable, DocumentUnsupported for the root itself, at once.
+    A link named as root is followed. Hidden and junk folders, hidden files, and what `.gitignore` and
+    `.piragignore` name are left out without a word. After `files_max` files one refusal says that the rest is
+    left out. Raises PathNotFound, DocumentLinkLoop, DocumentUnreadable, DocumentUnsupported for the root
+    itself, at once.
     """
     try:
         real = os.path.realpath(root, strict=True)
@@ -53,7 +86,7 @@ def walk(root: Path, files_max: int) -> Iterator[Found | Refusal]:
     except (OSError, ValueError) as error:
         raise _of_root(root, error) from error
     if stat.S_ISDIR(mode):
-        return _below(real, files_max)
+        return (each for each in look(real, "", files_max) if not isinstance(each, Folder))
     if stat.S_ISREG(mode):
         return iter([_file(real, Path(real).name)])
     raise DocumentUnsupported(f"{shown(str(root))} is a device, a pipe or a socket, not a file.")
@@ -64,49 +97,97 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "replace").decode("utf-8")
 
 
-def _below(root: str, files_max: int) -> Iterator[Found | Refusal]:
-    """Depth first without recursion: a folder may be nested deeper than the interpreter's stack."""
-    folders = [iter(_entries(root, files_max))]
-    found = 0
-    while folders:
-        entry = next(folders[-1], None)
-        if entry is None:
-            folders.pop()
-        elif isinstance(entry, Refusal):
-            yield entry
-        elif _is_folder(entry):
-            folders.append(iter(_entries(entry.path, files_max - found)))
-        else:
-            each = _classified(entry)
-            found += isinstance(each, Found)
-            if found > files_max:
-                yield _too_many(root, files_max)
+def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator[Found | Refusal | Folder]:
+    """What a walk of the folder `root`, a real path, would find at `path` within it and below; '' is all.
+
+    Folders come before what is in them. What a walk would not come across gives nothing, as does what is not
+    there.
+    """
+    rules = Rules()
+    if path:
+        for base in ("", *folders_of(path)):
+            folder = _named(root, base)
+            if base and not (_is_folder(folder) and _wanted(folder, base, rules, choice)):
                 return
-            yield each
+            rules = rules.within(folder.path, base)
+    start = _named(root, path)
+    if _is_folder(start) and (not path or _wanted(start, path, rules, choice)):
+        yield from _Walk(root, files_max, choice).below(start.path, path, rules)
+    elif os.path.lexists(start.path) and _wanted(start, path, rules, choice):
+        yield _classified(start)
 
 
-def _entries(folder: str, room: int) -> list[os.DirEntry[str] | Refusal]:
-    """What is in a folder, by name; of a folder too full to be taken only as much as shows that it is."""
-    try:
-        with os.scandir(folder) as listing:
-            wanted = (entry for entry in listing if _wanted(entry))
-            return [*heapq.nsmallest(room + 1, wanted, key=lambda entry: entry.name)]
-    except OSError as error:
-        return [_refusal(folder, _of_folder(error))]
+def _named(root: str, path: str) -> _Named:
+    """What is at `path`, seen from the root, without looking whether it is there."""
+    return _Named(f"{root}/{path}" if path else root, path.rpartition("/")[2])
 
 
-def _wanted(entry: os.DirEntry[str]) -> bool:
-    return not (entry.name.startswith(".") or (entry.name in JUNK_FOLDERS and _is_folder(entry)))
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One walk through a root, or a part of it."""
+
+    root: str
+    files_max: int
+    choice: Choice
+
+    def below(self, folder: str, base: str, rules: Rules) -> Iterator[Found | Refusal | Folder]:
+        """Depth first without recursion: a folder may be nested deeper than the interpreter's stack."""
+        yield Folder(folder)
+        levels = [self._level(folder, base, rules, self.files_max)]
+        found = 0
+        while levels:
+            entries, inner = levels[-1]
+            entry = next(entries, None)
+            if entry is None:
+                levels.pop()
+            elif isinstance(entry, Refusal):
+                yield entry
+            elif _is_folder(entry):
+                yield Folder(entry.path)
+                levels.append(self._level(entry.path, self._path(entry), inner, self.files_max - found))
+            else:
+                each = _classified(entry)
+                found += isinstance(each, Found)
+                if found > self.files_max:
+                    yield _too_many(self.root, self.files_max)
+                    return
+                yield each
+
+    def _level(
+        self, folder: str, base: str, above: Rules, room: int
+    ) -> tuple[Iterator[os.DirEntry[str] | Refusal], Rules]:
+        """What is in a folder, by name, and its rules; of one too full only as much as shows that it is."""
+        rules = above.within(folder, base)
+        try:
+            with os.scandir(folder) as listing:
+                wanted = (each for each in listing if _wanted(each, self._path(each), rules, self.choice))
+                return iter(heapq.nsmallest(room + 1, wanted, key=lambda entry: entry.name)), rules
+        except OSError as error:
+            return iter([_refusal(folder, _of_folder(error))]), rules
+
+    def _path(self, entry: Entry) -> str:
+        """Where an entry is, seen from the root."""
+        return entry.path[len(self.root.rstrip("/")) + 1 :]
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _wanted(entry: Entry, path: str, rules: Rules, choice: Choice) -> bool:
+    """Whether a walk looks at what is at `path`, seen from the root."""
+    if entry.name.startswith("."):
+        return False
+    is_folder = _is_folder(entry)
+    if is_folder and entry.name in JUNK_FOLDERS:
+        return False
+    return choice.takes(path, is_folder=is_folder) and not rules.ignores(path, is_folder=is_folder)
+
+
+def _is_folder(entry: Entry) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 
 
-def _classified(entry: os.DirEntry[str]) -> Found | Refusal:
+def _classified(entry: Entry) -> Found | Refusal:
     try:
         if entry.is_symlink():
             return _refusal(entry.path, _of_link(entry))
@@ -136,7 +217,7 @@ def _file(path: str, name: str) -> Found | Refusal:
     return Found(Path(path))
 
 
-def _of_link(entry: os.DirEntry[str]) -> PiRagError:
+def _of_link(entry: Entry) -> PiRagError:
     """Why a link in a folder is not taken."""
     try:
         entry.stat()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pi_rag.errors import DocumentLinkLoop, DocumentUnsupported, PathNotFound
-from pi_rag.ingest.walk import Found, walk
+from pi_rag.ingest.ignore import Choice
+from pi_rag.ingest.walk import Folder, Found, look, walk
 from pi_rag.types import Refusal
 
 
@@ -179,3 +180,54 @@ def _remove_deep(path: Path) -> None:
         else:
             continue
         shutil.rmtree(path)
+
+
+def test_ignore_files_are_honoured_at_every_level(tmp_path: Path) -> None:
+    """What git leaves out, and what is written for us, is left out without a word, wherever it is."""
+    make(tmp_path, "a.md", "b.log", "build/x.md", "in/a.md", "in/b.log", "in/c.md")
+    (tmp_path / ".gitignore").write_text("*.log\nbuild/\n")
+    (tmp_path / "in" / ".piragignore").write_text("!b.log\n/c.md\n")
+    assert names(tmp_path) == ["a.md", "in/a.md", "in/b.log"]
+    assert list(walk(tmp_path / "b.log", 1)) == [Found(tmp_path / "b.log")]
+
+
+def seen(root: Path, path: str, choice: Choice | None = None) -> list[str]:
+    """What a look at a part of a root finds, relative to the root; folders with a slash."""
+    found = look(str(root), path, 100, choice or Choice())
+    return [
+        os.path.relpath(each.source if isinstance(each, Refusal) else each.path, root)
+        + ("/" if isinstance(each, Folder) else "")
+        for each in found
+    ]
+
+
+def test_a_part_is_seen_as_the_whole_walk_sees_it(tmp_path: Path) -> None:
+    """A look at each path gives just what the walk finds there, by the rules of all folders above it."""
+    make(
+        tmp_path, "a/1.md", "a/b/2.md", "a/b/x.log", "a/.h/3.md", "a/venv/4.py", "a/out/5.md", "6.md", "p.jpg"
+    )
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / ".gitignore").write_text("*.log\nout/\n")
+    assert seen(tmp_path, "") == ["./", "6.md", "a/", "a/1.md", "a/b/", "a/b/2.md", "link", "p.jpg"]
+    assert seen(tmp_path, "a") == ["a/", "a/1.md", "a/b/", "a/b/2.md"]
+    assert seen(tmp_path, "a/b/2.md") == ["a/b/2.md"]
+    assert seen(tmp_path, "p.jpg") == ["p.jpg"]
+    for path in ("a/b/x.log", "a/.h", "a/.h/3.md", "a/venv", "a/venv/4.py", "a/out/5.md", "a/none", "n/o"):
+        assert seen(tmp_path, path) == [], path
+
+
+def test_what_was_chosen_counts_for_the_whole_and_for_a_part(tmp_path: Path) -> None:
+    """Only what is included and not excluded is seen; folders are looked into for what is in them."""
+    make(tmp_path, "a/1.md", "a/2.txt", "drafts/3.md", "4.md")
+    choice = Choice.of(["*.md"], ["drafts/"])
+    assert seen(tmp_path, "", choice) == ["./", "4.md", "a/", "a/1.md"]
+    assert seen(tmp_path, "a/2.txt", choice) == []
+    assert seen(tmp_path, "drafts/3.md", choice) == []
+    assert seen(tmp_path, "a/1.md", choice) == ["a/1.md"]
+
+
+def test_a_link_on_the_way_leads_nowhere(tmp_path: Path) -> None:
+    """A look does not go through a link that stands where a folder was: it could leave the root."""
+    make(tmp_path, "root/in/1.md", "outside/1.md")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    assert seen(tmp_path / "root", "link/1.md") == []

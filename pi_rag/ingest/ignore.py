@@ -1,0 +1,240 @@
+"""What a folder's own `.gitignore` and `.piragignore` leave out, by git's rules (gitignore(5)).
+
+The last line that matches decides, and a file deeper down goes before one further up. Nothing below a folder
+that is left out can come back, since nobody looks into it. It knows names only; `walk.py` asks it.
+
+No pattern can be slow: stars give nothing back once the text behind them has matched, which for globs loses
+no match.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pi_rag.errors import PiRagError
+from pi_rag.ingest.file import read_file
+
+IGNORE_FILES = (".gitignore", ".piragignore")
+"""In the order they are read: of two lines that say different things, the later file's counts."""
+
+PATTERNS_MAX = 1000
+"""Lines of one file that count. Every name is held against every line, so more would make a walk slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One line of an ignore file."""
+
+    expression: re.Pattern[str]
+    negated: bool
+    only_folders: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The lines of one folder's ignore files; paths are relative to the root, as is `base`, the folder."""
+
+    base: str
+    lines: Sequence[Pattern]
+
+    def verdict(self, path: str, *, is_folder: bool) -> bool | None:
+        """Whether the path is left out; None when no line says anything about it."""
+        own = path[len(self.base) + 1 :] if self.base else path
+        for line in reversed(self.lines):
+            if (is_folder or not line.only_folders) and line.expression.fullmatch(own):
+                return not line.negated
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts in a folder: its own lines, and those of the folders above it, outermost first."""
+
+    layers: tuple[Patterns, ...] = ()
+
+    def ignores(self, path: str, *, is_folder: bool) -> bool:
+        """Whether a path, relative to the root, is left out."""
+        for layer in reversed(self.layers):
+            verdict = layer.verdict(path, is_folder=is_folder)
+            if verdict is not None:
+                return verdict
+        return False
+
+    def within(self, folder: str, base: str) -> Rules:
+        """The rules in `folder`, which is `base` seen from the root. What cannot be read says nothing."""
+        lines = [line for name in IGNORE_FILES for line in _lines_of(Path(folder) / name)]
+        return Rules((*self.layers, Patterns(base, lines))) if lines else self
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person has chosen of a folder, in the words of ignore files."""
+
+    include: Patterns | None = None
+    exclude: Patterns | None = None
+
+    @classmethod
+    def of(cls, include: Sequence[str], exclude: Sequence[str]) -> Choice:
+        """From patterns; without any to include, all are."""
+        return cls(*(Patterns("", parsed(each)) if each else None for each in (include, exclude)))
+
+    def takes(self, path: str, *, is_folder: bool) -> bool:
+        """Whether a path is looked at. Folders are, unless excluded: what is included may lie in them."""
+        if self.exclude and self.exclude.verdict(path, is_folder=is_folder):
+            return False
+        if is_folder or self.include is None:
+            return True
+        include = self.include
+        return bool(include.verdict(path, is_folder=False)) or any(
+            include.verdict(folder, is_folder=True) for folder in folders_of(path)
+        )
+
+
+ALL = Choice()
+"""Nothing was chosen: everything is looked at."""
+
+
+def folders_of(path: str) -> Iterator[str]:
+    """The folders that a relative path lies in, outermost first: 'a/b/c' lies in 'a' and 'a/b'."""
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
+def parsed(lines: Iterable[str]) -> list[Pattern]:
+    """The patterns in the lines of an ignore file, as many as count."""
+    found: list[Pattern] = []
+    for line in lines:
+        pattern = _pattern(line)
+        if pattern is not None:
+            found.append(pattern)
+        if len(found) == PATTERNS_MAX:
+            break
+    return found
+
+
+def _lines_of(path: Path) -> list[Pattern]:
+    """The patterns of an ignore file. A link is none, as for git: it could lead anywhere."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return []
+        text = read_file(path, 1).decode("utf-8-sig", "surrogateescape")
+    except (OSError, PiRagError):
+        return []
+    return parsed(line.removesuffix("\r") for line in text.split("\n"))
+
+
+def _pattern(line: str) -> Pattern | None:
+    """One line; None for a comment, an empty line, and what can match nothing."""
+    text = _without_trailing_spaces(line)
+    if not text or text.startswith("#"):
+        return None
+    negated = text.startswith("!")
+    text = text[negated:]
+    only_folders = text.endswith("/")
+    body = text[:-1] if only_folders else text
+    if not body:
+        return None
+    # A slash at the beginning or in the middle ties the pattern to its folder.
+    anchored = "/" in body
+    segments = body.removeprefix("/").split("/") if anchored else ["**", body]
+    try:
+        return Pattern(re.compile(_expression(segments), re.DOTALL), negated, only_folders)
+    except (re.error, ValueError):
+        return None
+
+
+def _without_trailing_spaces(line: str) -> str:
+    """Spaces at the end do not count, unless a backslash stands before them."""
+    text = line.rstrip(" ")
+    escapes = len(text) - len(text.rstrip("\\"))
+    return f"{text} " if escapes % 2 and len(text) < len(line) else text
+
+
+def _expression(segments: Sequence[str]) -> str:
+    """The regular expression of a path's segments, where '**' stands for any number of folders."""
+    chunks: list[list[str]] = [[]]
+    for before, segment in zip(["", *segments], segments, strict=False):
+        if segment != "**":
+            chunks[-1].append(_segment(segment))
+        elif before != "**":
+            chunks.append([])
+    first, *others = ["/".join(chunk) for chunk in chunks]
+    if not others:
+        return first
+    *middle, last = others
+    start = f"{first}/" if first else ""
+    # The nearest place for what stands between two '**' is as good as any later one, so it is final.
+    between = "".join(f"(?>(?:[^/]+/)*?{chunk}/)" for chunk in middle)
+    return start + between + (f"(?:[^/]+/)*{last}" if last else ".+")
+
+
+def _segment(glob: str) -> str:
+    """The regular expression of a name with stars, question marks and classes."""
+    fixed = _fixed(glob)
+    first, *others = fixed
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>[^/]*?{part})" for part in middle) + f"[^/]*{last}"
+
+
+def _fixed(glob: str) -> list[str]:
+    """What stands between the stars, as regular expressions. Raises ValueError for what matches nothing."""
+    parts = [""]
+    at = 0
+    while at < len(glob):
+        char = glob[at]
+        at += 1
+        if char == "*":
+            # Several stars in a row are as good as one.
+            if len(parts) == 1 or parts[-1] or glob[at - 2] != "*":
+                parts.append("")
+        elif char == "?":
+            parts[-1] += "[^/]"
+        elif char == "[":
+            expression, at = _class(glob, at)
+            parts[-1] += expression
+        elif char == "\\":
+            if at == len(glob):
+                raise ValueError("a backslash at the end")
+            parts[-1] += re.escape(glob[at])
+            at += 1
+        else:
+            parts[-1] += re.escape(char)
+    return parts
+
+
+def _class(glob: str, at: int) -> tuple[str, int]:
+    """A class of characters, of which the bracket is read: its expression, and where the rest begins."""
+    negated = glob[at : at + 1] in ("!", "^")
+    at += negated
+    members: list[str] = []
+    first = True
+    while first or glob[at : at + 1] != "]":
+        first = False
+        low, at = _member(glob, at)
+        high = low
+        if glob[at : at + 1] == "-" and glob[at + 1 : at + 2] not in ("", "]"):
+            high, at = _member(glob, at + 1)
+        # Of a range that runs backwards its beginning counts, as for git.
+        members.append(f"{re.escape(low)}-{re.escape(max(low, high))}")
+    inside = "".join(members)
+    if negated:
+        return f"[^/{inside}]", at + 1
+    return f"(?!/)[{inside}]", at + 1
+
+
+def _member(glob: str, at: int) -> tuple[str, int]:
+    """One character of a class; a backslash takes the next one as it is. Raises ValueError at the end."""
+    if glob[at : at + 1] == "\\":
+        at += 1
+    if at >= len(glob):
+        raise ValueError("a class without an end")
+    return glob[at], at + 1
