@@ -118,13 +118,16 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     for reason in answer.get("degraded") or []:
         print(styled(f"This answer is made from less than everything: {one_line(reason)}.", "yellow"))
     hits = answer.get("hits") or []
+    if hits:
+        for said in _unknown(answer):
+            print(styled(f"Beware: {said}", "yellow"))
     wordless = (answer.get("candidates") or {}).get("text") == 0
     if hits and wordless:
         print("No passage has these words. The nearest by meaning, by their cosine:\n")
     for number, hit in enumerate(hits, 1):
         _show_hit(number, hit, words(query), wordless=wordless, explain=args.explain)
     if not hits:
-        _show_advice(args, answer.get("unknown_fields") or {})
+        _show_advice(args, _unknown(answer))
     _show_end(answer, len(hits), explain=args.explain)
 
 
@@ -156,10 +159,19 @@ def _show_around(text: str, wanted: list[str]) -> None:
         print(styled(f"    {line}", "dim"))
 
 
-def _show_advice(args: Namespace, unknown_fields: dict[str, str | None]) -> None:
+def _unknown(answer: dict[str, Any]) -> list[str]:
+    """A line for each field of the filter that is in no document."""
+    fields = answer.get("unknown_fields") or {}
+    return [
+        f"no document has the field {one_line(field)!r}" + (f"; is it {meant!r}?" if meant else "")
+        for field, meant in fields.items()
+    ]
+
+
+def _show_advice(args: Namespace, unknown: list[str]) -> None:
     print("Nothing found. What may help:")
-    for field, meant in unknown_fields.items():
-        print(f"  - no document has the field {one_line(field)!r}" + (f"; is it {meant!r}?" if meant else ""))
+    for said in unknown:
+        print(f"  - {said}")
     if narrowed := conditions.fields(args):
         flags = " and ".join(f"--{name.removesuffix('s')}" for name in narrowed)
         print(f"  - search without {flags}")

@@ -183,8 +183,10 @@ class _Look:
         while len(choices) < self.question.k and self._looks_deeper():
             choices = self._choices(db)
         found = hits(db, choices, self.question, self._settings, self.course, now_s)
-        if not found:
-            self.course.explain["unknown_fields"] = unknown_fields(db, self.question.scope)
+        if self.question.scope.filter:
+            metadata = [hit.passage.metadata for hit in found]
+            if unknown := unknown_fields(db, self.question.scope, metadata):
+                self.course.explain["unknown_fields"] = unknown
         return found
 
     def _choices(self, db: Connection) -> list[Choice]:

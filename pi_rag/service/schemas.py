@@ -151,8 +151,8 @@ class SearchAnswer(BaseModel):
         description="Why this was made from less than everything; usually empty."
     )
     unknown_fields: dict[str, str | None] = Field(
-        description="When nothing was found: fields of the filter that no document has, each with the field "
-        "that may be meant, or null."
+        description="Fields of the filter that no document has, each with the field that may be "
+        "meant, or null."
     )
     candidates: dict[str, int] = Field(description="How many passages each way has proposed.")
     took_ms: dict[str, float]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pi_rag.store import Connection, filters
 from pi_rag.store.filters import Condition, Plain, Wanted
@@ -76,18 +77,35 @@ def within(db: Connection, scope: Scope, chunk_id: str) -> Clause:
     return f"+{chunk_id} IN ({listed})", [documents]
 
 
-def unknown_fields(db: Connection, scope: Scope) -> dict[str, str | None]:
+def unknown_fields(
+    db: Connection, scope: Scope, found: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, str | None]:
     """Fields of the filter that no document has, each with a field of the newest ones that may be meant.
+
+    `found` has the metadata of documents within `scope`: what they have, and what they must have, is not
+    looked for. All documents are only looked at for a field that is denied and that none of them has.
 
     Raises FilterInvalid.
     """
-    asked = {condition.field for condition in filters.read(scope).conditions}
-    unknown = [field for field in sorted(asked) if not _is_known(db, field)]
+    conditions = filters.read(scope).conditions
+    asked = {each.field for each in conditions if each.negated or not found}
+    missing = [field for field in sorted(asked) if not any(_has(each, field) for each in found)]
+    unknown = [field for field in missing if not _is_known(db, field)]
     if not unknown:
         return {}
     newest = all_rows(db, "SELECT metadata FROM documents ORDER BY id DESC LIMIT ?", (NEWEST,))
     known = sorted({name for (metadata,) in newest for name in json.loads(metadata)})
     return {field: next(iter(difflib.get_close_matches(field, known, 1)), None) for field in unknown}
+
+
+def _has(metadata: Mapping[str, Any], field: str) -> bool:
+    """What `_path` asks of SQLite."""
+    inside: Any = metadata
+    for part in [] if field in metadata else field.split("."):
+        if not isinstance(inside, Mapping) or part not in inside:
+            return False
+        inside = inside[part]
+    return True
 
 
 def _is_known(db: Connection, field: str) -> bool:

@@ -128,6 +128,13 @@ def test_no_hits_come_with_what_to_try(service: StandIn, run: Run) -> None:
     assert "--mode hybrid" in narrow.out
 
 
+def test_a_filter_that_leaves_nothing_out_is_told(service: StandIn, run: Run) -> None:
+    """A misspelt field that is denied shows what it was to hide; that is said above the hits."""
+    service.on("POST", "/v1/search", ANSWER | {"unknown_fields": {"staus": "status"}})
+    out = run("search", "x", "--filter", "staus!=paid").out
+    assert out.startswith("Beware: no document has the field 'staus'; is it 'status'?\n 1. House")
+
+
 def test_the_words_stand_out_on_a_terminal(
     service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

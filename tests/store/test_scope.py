@@ -175,6 +175,26 @@ def test_a_field_that_no_document_has_is_told_with_what_may_be_meant(db: Connect
     assert scope.unknown_fields(db, Scope(None, {"'": {"exists": False}, '"': 1})) == {"'": None, '"': None}
 
 
+def test_what_was_found_spares_a_look_at_all_documents(db: Connection, monkeypatch: Any) -> None:
+    """Only a field that is denied, and that no hit has, is looked for in every document."""
+    first = {"year": 2024, "from": {"name": "x"}}
+    put(db, "a", ["tea"], metadata=first)
+    put(db, "b", ["tea"], metadata={"by": "x"})
+    looked: list[str] = []
+    is_known = scope._is_known
+
+    def look(db: Connection, field: str) -> bool:
+        looked.append(field)
+        return is_known(db, field)
+
+    monkeypatch.setattr(scope, "_is_known", look)
+
+    wanted: dict[str, Any] = {"year": 2024, "yaer": {"not": 1}, "from.name": {"not": "y"}, "by": {"not": "x"}}
+
+    assert scope.unknown_fields(db, Scope(None, wanted), [first]) == {"yaer": "year"}
+    assert looked == ["by", "yaer"]
+
+
 def _plan(db: Connection, sql: str, bindings: Sequence[str]) -> list[str]:
     return [row[-1] for row in all_rows(db, f"EXPLAIN QUERY PLAN {sql}", bindings)]
 
