@@ -10,7 +10,7 @@ from pi_rag.cli.explaining import decisions, reasons
 from pi_rag.cli.printing import counted, one_line, styled
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.repeats import said_of
-from pi_rag.cli.snippet import snippet, words
+from pi_rag.cli.snippet import ending, snippet, whole, words
 from pi_rag.types import Match
 
 DESCRIPTION = """\
@@ -27,6 +27,7 @@ EXAMPLES = """\
   pi-rag search boiler --under ~/Documents/house --since 2026-01-01
   pi-rag search "E-104" --mode text
   pi-rag search "power cut" --newer-first 90 --neighbours 1
+  pi-rag search "read the config" --kind code -k 1 --full
   pi-rag search "power cut" --explain
 """
 
@@ -89,6 +90,9 @@ def _configure_answer(parser: ArgumentParser) -> None:
         metavar="DAYS",
         help="of equally good ones the newer first: after DAYS half is lost of what age may take",
     )
+    group.add_argument(
+        "--full", action="store_true", help="each passage whole, with its lines as they stand in the document"
+    )
     group.add_argument("--explain", action="store_true", help="say why each one stands where it stands")
 
 
@@ -125,13 +129,15 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     if hits and wordless:
         print("No passage has these words. The nearest by meaning, by their cosine:\n")
     for number, hit in enumerate(hits, 1):
-        _show_hit(number, hit, words(query), wordless=wordless, explain=args.explain)
+        _show_hit(number, hit, words(query), args, wordless=wordless)
     if not hits:
         _show_advice(args, _unknown(answer))
     _show_end(answer, len(hits), explain=args.explain)
 
 
-def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, wordless: bool, explain: bool) -> None:
+def _show_hit(
+    number: int, hit: dict[str, Any], wanted: list[str], args: Namespace, *, wordless: bool
+) -> None:
     title = one_line(hit.get("title") or hit.get("source") or "untitled")
     page = [f"p. {hit['page']}"] if hit.get("page") is not None else []
     heading = one_line(hit.get("heading") or "").removeprefix(title).removeprefix(" > ")
@@ -140,22 +146,24 @@ def _show_hit(number: int, hit: dict[str, Any], wanted: list[str], *, wordless: 
     # A score of 1 is the best there is; of passages that share no word with the query that would boast.
     score = (hit.get("scores") or {}).get("vector") if wordless else hit.get("score")
     print("  ".join([head, *place[1:], styled(f"{float(score or 0):.3f}", "dim")]))
-    _show_around(str(hit.get("before") or ""), wanted)
-    for line in snippet(str(hit.get("text") or ""), wanted):
-        print(f"    {printing.marked(line, wanted)}")
-    _show_around(str(hit.get("after") or ""), wanted)
+    _show_text(hit, wanted, full=args.full)
     where = f"{one_line(hit.get('source'))}:{hit.get('start')}-{hit.get('end')}"
     print(styled(f"    {where}  (document {hit.get('document_id')})", "dim"))
     if said := said_of(hit):
         print(styled(f"    {said}", "dim"))
-    if explain:
+    if args.explain:
         print(f"    why: {reasons(hit)}")
     print()
 
 
-def _show_around(text: str, wanted: list[str]) -> None:
-    """A neighbour's text, dim, as far as a few lines go."""
-    for line in snippet(text, wanted):
+def _show_text(hit: dict[str, Any], wanted: list[str], *, full: bool) -> None:
+    """The passage, and dim what stands around it; without `full` a few lines of each, those that are near."""
+    before, text, after = (str(hit.get(name) or "") for name in ("before", "text", "after"))
+    for line in (whole(before) if full else ending(before)) if before else []:
+        print(styled(f"    {line}", "dim"))
+    for line in whole(text) if full else snippet(text, wanted):
+        print(f"    {printing.marked(line, wanted)}".rstrip())
+    for line in (whole(after) if full else snippet(after, [])) if after else []:
         print(styled(f"    {line}", "dim"))
 
 

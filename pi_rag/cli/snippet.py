@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-from pi_rag.cli.printing import one_line
+from pi_rag.cli.printing import one_line, plain
 
 LINES_MAX = 4
 """Lines of one passage: eight hits then fit two screens."""
@@ -33,6 +33,18 @@ def snippet(text: str, wanted: list[str]) -> list[str]:
         cut = "… " + cut
     # A command such as pi-rag must not be parted at its hyphen.
     return textwrap.wrap(cut, WIDTH, max_lines=LINES_MAX, placeholder=" …", break_on_hyphens=False)
+
+
+def ending(text: str) -> list[str]:
+    """At most LINES_MAX lines, the text's last: what stands before a passage is read for where it leads."""
+    lines = textwrap.wrap(one_line(text), WIDTH - len("… "), break_on_hyphens=False)
+    last = lines[-LINES_MAX:]
+    return last if last == lines else ["… " + last[0], *last[1:]]
+
+
+def whole(text: str) -> list[str]:
+    """All lines as they stand, so that code and tables keep their shape."""
+    return plain(text).strip("\n").split("\n")
 
 
 def _begin(flat: str, wanted: list[str]) -> int:

@@ -103,6 +103,26 @@ def test_what_stands_around_a_hit_is_shown(service: StandIn, run: Run) -> None:
     assert (second["diversity"], second["per_document_max"], second["match"]) == (0.2, 2, "phrase")
 
 
+def test_what_stands_next_to_a_hit_is_what_is_shown(service: StandIn, run: Run) -> None:
+    """Of long neighbours the far ends are cut off, whatever words they hold."""
+    before, after = "boiler " + "far " * 400 + "Near before.", "Near after." + " far" * 400 + " boiler"
+    service.on("POST", "/v1/search", ANSWER | {"hits": [HIT | {"before": before, "after": after}]})
+    out = run("search", "boiler", "--neighbours", "3").out
+    assert "Near before.\n    The boiler" in out
+    assert "\n    Near after. far" in out
+
+
+def test_a_passage_is_shown_whole_on_request(service: StandIn, run: Run) -> None:
+    """All of its lines as they stand, and all of what stands around it."""
+    text = "def f():\n" + "".join(f"    step({number})\n" for number in range(50))
+    hit = HIT | {"text": text, "before": "# one\n# two", "after": "x = 1"}
+    service.on("POST", "/v1/search", ANSWER | {"hits": [hit]})
+    lines = run("search", "step", "--full").out.splitlines()
+    assert lines[1:5] == ["    # one", "    # two", "    def f():", "        step(0)"]
+    assert "        step(49)" in lines
+    assert "full" not in service.bodies("/v1/search")[0]
+
+
 def test_a_degraded_answer_says_so_first(service: StandIn, run: Run) -> None:
     """Before the hits, in a plain line."""
     service.on("POST", "/v1/search", ANSWER | {"degraded": ["embedder_unavailable"]})

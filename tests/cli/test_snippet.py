@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.cli.snippet import LINES_MAX, WIDTH, snippet, words
+from pi_rag.cli.snippet import LINES_MAX, WIDTH, ending, snippet, whole, words
 
 LONG = "filler " * 200 + "the boiler was serviced " + "filler " * 200
 
@@ -34,6 +34,29 @@ def test_a_snippet_is_never_more_than_a_few_lines(text: str, wanted: list[str]) 
     shown = snippet(text, wanted)
     assert len(shown) <= LINES_MAX
     assert all(len(line) <= WIDTH for line in shown)
+
+
+def test_what_stands_before_a_passage_is_shown_up_to_it() -> None:
+    """Its end is what leads to the passage; its beginning is cut off, and that is seen."""
+    lines = ending("Far away. " + LONG + "so that is why:")
+    assert lines[0].startswith("… ")
+    assert lines[-1].endswith("so that is why:")
+    assert "Far away" not in " ".join(lines)
+    assert ending("Just this.") == ["Just this."]
+    assert ending("") == []
+
+
+@given(st.text(max_size=3000))
+def test_an_ending_is_never_more_than_a_few_lines(text: str) -> None:
+    """Whatever the text: bounded lines of bounded width."""
+    shown = ending(text)
+    assert len(shown) <= LINES_MAX
+    assert all(len(line) <= WIDTH for line in shown)
+
+
+def test_a_whole_passage_keeps_its_lines() -> None:
+    """Code keeps its shape, and a terminal still obeys none of it."""
+    assert whole("\ndef f():\r\n    return 1\x1b[2J\n\n") == ["def f():", "    return 1\ufffd[2J"]
 
 
 def test_the_words_of_a_query_are_those_worth_marking() -> None:
