@@ -183,7 +183,8 @@ def test_a_path_that_is_not_there_is_not_found(service: RunningService, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("query", "code"), [("", "query_empty"), ("  ", "query_empty"), ("x" * 100_000, "query_too_long")]
+    ("query", "code"),
+    [("", "query_empty"), ("  ", "query_empty"), ('""', "query_empty"), ("x" * 100_000, "query_too_long")],
 )
 def test_a_query_at_fault_is_refused(service: RunningService, query: str, code: str) -> None:
     """Empty or endless: an error with a hint, in words and as JSON."""
@@ -196,7 +197,7 @@ def test_a_query_at_fault_is_refused(service: RunningService, query: str, code: 
 
 
 @pytest.mark.parametrize(
-    "query", ["multi-agent", '"', "OR", "*", 'a "b', "NEAR(x y)", "title:x", "-k", "(", "AND NOT"]
+    "query", ["multi-agent", 'x"', "OR", "x*", 'a "b', "NEAR(x y)", "title:x", "-k", "(x", "AND NOT"]
 )
 def test_search_syntax_is_only_words(service: RunningService, query: str) -> None:
     """No query is a syntax error, not even one that looks like a flag."""

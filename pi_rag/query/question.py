@@ -9,7 +9,7 @@ from typing import Any
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, QueryEmpty, QueryTooLong
 from pi_rag.rank.fusion import Fused
-from pi_rag.store import filters
+from pi_rag.store import filters, words
 from pi_rag.text.clean import clean
 from pi_rag.types import Degraded, Match, Mode, Original, Passage, Scope
 
@@ -98,7 +98,14 @@ def checked(question: Question, settings: QuerySettings) -> str:
     query = clean(question.query).strip()
     if not query:
         raise QueryEmpty("The query is empty.")
+    if not _has_word(query):
+        raise QueryEmpty("The query has no word in it.")
     return query
+
+
+def _has_word(query: str) -> bool:
+    """Letters, digits, or what the word index knows, such as emoji. Mere signs are near by chance."""
+    return any(map(str.isalnum, query)) or words.asked(query) is not None
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
