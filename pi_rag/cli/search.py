@@ -46,7 +46,7 @@ def configure(parser: ArgumentParser) -> None:
         "--match",
         choices=get_args(Match),
         help="any of the words (so by default), all of them, the exact phrase, or with the last one as a "
-        "beginning",
+        "beginning; not with --mode vector, which looks at no words",
     )
     conditions.configure(parser)
     _configure_answer(parser)

@@ -94,6 +94,11 @@ def checked(question: Question, settings: QuerySettings) -> str:
         _within("recency_half_life_days", question.recency_half_life_days, 0, HALF_LIFE_DAYS_MAX)
     if question.per_document_max is not None:
         _within("per_document_max", question.per_document_max, 1, settings.k_max)
+    if question.mode == "vector" and question.match != "any":
+        message = (
+            f"match is {question.match!r}, which is about words; the mode 'vector' looks at none."
+        )
+        raise BadInput(message, hint="Leave match out, or search in the mode hybrid or text.", param="match")
     filters.read(question.scope)
     query = clean(question.query).strip()
     if not query:

@@ -28,7 +28,7 @@ from pi_rag.query_cache import QueryCache
 from pi_rag.store import Connection, documents, duplicates, identity
 from pi_rag.store.by_words import worded
 from pi_rag.store.store import Store
-from pi_rag.types import Chunk, Fingerprint, Lane, Mode, NewDocument, Original, Scope, Text
+from pi_rag.types import Chunk, Fingerprint, Lane, Match, Mode, NewDocument, Original, Scope, Text
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -287,6 +287,7 @@ async def test_more_hits_may_be_asked_for_than_candidates(desk: QueryDesk, store
         (Question("cat", recency_half_life_days=-1.0), BadInput),
         (Question("cat", recency_half_life_days=float("inf")), BadInput),
         (Question("cat", per_document_max=0), BadInput),
+        *((Question("cat", mode="vector", match=match), BadInput) for match in get_args(Match)[1:]),
     ],
 )
 async def test_a_question_at_fault_is_refused_before_any_work(
