@@ -578,6 +578,44 @@ class IngestSettings:
         low=1,
         high=100,
     )
+    retry_s_min: float = setting(
+        2.0,
+        "s",
+        "How long a document waits for its second attempt; each further wait is twice as long, with some "
+        "chance in it. What was a moment's trouble is over by then.",
+        low=0,
+        high=3600,
+    )
+    retry_s_max: float = setting(
+        300.0,
+        "s",
+        "Longest wait for the next attempt. One that would be longer is taken for a jump of the clock.",
+        low=0,
+        high=86_400,
+    )
+    lease_s: float = setting(
+        300.0,
+        "s",
+        "How long work on one document may stand still before the attempt is ended. Every step and every "
+        "batch of passages renews it.",
+        low=1,
+        high=86_400,
+    )
+    starts_failed_max: int = setting(
+        3,
+        "starts",
+        "When the service has ended so often in a row within a minute of its start, with documents in hand, "
+        "ingest waits for `pi-rag jobs resume`; search and removal work.",
+        low=1,
+        high=100,
+    )
+    dead_letters_max: int = setting(
+        10_000,
+        "documents",
+        "How many documents that were given up are kept to be tried again; of older ones the reason alone.",
+        low=0,
+        high=1_000_000,
+    )
     embed_texts: int = setting(
         4,
         "texts",

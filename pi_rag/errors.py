@@ -117,6 +117,14 @@ class RequestInvalid(BadInput):
     hint_default = "The interface is described at /openapi.json and in docs/api.md."
 
 
+class KeyReused(BadInput):
+    """A request has the idempotency key of another one."""
+
+    code = "key_reused"
+    hint_default = "Send each request with a key of its own; the same key only to send the same once more."
+    http_status = 409
+
+
 class RequestTooLarge(BadInput):
     """A request's body is larger than `service.request_mib_max`."""
 
@@ -229,6 +237,13 @@ class DocumentGaveUp(DocumentRefused):
 
     code = "document_gave_up"
     hint_default = "Leave it out, and report it with the service's log."
+
+
+class DocumentStalled(PiRagError):
+    """Work on a document has not moved for `ingest.lease_s`. It is tried again, then given up."""
+
+    code = "document_stalled"
+    hint_default = "Look at the disk or the network mount that it lies on; then: pi-rag jobs retry"
 
 
 class SocketPathInvalid(BadInput):

@@ -41,8 +41,10 @@ Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
 ItemKind = Literal["path", "text", "bytes"]
 """How a queued document arrived: a path to read, a text, or the bytes of a file."""
 
-ItemState = Literal["queued", "running", "done", "unchanged", "refused"]
-JobState = Literal["queued", "running", "done"]
+JobState = Literal["queued", "running", "paused", "done", "cancelled"]
+
+Priority = Literal["low", "normal", "high"]
+"""Which jobs come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,22 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A document that was given up, with the reason of its last attempt. It is kept whole."""
+
+    id: int
+    job_id: int
+    collection: str
+    source: str
+    attempts: int
+    code: str
+    message: str
+    hint: str
+    died_at: float
+    """Wall time, seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repeated:
     """What a document of a job says that other documents have said already."""
 
@@ -276,6 +294,7 @@ class JobRow:
 
     id: int
     state: JobState
+    priority: Priority
     collection: str
     created_at: float
     finished_at: float | None
@@ -283,11 +302,15 @@ class JobRow:
     items_done: int
     items_unchanged: int
     items_refused: int
+    """Not taken by their own fault."""
+    items_failed: int
+    """Given up after `ingest.attempts_max` attempts; they can be tried again."""
+    items_cancelled: int
     chunks: int
     current: str | None
     """The source being worked on now."""
     refusals: tuple[Refusal, ...]
-    """The first `ingest.refusals_shown_max` of them."""
+    """The first `ingest.refusals_shown_max` that were refused or given up."""
     near_duplicates: int = 0
     """How many passages say nearly what other documents have said already."""
     repeated: tuple[Repeated, ...] = ()

@@ -2,14 +2,15 @@
 
 The queue itself is durable and lives in the store; this room only works it off. What becomes of a document
 follows from whose fault a failure is: the document's own refuses it with its reason; one that it may have had
-a part in is tried again and counted; one of the service (no embedder, a full disk) costs it nothing, and the
-hands rest for a moment. It knows nothing of HTTP.
+a part in is tried again after a while, and given up in the end; one of the service (no embedder, a full disk)
+costs it nothing, and the hands rest for a moment. It knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +19,10 @@ from typing import Any, TypeVar
 
 from pi_rag import log
 from pi_rag.clock import Clock
-from pi_rag.config import Settings
+from pi_rag.config import IngestSettings, Settings
 from pi_rag.errors import (
     DocumentRefused,
+    DocumentStalled,
     InternalError,
     NotFound,
     PiRagError,
@@ -32,12 +34,15 @@ from pi_rag.errors import (
 from pi_rag.ingest.pause import Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
-from pi_rag.store import Connection, jobs
+from pi_rag.store import Connection, job_rows, jobs, steering
 from pi_rag.store.store import Store
-from pi_rag.types import Embedder, Item, JobRow, NewItem, Refusal
+from pi_rag.types import DeadLetter, Embedder, Item, JobRow, NewItem, Priority, Refusal
 
 REST_S = 1.0
 """How long a hand rests when the service cannot go on. Short enough to resume soon, long enough to idle."""
+
+START_S = 60.0
+"""A service that has lasted so long did not end because of what it began with."""
 
 RATE_WINDOW_S = 30.0
 """The rate shown is the mean of this long, so that one large document does not make it jump."""
@@ -47,12 +52,18 @@ _log = log.logger("ingest")
 T = TypeVar("T")
 
 
+class _Cancelled(Exception):
+    """The job of a document in hand was cancelled. It never leaves this room."""
+
+
 @dataclass(slots=True)
 class _InHand:
     """A document being worked on, and how many of its passages have their vectors."""
 
     item: Item
+    lease: asyncio.Timeout
     chunks: int = 0
+    cancelled: bool = False
 
 
 class Runner:
@@ -82,6 +93,7 @@ class Runner:
         self._stopping = asyncio.Event()
         self._current: dict[int, _InHand] = {}
         self._waiting_for: str | None = None
+        self._paused: steering.Paused | None = None
         self._embedded: deque[tuple[float, int]] = deque()
 
     @property
@@ -94,36 +106,39 @@ class Runner:
         self._work = asyncio.create_task(self._run(), name="ingest")
         return self._work
 
-    async def enqueue(self, collection: str, items: Sequence[NewItem]) -> int:
+    async def enqueue(
+        self,
+        collection: str,
+        items: Sequence[NewItem],
+        *,
+        priority: Priority = "normal",
+        key: str | None = None,
+    ) -> int:
         """Queue documents durably; they are safe when this returns the job's id.
 
-        Raises Busy, Stopping, StoreError kinds, and ModelError kinds when no document could ever be taken.
+        With a `key` that was used before it is the job of then. Raises KeyReused, Busy, Stopping, StoreError
+        kinds, and ModelError kinds when no document could ever be taken.
         """
         if self._stopping.is_set():
             raise Stopping("The service is stopping and takes no more documents.")
         if self._refusal is not None:
             raise self._refusal.again()
         job_id = await self._store.write(
-            _enqueued,
-            collection,
-            items,
-            self._settings.queue_items_max,
-            self._settings.jobs_kept_max,
-            self._clock.wall_s(),
+            _enqueued, collection, items, self._settings, self._clock.wall_s(), priority, key
         )
         self._queued.set()
         return job_id
 
     async def job(self, job_id: int) -> JobRow:
         """A job as it stands, with the passages of documents in hand counted. Raises JobNotFound."""
-        job = await self._store.read(jobs.job, job_id, self._settings.refusals_shown_max)
-        if job.state == "done":
+        job = await self._store.read(job_rows.job, job_id, self._settings.refusals_shown_max)
+        if job.finished_at is not None:
             return job
         in_hand = sum(each.chunks for each in self._current.values() if each.item.job_id == job_id)
         return replace(job, chunks=job.chunks + in_hand)
 
     async def finished(self, job_id: int) -> JobRow:
-        """A job once it is done. Raises Stopping when the service stops first; the job goes on later."""
+        """A job once it has ended. Raises Stopping when the service stops first; the job goes on later."""
         while True:
             # Taken before the look, so that no change can slip in between the look and the wait.
             changed = self._changed
@@ -132,11 +147,46 @@ class Runner:
             except StoreBusy:
                 await asyncio.sleep(REST_S)
                 continue
-            if job.state == "done":
+            if job.finished_at is not None:
                 return job
             if self._stopping.is_set():
                 raise Stopping(f"Job {job_id} is kept and goes on when the service starts again.")
             await changed.wait()
+
+    async def pause(self, job_id: int | None = None) -> None:
+        """Begin nothing more, of one job or at all, also after a restart. Raises JobNotFound."""
+        if job_id is None:
+            await self._store.write(steering.pause_all)
+            self._paused = "paused"
+        else:
+            await self._store.write(steering.pause, job_id, is_paused=True)
+
+    async def resume(self, job_id: int | None = None) -> None:
+        """Go on, with one job or with all that has no pause of its own. Raises JobNotFound."""
+        if job_id is None:
+            await self._store.write(steering.resume_all)
+            self._paused = None
+        else:
+            await self._store.write(steering.pause, job_id, is_paused=False)
+        self._queued.set()
+
+    async def cancel(self, job_id: int) -> int:
+        """Forget what a job still has to do; how many documents that were. Raises JobNotFound."""
+        count = await self._store.write(steering.cancel, job_id, self._clock.wall_s())
+        for in_hand in self._current.values():
+            in_hand.cancelled |= in_hand.item.job_id == job_id
+        self._tell_changed()
+        return count
+
+    async def retry(self, job_id: int | None = None) -> int:
+        """Try again what was given up, of one job or of all; how many. Raises JobNotFound, Busy."""
+        count = await self._store.write(steering.retry, job_id, self._settings.queue_items_max)
+        self._queued.set()
+        return count
+
+    async def dead_letters(self, limit: int, after: int = 0) -> list[DeadLetter]:
+        """What was given up, by id, a page at a time."""
+        return await self._store.read(job_rows.dead_letters, limit, after)
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -166,7 +216,7 @@ class Runner:
             "current": sorted(each.item.source for each in self._current.values()),
             "rate_chunks_s": round(chunks / RATE_WINDOW_S, 2),
             "passages": dict(self._story.passages),
-            "waiting_for": self._waiting_for,
+            "waiting_for": self._waiting_for or self._paused,
         }
 
     async def drain(self, seconds: float) -> None:
@@ -186,10 +236,19 @@ class Runner:
         await self._reader.stop()
 
     async def _run(self) -> None:
-        await self._insist(jobs.release_running)
+        self._paused = await self._insist(_after_start, self._settings.starts_failed_max)
+        if self._paused is not None:
+            _log.warning("ingest_waits", code=self._paused)
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._last(), name="ingest-start")
             for number in range(self._hands):
                 group.create_task(self._hand(), name=f"ingest-{number}")
+
+    async def _last(self) -> None:
+        """Once the service has lasted a while, its start is no failed one."""
+        await _within(self._stopping.wait(), START_S)
+        if not self._stopping.is_set():
+            await self._insist(steering.settled)
 
     async def _hand(self) -> None:
         while not self._stopping.is_set():
@@ -200,11 +259,12 @@ class Runner:
             if not found:
                 # Claiming may have given up the last document of a job.
                 self._tell_changed()
-                await self._queued.wait()
+                await _within(self._queued.wait(), await self._due_in_s())
 
     async def _one(self) -> bool:
         """Work on the next document; False when there is none."""
-        item = await self._insist(jobs.claim, self._settings.attempts_max, self._clock.wall_s())
+        claiming = (self._settings.attempts_max, self._clock.wall_s(), self._settings.retry_s_max)
+        item = await self._insist(jobs.claim, *claiming)
         if item is None:
             return False
         # Where one item was there may be more: the other hands look too.
@@ -214,19 +274,27 @@ class Runner:
         self._queued.set()
         return True
 
-    async def _take_in(self, item: Item) -> None:
-        in_hand = self._current[item.id] = _InHand(item)
+    async def _due_in_s(self) -> float | None:
+        """Seconds until a document is due that waits for its next attempt; None when none does."""
         try:
-            await self._story.tell(item, partial(self._note, in_hand))
+            return await self._store.read(jobs.due_in_s, self._clock.wall_s())
+        except (TryLater, StoreError):
+            return REST_S
+
+    async def _take_in(self, item: Item) -> None:
+        try:
+            await self._told(item)
         except asyncio.CancelledError:
             # Should even that fail, the next start does it.
             with contextlib.suppress(PiRagError):
-                await asyncio.shield(self._store.write(jobs.put_back, item.id, counted=False))
+                await asyncio.shield(self._store.write(jobs.put_back, item, counted=False))
             raise
+        except _Cancelled:
+            return
         except (DocumentRefused, NotFound) as refused:
             await self._refuse(item, refused)
         except (TryLater, StoreError) as hindered:
-            await self._insist(jobs.put_back, item.id, counted=False)
+            await self._insist(jobs.put_back, item, counted=False)
             await self._rest(hindered)
         except PiRagError as failed:
             await self._try_again(item, failed)
@@ -236,20 +304,33 @@ class Runner:
         else:
             self._waiting_for = None
         finally:
-            self._current.pop(item.id, None)
             self._tell_changed()
 
+    async def _told(self, item: Item) -> None:
+        """Its story, for as long as it moves. Raises DocumentStalled, _Cancelled, and as `Story.tell`."""
+        try:
+            async with asyncio.timeout(self._settings.lease_s) as lease:
+                in_hand = self._current[item.id] = _InHand(item, lease)
+                await self._story.tell(item, partial(self._note, in_hand))
+        except TimeoutError:
+            raise DocumentStalled(f"Nothing moved for {self._settings.lease_s:g} s.") from None
+        finally:
+            self._current.pop(item.id, None)
+
     async def _try_again(self, item: Item, failed: PiRagError) -> None:
-        """A document that may be the reason itself gets its attempts, then is refused with that reason."""
+        """A document that may be the reason itself gets its attempts, then is given up with that reason."""
         _log.warning("document_not_taken", item=item.id, attempts=item.attempts, code=failed.code)
+        now = self._clock.wall_s()
         if item.attempts >= self._settings.attempts_max:
-            await self._refuse(item, failed)
+            reason = Refusal(item.source, failed.code, failed.message, failed.hint)
+            await self._insist(jobs.fail, item, reason, now)
         else:
-            await self._insist(jobs.put_back, item.id, counted=True)
+            wait_s = waits_s(item.attempts, self._settings.retry_s_min, self._settings.retry_s_max)
+            await self._insist(jobs.put_back, item, counted=True, not_before=now + wait_s)
 
     async def _refuse(self, item: Item, error: PiRagError) -> None:
         refusal = Refusal(item.source, error.code, error.message, error.hint)
-        await self._insist(jobs.finish, item.id, "refused", 0, refusal, self._clock.wall_s())
+        await self._insist(jobs.finish, item, "refused", 0, refusal, self._clock.wall_s())
         self._waiting_for = None
 
     async def _insist(self, write: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -270,9 +351,13 @@ class Runner:
         await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
 
     def _note(self, in_hand: _InHand, chunks: int) -> None:
-        in_hand.chunks += chunks
-        self._embedded.append((self._clock.monotonic_s(), chunks))
-        self._forget_old_rates()
+        if in_hand.cancelled:
+            raise _Cancelled
+        in_hand.lease.reschedule(asyncio.get_running_loop().time() + self._settings.lease_s)
+        if chunks:
+            in_hand.chunks += chunks
+            self._embedded.append((self._clock.monotonic_s(), chunks))
+            self._forget_old_rates()
 
     def _forget_old_rates(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -289,17 +374,29 @@ def _enqueued(
     db: Connection,
     collection: str,
     items: Sequence[NewItem],
-    queue_items_max: int,
-    jobs_kept_max: int,
+    settings: IngestSettings,
     now: float,
+    priority: Priority,
+    key: str | None,
 ) -> int:
     """The new job, with the oldest finished ones forgotten, in one transaction."""
-    job_id = jobs.enqueue(db, collection, items, queue_items_max, now)
-    jobs.forget_old(db, jobs_kept_max)
+    job_id = jobs.enqueue(db, collection, items, settings.queue_items_max, now, priority=priority, key=key)
+    jobs.forget_old(db, settings.jobs_kept_max, settings.dead_letters_max)
     return job_id
 
 
-async def _within(event: Awaitable[object], seconds: float) -> None:
+def _after_start(db: Connection, ends_max: int) -> steering.Paused | None:
+    """Put the queue in order, and tell why nothing is begun, if so."""
+    steering.after_start(db, ends_max)
+    return steering.paused(db)
+
+
+def waits_s(attempts: int, s_min: float, s_max: float) -> float:
+    """How long a document waits after so many attempts: twice as long each time, half of it by chance."""
+    return min(s_max, s_min * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1.0)
+
+
+async def _within(event: Awaitable[object], seconds: float | None) -> None:
     try:
         async with asyncio.timeout(seconds):
             await event

@@ -84,7 +84,7 @@ class Story:
         self._cutter.passages = passages
 
     async def tell(self, item: Item, progress: Callable[[int], None]) -> None:
-        """From the queue to the store. `progress` gets how many more passages are embedded.
+        """From the queue to the store. `progress` gets how many more passages are embedded, at every step.
 
         Raises DocumentRefused and NotFound for the document, TryLater and StoreError kinds for the service,
         other errors when it is not known whose fault it was.
@@ -95,11 +95,14 @@ class Story:
         data = await self._bytes_of(item)
         digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
-            await self._store.write(jobs.finish, item.id, "unchanged", 0, None, self._clock.wall_s())
+            await self._store.write(jobs.finish, item, "unchanged", 0, None, self._clock.wall_s())
             return
+        progress(0)
         reading = await self._read(item, data)
+        progress(0)
         chunks = await self._cutter.cut(reading)
         embedded = await self._cutter.embed(reading.title, chunks, progress)
+        progress(0)
         near = await self._near_duplicates(item.collection, item.source, embedded)
         now = self._clock.wall_s()
         await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now)
@@ -212,12 +215,14 @@ def _commit(
     near: _Near | None,
     now: float,
 ) -> None:
-    """The document and the end of its place in the queue, in one transaction."""
+    """The document and the end of its place in the queue, in one transaction; nothing when it lost that."""
+    if not jobs.is_held(db, item):
+        return
     document = _document(item, reading, digest)
     repeated = _put(db, document, chunks, embedded, near, now)
     if repeated is not None:
         jobs.note_repeated(db, item.job_id, repeated)
-    jobs.finish(db, item.id, "done", len(chunks), None, now)
+    jobs.finish(db, item, "done", len(chunks), None, now)
 
 
 def _replace(

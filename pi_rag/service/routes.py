@@ -33,7 +33,7 @@ from pi_rag.service.schemas import (
 )
 from pi_rag.service.strict_route import StrictRoute
 from pi_rag.service.waiting import waited
-from pi_rag.store import documents, duplicates, jobs
+from pi_rag.store import documents, duplicates, job_rows
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -87,7 +87,7 @@ def _document_routes(api: APIRouter, house: House) -> None:
         job_id = await house.runner.enqueue(request.collection, intake.items(request))
         job = await (waited(house, job_id, connection) if request.wait else house.runner.job(job_id))
         body = JobEnvelope(job=job).model_dump()
-        return JSONResponse(body, status_code=200 if job.state == "done" else 202)
+        return JSONResponse(body, status_code=200 if job.finished_at is not None else 202)
 
     @api.get("/v1/documents", summary="List documents")
     async def listing(collection: str | None = None, limit: PageSize = 100, after: RowId = 0) -> DocumentList:
@@ -147,7 +147,7 @@ def _job_routes(api: APIRouter, house: House) -> None:
     @api.get("/v1/jobs", summary="List jobs")
     async def listing(limit: PageSize = 20) -> JobList:
         """Jobs, newest first."""
-        rows = await house.store.read(jobs.listing, limit)
+        rows = await house.store.read(job_rows.listing, limit)
         return JobList(jobs=rows)
 
     @api.get("/v1/jobs/{job_id}", summary="One job")

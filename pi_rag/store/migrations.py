@@ -225,6 +225,7 @@ def s12_queue(db: Connection) -> None:
         ALTER TABLE jobs ADD COLUMN items_failed INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE jobs ADD COLUMN items_cancelled INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE job_items ADD COLUMN not_before REAL NOT NULL DEFAULT 0;
+        CREATE INDEX job_items_waiting ON job_items (not_before) WHERE not_before > 0;
         CREATE INDEX jobs_open ON jobs (priority DESC, id) WHERE finished_at IS NULL;
         CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key IS NOT NULL;
         CREATE TABLE dead_letters (

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
@@ -21,8 +24,8 @@ from pi_rag.errors import (
     TextNotEmbedded,
     VectorInvalid,
 )
-from pi_rag.ingest.runner import Runner
-from pi_rag.store import checkup, documents, identity, jobs
+from pi_rag.ingest.runner import Runner, waits_s
+from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, Lane, NewItem, Text
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return from_values({"service.data": str(tmp_path / "data"), "embedder.workers": 2})
+    values = {"service.data": str(tmp_path / "data"), "embedder.workers": 2, "ingest.retry_s_min": 0.01}
+    return from_values(values)
 
 
 @pytest.fixture
@@ -176,7 +180,7 @@ async def test_of_two_versions_the_one_sent_last_is_kept(
     assert (await store.read(documents.get, kept.id)).text == "the new version"
 
 
-@pytest.mark.parametrize("failing", ["claim", "finish", "put_back", "release_running"])
+@pytest.mark.parametrize("failing", ["claim", "finish", "put_back", "_after_start"])
 async def test_a_full_disk_strands_nothing(
     store: Store, embedder: FakeEmbedder, settings: Settings, failing: str
 ) -> None:
@@ -207,7 +211,7 @@ async def test_a_full_disk_strands_nothing(
 async def test_a_poisonous_document_is_given_up(
     store: Store, embedder: FakeEmbedder, settings: Settings, kind: type[PiRagError]
 ) -> None:
-    """One that workers cannot survive is tried three times, then refused with the reason; others go on."""
+    """One that workers cannot survive is tried three times, then kept with the reason; others go on."""
     embed = embedder.embed
     tries = 0
 
@@ -221,13 +225,135 @@ async def test_a_poisonous_document_is_given_up(
     embedder.embed = embed_most  # type: ignore[method-assign]
     poison = NewItem("text", "bad", payload=b"poison")
     async with running(store, embedder, settings) as runner:
-        job = await asyncio.wait_for(
-            runner.finished(await runner.enqueue("default", [poison, *notes(4)])), 20
-        )
+        job_id = await runner.enqueue("default", [poison, *notes(4)])
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+        [letter] = await runner.dead_letters(10)
 
     assert tries == settings.ingest.attempts_max == 3
-    assert (job.items_done, job.items_refused) == (4, 1)
+    assert (job.state, job.items_done, job.items_refused, job.items_failed) == ("done", 4, 0, 1)
     assert [(each.source, each.code) for each in job.refusals] == [("bad", kind.code)]
+    assert (letter.job_id, letter.source, letter.attempts, letter.code) == (job.id, "bad", 3, kind.code)
+
+
+async def test_what_was_given_up_can_be_tried_again(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """With all that was sent, and its job goes on until that has ended."""
+    embed = embedder.embed
+
+    async def embed_nothing(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        raise VectorInvalid("It cannot be done.")
+
+    embedder.embed = embed_nothing  # type: ignore[method-assign]
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", notes(2))
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+        assert (job.items_failed, job.items_done) == (2, 0)
+        embedder.embed = embed  # type: ignore[method-assign]
+        assert await runner.retry(job_id) == 2
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+
+    assert (job.items_failed, job.items_done, job.refusals) == (0, 2, ())
+
+
+async def test_what_was_paused_waits_over_a_restart(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """What is queued meanwhile is kept, and all goes on when somebody says so."""
+    async with running(store, embedder, settings) as runner:
+        await runner.pause()
+        job_id = await runner.enqueue("default", notes(3))
+    async with running(store, embedder, settings) as runner:
+        await until(lambda: runner.status()["waiting_for"] == "paused")
+        assert (await runner.job(job_id)).state == "queued"
+        await runner.resume()
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+
+    assert (job.items_done, runner.status()["waiting_for"]) == (3, None)
+
+
+async def test_one_job_may_wait_while_others_go_on(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Its own pause holds it back, and nothing else."""
+    async with running(store, embedder, settings) as runner:
+        await runner.pause()
+        first, second = [await runner.enqueue("default", notes(1)) for _ in range(2)]
+        await runner.pause(first)
+        await runner.resume()
+        await asyncio.wait_for(runner.finished(second), 20)
+        assert (await runner.job(first)).state == "paused"
+        await runner.resume(first)
+        await asyncio.wait_for(runner.finished(first), 20)
+
+
+async def test_a_cancelled_job_stores_nothing_more(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Not even what is in hand; a second one of the same source need not wait for it."""
+    held = asyncio.Event()
+    embed = embedder.embed
+
+    async def embed_when_told(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        if any("slow" in text for text in texts):
+            await held.wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_when_told  # type: ignore[method-assign]
+    slow, quick = (NewItem("text", "one", payload=text) for text in (b"slow", b"quick"))
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", [slow])
+        await until(lambda: runner.status()["current"] == ["one"])
+        assert await runner.cancel(job_id) == 1
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+        await asyncio.wait_for(runner.finished(await runner.enqueue("default", [quick])), 20)
+        held.set()
+        await until(lambda: runner.status()["current"] == [])
+
+    assert (job.state, job.items_cancelled) == ("cancelled", 1)
+    [stored] = await store.read(documents.listing, None, 10, 0)
+    assert (await store.read(documents.get, stored.id)).text == "quick"
+
+
+async def test_work_that_does_not_move_is_ended(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """A document that hangs costs its attempts, and the hand goes on with others."""
+    embed = embedder.embed
+
+    async def embed_most(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        if any("hangs" in text for text in texts):
+            await asyncio.Event().wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_most  # type: ignore[method-assign]
+    quick = replace(settings, ingest=replace(settings.ingest, lease_s=0.2, retry_s_max=0.01))
+    async with running(store, embedder, quick) as runner:
+        items = [NewItem("text", "bad", payload=b"hangs"), *notes(5)]
+        job = await asyncio.wait_for(runner.finished(await runner.enqueue("default", items)), 20)
+
+    assert (job.items_done, job.items_failed, job.refusals[0].code) == (5, 1, "document_stalled")
+
+
+async def test_a_service_that_keeps_ending_at_its_start_waits_for_a_person(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """In safe mode nothing is begun; what is queued is kept."""
+    job_id = await store.write(jobs.enqueue, "default", notes(1), 10, 1.0)
+    for _ in range(settings.ingest.starts_failed_max):
+        await store.write(jobs.claim, 100, 1.0)
+        await store.write(steering.after_start, settings.ingest.starts_failed_max)
+    async with running(store, embedder, settings) as runner:
+        await until(lambda: runner.status()["waiting_for"] == "safe_mode")
+        await runner.resume()
+        await asyncio.wait_for(runner.finished(job_id), 20)
+
+
+@given(st.integers(1, 50), st.floats(0, 100), st.floats(0, 1000))
+def test_waits_grow_and_are_bounded(attempts: int, s_min: float, s_max: float) -> None:
+    """Never longer than the longest, and the first about as long as the shortest."""
+    assert 0 <= waits_s(attempts, s_min, s_max) <= s_max
+    assert waits_s(1, s_min, s_max) <= s_min
 
 
 async def test_a_fault_in_the_queue_itself_is_not_hidden(
@@ -290,7 +416,7 @@ async def test_old_jobs_are_forgotten_while_it_runs(
         for note in notes(12):
             await runner.finished(await runner.enqueue("default", [note]))
 
-    assert len(await store.read(jobs.listing, 100)) <= 6
+    assert len(await store.read(job_rows.listing, 100)) <= 6
 
 
 async def test_a_folder_is_unfolded_and_what_it_holds_is_counted(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pi_rag.errors import Busy, JobNotFound
-from pi_rag.store import Connection, documents, jobs, migrations
+from pi_rag.errors import Busy, JobNotFound, KeyReused
+from pi_rag.store import Connection, documents, job_rows, jobs, migrations, steering
 from pi_rag.store.rows import value
 from pi_rag.store.writer import transaction
-from pi_rag.types import Item, NewItem, Refusal
+from pi_rag.types import Item, NewItem, Priority, Refusal
 
 REFUSAL = Refusal("a", "document_empty", "a is empty.", "Leave it out.")
 
@@ -48,15 +48,15 @@ def test_items_come_in_the_order_they_were_queued(db: Connection) -> None:
 def test_a_job_tells_its_story(db: Connection) -> None:
     """Queued, running with what it works on, done with its counts and reasons."""
     job_id = _enqueue(db, "a", "b", "c", now=1.0)
-    assert (jobs.job(db, job_id, 10).state, jobs.job(db, job_id, 10).items_total) == ("queued", 3)
+    assert (job_rows.job(db, job_id, 10).state, job_rows.job(db, job_id, 10).items_total) == ("queued", 3)
     first = _claimed(db)
-    running = jobs.job(db, job_id, 10)
+    running = job_rows.job(db, job_id, 10)
     assert (running.state, running.current, running.finished_at) == ("running", "a", None)
-    jobs.finish(db, first.id, "done", 7, None, 2.0)
-    assert (jobs.job(db, job_id, 10).state, jobs.job(db, job_id, 10).current) == ("running", None)
-    jobs.finish(db, _claimed(db).id, "unchanged", 0, None, 3.0)
-    jobs.finish(db, _claimed(db).id, "refused", 0, REFUSAL, 4.0)
-    done = jobs.job(db, job_id, 10)
+    jobs.finish(db, first, "done", 7, None, 2.0)
+    assert (job_rows.job(db, job_id, 10).state, job_rows.job(db, job_id, 10).current) == ("running", None)
+    jobs.finish(db, _claimed(db), "unchanged", 0, None, 3.0)
+    jobs.finish(db, _claimed(db), "refused", 0, REFUSAL, 4.0)
+    done = job_rows.job(db, job_id, 10)
     assert (done.state, done.finished_at, done.current) == ("done", 4.0, None)
     assert (done.items_done, done.items_unchanged, done.items_refused, done.chunks) == (1, 1, 1, 7)
     assert done.refusals == (REFUSAL,)
@@ -65,7 +65,7 @@ def test_a_job_tells_its_story(db: Connection) -> None:
 def test_a_finished_item_leaves_its_payload_nowhere(db: Connection) -> None:
     """The bytes of a file are not kept beside its document."""
     jobs.enqueue(db, "default", [NewItem("bytes", "a", payload=b"large")], 10, 1.0)
-    jobs.finish(db, _claimed(db).id, "done", 1, None, 2.0)
+    jobs.finish(db, _claimed(db), "done", 1, None, 2.0)
     assert value(db, "SELECT count(*) FROM item_payloads") == 0
 
 
@@ -73,15 +73,15 @@ def test_finishing_twice_counts_once(db: Connection) -> None:
     """A runner that is not sure may say it again."""
     job_id = _enqueue(db, "a", "b")
     item = _claimed(db)
-    jobs.finish(db, item.id, "done", 3, None, 2.0)
-    jobs.finish(db, item.id, "refused", 3, REFUSAL, 3.0)
-    row = jobs.job(db, job_id, 10)
+    jobs.finish(db, item, "done", 3, None, 2.0)
+    jobs.finish(db, item, "refused", 3, REFUSAL, 3.0)
+    row = job_rows.job(db, job_id, 10)
     assert (row.items_done, row.items_refused, row.chunks, row.refusals) == (1, 0, 3, ())
 
 
 def test_a_job_without_items_is_done_at_once(db: Connection) -> None:
     """An empty folder is no reason to wait for ever."""
-    assert jobs.job(db, _enqueue(db, now=5.0), 10).finished_at == 5.0
+    assert job_rows.job(db, _enqueue(db, now=5.0), 10).finished_at == 5.0
 
 
 def test_a_full_queue_is_busy_and_takes_nothing(db: Connection) -> None:
@@ -95,13 +95,14 @@ def test_a_full_queue_is_busy_and_takes_nothing(db: Connection) -> None:
 
 
 def test_an_item_that_takes_the_service_down_is_given_up(db: Connection) -> None:
-    """Each start counts; after the third the item is refused, and its job ends."""
+    """Each start counts; after the third the item lies with the dead letters, and the next one's turn is."""
     job_id = _enqueue(db, "deadly", "harmless")
     for attempt in (1, 2, 3):
-        assert (_claimed(db).source, jobs.release_running(db)) == ("deadly", 1)
+        assert _claimed(db).source == "deadly"
+        steering.after_start(db, 10)
         assert value(db, "SELECT max(attempts) FROM job_items") == attempt
     assert _claimed(db).source == "harmless"
-    [refusal] = jobs.job(db, job_id, 10).refusals
+    [refusal] = job_rows.job(db, job_id, 10).refusals
     assert (refusal.source, refusal.code) == ("deadly", "document_gave_up")
     assert "3 times" in refusal.message
 
@@ -110,16 +111,16 @@ def test_giving_up_the_last_item_ends_the_job(db: Connection) -> None:
     """Nobody waits for a job whose only document is deadly."""
     job_id = _enqueue(db, "deadly")
     _claimed(db)
-    jobs.release_running(db)
+    steering.after_start(db, 3)
     assert jobs.claim(db, 1, 9.0) is None
-    assert jobs.job(db, job_id, 10).finished_at == 9.0
+    assert job_rows.job(db, job_id, 10).finished_at == 9.0
 
 
 def test_an_item_put_back_in_good_order_loses_no_attempt(db: Connection) -> None:
     """A long document survives any number of orderly restarts."""
     _enqueue(db, "long")
     for _ in range(10):
-        jobs.put_back(db, _claimed(db).id, counted=False)
+        jobs.put_back(db, _claimed(db), counted=False)
     assert _claimed(db).attempts == 1
 
 
@@ -129,9 +130,81 @@ def test_an_item_that_had_a_part_in_its_failure_counts_its_attempts(db: Connecti
     for attempt in (1, 2, 3):
         item = _claimed(db)
         assert item.attempts == attempt
-        jobs.put_back(db, item.id, counted=True)
+        jobs.put_back(db, item, counted=True)
     assert jobs.claim(db, 3, 1.0) is None
-    assert jobs.job(db, job_id, 10).refusals[0].code == "document_gave_up"
+    assert job_rows.job(db, job_id, 10).refusals[0].code == "document_gave_up"
+
+
+def test_urgent_jobs_come_first_and_patient_ones_last(db: Connection) -> None:
+    """Among equals the one that was sent first."""
+    for source, priority in (("a", "low"), ("b", "normal"), ("c", "high"), ("d", "normal")):
+        jobs.enqueue(db, "default", [NewItem("path", source)], 10, 1.0, priority=cast("Priority", priority))
+    assert [_claimed(db).source for _ in range(4)] == ["c", "b", "d", "a"]
+
+
+def test_a_request_sent_twice_with_its_key_is_one_job(db: Connection) -> None:
+    """Also when it has ended; another request with the same key is refused."""
+    items = [NewItem("text", "a", payload=b"tea", metadata={"x": 1})]
+    first = jobs.enqueue(db, "default", items, 10, 1.0, key="k")
+    assert jobs.enqueue(db, "default", items, 10, 2.0, key="k") == first
+    jobs.finish(db, _claimed(db), "done", 1, None, 3.0)
+    assert jobs.enqueue(db, "default", items, 10, 4.0, key="k") == first
+    assert jobs.enqueue(db, "default", items, 10, 4.0, key="other") != first
+    for other in ([NewItem("text", "a", payload=b"milk", metadata={"x": 1})], [*items, *items], []):
+        with pytest.raises(KeyReused, match=f"job {first}"):
+            jobs.enqueue(db, "default", other, 10, 5.0, key="k")
+
+
+def test_a_document_that_failed_waits_and_others_do_not(db: Connection) -> None:
+    """It is due at its time, and at once when the clock has jumped back."""
+    _enqueue(db, "bad", "good")
+    jobs.put_back(db, _claimed(db), counted=True, not_before=100.0)
+    assert _claimed_at(db, 50.0) == "good"
+    assert _claimed_at(db, 50.0) is None
+    assert jobs.due_in_s(db, 50.0) == 50.0
+    assert _claimed_at(db, 100.0) == "bad"
+    assert jobs.due_in_s(db, 100.0) is None
+
+
+def test_a_clock_that_jumps_back_strands_nothing(db: Connection) -> None:
+    """Nobody waits longer than the longest wait."""
+    _enqueue(db, "bad")
+    jobs.put_back(db, _claimed(db), counted=True, not_before=1e9)
+    assert _claimed_at(db, 1.0) == "bad"
+
+
+def _claimed_at(db: Connection, now: float) -> str | None:
+    item = jobs.claim(db, 3, now, 300.0)
+    return None if item is None else item.source
+
+
+def test_what_is_not_held_any_more_changes_nothing(db: Connection) -> None:
+    """A hand that was given up, or whose job was cancelled, may come to its end as late as it likes."""
+    job_id = _enqueue(db, "a")
+    late = _claimed(db)
+    steering.after_start(db, 10)
+    again = _claimed(db)
+    assert (jobs.is_held(db, late), jobs.is_held(db, again)) == (False, True)
+    jobs.finish(db, late, "done", 1, None, 1.0)
+    jobs.put_back(db, late, counted=True)
+    jobs.expand(db, late, [NewItem("path", "y")], [], 1.0)
+    jobs.fail(db, late, REFUSAL, 1.0)
+    row = job_rows.job(db, job_id, 10)
+    assert (row.state, row.items_total, row.items_done, row.items_failed) == ("running", 1, 0, 0)
+    jobs.finish(db, again, "done", 1, None, 1.0)
+    assert job_rows.job(db, job_id, 10).state == "done"
+
+
+def test_of_old_dead_letters_the_reason_alone_is_kept(db: Connection) -> None:
+    """The newest can be tried again; jobs with such are not forgotten."""
+    job_id = _enqueue(db, "a", "b", "c")
+    for _ in range(3):
+        jobs.fail(db, _claimed(db), REFUSAL, 1.0)
+    assert jobs.forget_old(db, 0, 2) == 0
+    row = job_rows.job(db, job_id, 10)
+    assert (row.items_failed, row.items_refused, len(row.refusals)) == (2, 1, 3)
+    assert [letter.source for letter in job_rows.dead_letters(db, 10)] == ["b", "c"]
+    assert jobs.forget_old(db, 0, 0) == 1
 
 
 def test_a_document_in_work_holds_back_its_next_version(db: Connection) -> None:
@@ -144,7 +217,7 @@ def test_a_document_in_work_holds_back_its_next_version(db: Connection) -> None:
     elsewhere = _claimed(db)
     assert (elsewhere.source, elsewhere.collection) == ("a", "other")
     assert jobs.claim(db, 3, 1.0) is None
-    jobs.finish(db, first.id, "done", 1, None, 2.0)
+    jobs.finish(db, first, "done", 1, None, 2.0)
     assert _claimed(db).source == "a"
 
 
@@ -152,7 +225,7 @@ def test_a_folder_becomes_its_files(db: Connection) -> None:
     """The folder itself is no document and is not counted; what was refused on the way is."""
     job_id = _enqueue(db, "folder")
     jobs.expand(db, _claimed(db), [NewItem("path", "folder/a"), NewItem("path", "folder/b")], [REFUSAL], 2.0)
-    row = jobs.job(db, job_id, 10)
+    row = job_rows.job(db, job_id, 10)
     assert (row.items_total, row.items_refused, row.refusals) == (3, 1, (REFUSAL,))
     assert [_claimed(db).source, _claimed(db).source] == ["folder/a", "folder/b"]
 
@@ -163,7 +236,7 @@ def test_a_folder_is_expanded_once(db: Connection) -> None:
     folder = _claimed(db)
     for _ in range(2):
         jobs.expand(db, folder, [NewItem("path", "folder/a")], [REFUSAL], 2.0)
-    assert jobs.job(db, job_id, 10).items_total == 2
+    assert job_rows.job(db, job_id, 10).items_total == 2
 
 
 @pytest.mark.parametrize("refusals", [[], [REFUSAL]])
@@ -171,7 +244,7 @@ def test_a_folder_without_a_file_ends_its_job(db: Connection, refusals: list[Ref
     """Nobody waits for files that are not there."""
     job_id = _enqueue(db, "folder")
     jobs.expand(db, _claimed(db), [], refusals, 8.0)
-    row = jobs.job(db, job_id, 10)
+    row = job_rows.job(db, job_id, 10)
     assert (row.state, row.finished_at, row.items_total) == ("done", 8.0, len(refusals))
 
 
@@ -180,22 +253,22 @@ def test_only_the_first_refusals_are_shown_but_all_are_counted(db: Connection) -
     job_id = _enqueue(db, "folder")
     many = [Refusal(str(number), "document_binary", "m", "h") for number in range(50)]
     jobs.expand(db, _claimed(db), [], many, 2.0)
-    row = jobs.job(db, job_id, 5)
+    row = job_rows.job(db, job_id, 5)
     assert [refusal.source for refusal in row.refusals] == ["0", "1", "2", "3", "4"]
     assert row.items_refused == 50
-    assert jobs.listing(db, 5)[0].refusals == ()
+    assert job_rows.listing(db, 5)[0].refusals == ()
 
 
 def test_a_listing_shows_the_newest_first(db: Connection) -> None:
     """And no more than asked for."""
     ids = [_enqueue(db, "a") for _ in range(5)]
-    assert [row.id for row in jobs.listing(db, 3)] == ids[:1:-1]
+    assert [row.id for row in job_rows.listing(db, 3)] == ids[:1:-1]
 
 
 def test_a_job_that_is_not_there_has_its_own_error(db: Connection) -> None:
     """The message names the number."""
     with pytest.raises(JobNotFound, match="no job 7"):
-        jobs.job(db, 7, 10)
+        job_rows.job(db, 7, 10)
 
 
 def test_old_jobs_are_forgotten_with_their_refusals_but_never_open_ones(db: Connection) -> None:
@@ -203,8 +276,8 @@ def test_old_jobs_are_forgotten_with_their_refusals_but_never_open_ones(db: Conn
     waiting = _enqueue(db, "waits")
     done = [jobs.enqueue(db, "default", [], 10, 1.0) for _ in range(5)]
     db.execute("INSERT INTO job_refusals VALUES (1, ?, 's', 'c', 'm', 'h')", (done[0],))
-    assert jobs.forget_old(db, 2) == 3
-    assert [row.id for row in jobs.listing(db, 10)] == [done[4], done[3], waiting]
+    assert jobs.forget_old(db, 2, 10) == 3
+    assert [row.id for row in job_rows.listing(db, 10)] == [done[4], done[3], waiting]
     assert value(db, "SELECT count(*) FROM job_refusals") == 0
 
 
@@ -243,7 +316,7 @@ class Queue(RuleBasedStateMachine):
     def end(self, state: Literal["done", "unchanged", "refused"]) -> None:
         """The runner is through with one."""
         refusal = REFUSAL if state == "refused" else None
-        jobs.finish(self.db, self.running.pop().id, state, 1, refusal, 1.0)
+        jobs.finish(self.db, self.running.pop(), state, 1, refusal, 1.0)
         self.ended += 1
 
     @precondition(lambda self: self.running)
@@ -254,23 +327,43 @@ class Queue(RuleBasedStateMachine):
         self.asked += found
         self.ended += 1
 
+    @precondition(lambda self: self.running)
+    @rule()
+    def give_up(self) -> None:
+        """One was tried often enough."""
+        jobs.fail(self.db, self.running.pop(), REFUSAL, 1.0)
+        self.ended += 1
+
+    @rule()
+    def retry(self) -> None:
+        """Somebody wants all that was given up once more."""
+        self.ended -= steering.retry(self.db, None, 100_000)
+
+    @rule(which=st.integers(0, 5))
+    def cancel(self, which: int) -> None:
+        """A job is cancelled; who works on it may find out later."""
+        if which < len(rows := job_rows.listing(self.db, 1000)):
+            self.ended += steering.cancel(self.db, rows[which].id, 1.0)
+            self.running = [item for item in self.running if jobs.is_held(self.db, item)]
+
     @rule(orderly=st.booleans())
     def restart(self, orderly: bool) -> None:
         """The service stops, in good order or not, and starts again."""
         for item in self.running if orderly else []:
-            jobs.put_back(self.db, item.id, counted=False)
-        jobs.release_running(self.db)
+            jobs.put_back(self.db, item, counted=False)
+        steering.after_start(self.db, 10_000)
         self.running = []
 
     @invariant()
     def nothing_is_lost(self) -> None:
         """Every item asked for has ended or is in the queue; a job is done exactly when none of its is."""
-        rows = jobs.listing(self.db, 1000)
+        rows = job_rows.listing(self.db, 1000)
         assert self.asked - self.ended == documents.counts(self.db).items_queued
         for row in rows:
-            handled = row.items_done + row.items_unchanged + row.items_refused
-            assert (row.state == "done") == (handled == row.items_total)
-            assert row.items_refused == len(jobs.job(self.db, row.id, 1000).refusals)
+            not_taken = row.items_refused + row.items_failed
+            handled = row.items_done + row.items_unchanged + not_taken + row.items_cancelled
+            assert (row.state in {"done", "cancelled"}) == (handled == row.items_total)
+            assert not_taken == len(job_rows.job(self.db, row.id, 1000).refusals)
 
 
 TestQueue = Queue.TestCase

@@ -12,10 +12,21 @@ from typing import Any
 
 import pytest
 
-from pi_rag.store import Connection, citing, documents, identity, jobs, query_vectors, upkeep, vectors
+from pi_rag.store import (
+    Connection,
+    citing,
+    documents,
+    identity,
+    job_rows,
+    jobs,
+    query_vectors,
+    steering,
+    upkeep,
+    vectors,
+)
 from pi_rag.store.query_vectors import Changes, KeptQuery
 from pi_rag.store.rows import all_rows
-from pi_rag.types import NewItem
+from pi_rag.types import Item, NewItem
 from tests.store.making import axis, put
 
 KEPT = KeptQuery(b"h", b"v", 2, 1.0)
@@ -37,20 +48,24 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "removing by source and collection": lambda db: documents.remove_source(db, "s7", "default"),
     "claiming and finishing": lambda db: jobs.finish(db, _claimed(db), "done", 1, None, 2.0),
     "putting back": lambda db: jobs.put_back(db, _claimed(db), counted=True),
-    "one job": lambda db: jobs.job(db, 1, 10),
+    "when the next is due": lambda db: jobs.due_in_s(db, 1.0),
+    "what was given up": lambda db: job_rows.dead_letters(db, 10, 5),
+    "cancelling": lambda db: steering.cancel(db, 9, 1.0),
+    "one job": lambda db: job_rows.job(db, 1, 10),
     "the model": identity.fingerprint,
     "saving queries": lambda db: query_vectors.save(db, Changes([KEPT], [KEPT], [b"gone"])),
 }
 
 HARMLESS = re.compile(
-    r"SCAN (CONSTANT ROW|\(subquery|\w+ VIRTUAL TABLE INDEX (?!0:$))"  # json_each; words that are looked up
+    r"SCAN (CONSTANT ROW|\(subquery|\w+ VIRTUAL TABLE INDEX (?!0:$)"  # json_each; words that are looked up
+    r"|jobs USING INDEX jobs_open)"  # the open ones in their order, until one has something to do
 )
 
 
-def _claimed(db: Connection) -> int:
-    item = jobs.claim(db, 3, 1.0)
+def _claimed(db: Connection) -> Item:
+    item = jobs.claim(db, 3, 1.0, 300.0)
     assert item is not None
-    return item.id
+    return item
 
 
 @pytest.fixture(params=["without statistics", "with statistics"])

@@ -102,7 +102,7 @@ async def test_a_desk_composes_functions_into_one_transaction(store: Store) -> N
         item = jobs.claim(db, 3, 1.0)
         assert item is not None
         put(db, "a", ["tea"])
-        jobs.finish(db, item.id, "done", 1, None, 2.0)
+        jobs.finish(db, item, "done", 1, None, 2.0)
         if fail:
             raise KeyError("after all of it")
 
@@ -121,7 +121,7 @@ async def test_beginning_a_large_document_does_not_write_it_again(store: Store) 
     claimed = await store.write(jobs.claim, 3, 1.0)
     assert claimed is not None
     assert claimed.payload == item.payload
-    await store.write(jobs.put_back, claimed.id, counted=False)
+    await store.write(jobs.put_back, claimed, counted=False)
     assert store.stats()["writer"]["wal_used_mib"] - before_mib < 0.5
 
 

@@ -1,0 +1,109 @@
+"""What people do to the queue: pause it or one job, go on, cancel, try again what was given up.
+
+And what the queue does to itself when the service has ended in the midst of it too often: it waits for a
+person, so that whatever is wrong, searches are answered.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pi_rag.errors import JobNotFound
+from pi_rag.store import Connection
+from pi_rag.store.jobs import PAUSED, expect_room, settle
+from pi_rag.store.rows import value
+
+Paused = Literal["paused", "safe_mode"]
+
+_ENDS = "ingest_ends"
+"""The key in `meta` of how often in a row the service ended soon after its start with documents in hand."""
+
+
+def pause_all(db: Connection, why: Paused = "paused") -> None:
+    """Begin no more documents, also after a restart. What is in hand is finished."""
+    _set(db, PAUSED, why)
+
+
+def resume_all(db: Connection) -> None:
+    """Go on with everything that no job's own pause holds back."""
+    db.execute("DELETE FROM meta WHERE key IN (?, ?)", (PAUSED, _ENDS))
+
+
+def paused(db: Connection) -> Paused | None:
+    """Why nothing is begun; None when work goes on."""
+    found: Paused | None = value(db, "SELECT value FROM meta WHERE key = ?", (PAUSED,))
+    return found
+
+
+def pause(db: Connection, job_id: int, *, is_paused: bool) -> None:
+    """Hold one job back, or let it go on. Raises JobNotFound."""
+    _expect_job(db, job_id)
+    db.execute("UPDATE jobs SET paused = ? WHERE id = ? AND finished_at IS NULL", (is_paused, job_id))
+
+
+def cancel(db: Connection, job_id: int, now: float) -> int:
+    """Take out what a job has in the queue, also what is in hand: it will not be stored. Returns how many.
+
+    What was stored stays. Raises JobNotFound.
+    """
+    _expect_job(db, job_id)
+    db.execute("DELETE FROM job_items WHERE job_id = ?", (job_id,))
+    count = db.changes()
+    db.execute("UPDATE jobs SET items_cancelled = items_cancelled + ? WHERE id = ?", (count, job_id))
+    settle(db, job_id, now)
+    return count
+
+
+def retry(db: Connection, job_id: int | None, queue_items_max: int) -> int:
+    """Queue again what was given up, of one job or of all, with all its attempts. Returns how many.
+
+    Raises JobNotFound; Busy when the queue has no room, and then nothing was moved.
+    """
+    if job_id is not None:
+        _expect_job(db, job_id)
+    which = "job_id = coalesce(?, job_id)"
+    count: int = value(db, f"SELECT count(*) FROM dead_letters WHERE {which}", (job_id,))
+    expect_room(db, count, queue_items_max)
+    db.execute(
+        f"""
+        INSERT INTO job_items (id, job_id, kind, source, title, metadata)
+        SELECT id, job_id, kind, source, title, metadata FROM dead_letters WHERE {which};
+        INSERT INTO item_payloads
+        SELECT id, payload FROM dead_letters WHERE {which} AND payload != x'';
+        UPDATE jobs SET finished_at = NULL, items_failed = items_failed - (
+            SELECT count(*) FROM dead_letters WHERE job_id = jobs.id
+        ) WHERE id IN (SELECT job_id FROM dead_letters WHERE {which});
+        DELETE FROM dead_letters WHERE {which}
+        """,
+        (job_id,) * 4,
+    )
+    return count
+
+
+def after_start(db: Connection, ends_max: int) -> None:
+    """What an ended service had begun waits again, its attempt counted.
+
+    When that has happened `ends_max` times in a row, nothing is begun until a person says so.
+    """
+    db.execute("UPDATE job_items SET state = 'queued' WHERE state = 'running'")
+    if not db.changes():
+        settled(db)
+        return
+    ends = int(value(db, "SELECT value FROM meta WHERE key = ?", (_ENDS,)) or 0) + 1
+    _set(db, _ENDS, str(ends))
+    if ends >= ends_max:
+        pause_all(db, "safe_mode")
+
+
+def settled(db: Connection) -> None:
+    """The service has lasted: what happens from now on is not its start's fault."""
+    db.execute("DELETE FROM meta WHERE key = ?", (_ENDS,))
+
+
+def _set(db: Connection, key: str, text: str) -> None:
+    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
+
+
+def _expect_job(db: Connection, job_id: int) -> None:
+    if not value(db, "SELECT 1 FROM jobs WHERE id = ?", (job_id,)):
+        raise JobNotFound(f"There is no job {job_id}.")

@@ -1,0 +1,35 @@
+"""How jobs stand is told in pages that end."""
+
+from __future__ import annotations
+
+from pi_rag.store import Connection, job_rows, jobs
+from pi_rag.types import NewItem, Refusal
+
+
+def test_dead_letters_come_a_page_at_a_time(db: Connection) -> None:
+    """Each once, with its reason and the job that it belongs to."""
+    job_id = jobs.enqueue(db, "bills", [NewItem("path", f"{number}") for number in range(5)], 10, 1.0)
+    for number in range(5):
+        item = jobs.claim(db, 3, 1.0)
+        assert item is not None
+        jobs.fail(db, item, Refusal(item.source, "c", f"m{number}", "h"), 7.0)
+    first = job_rows.dead_letters(db, 3)
+    rest = job_rows.dead_letters(db, 3, first[-1].id)
+    assert [letter.message for letter in (*first, *rest)] == ["m0", "m1", "m2", "m3", "m4"]
+    letter = first[0]
+    assert (letter.job_id, letter.collection, letter.source, letter.attempts) == (job_id, "bills", "0", 1)
+    assert (letter.code, letter.hint, letter.died_at) == ("c", "h", 7.0)
+
+
+def test_a_job_tells_its_priority_and_the_first_of_what_it_did_not_take(db: Connection) -> None:
+    """Refused ones and those that were given up, no more than are wanted."""
+    job_id = jobs.enqueue(db, "bills", [NewItem("path", "a")] * 4, 10, 1.0, priority="high")
+    for end in (jobs.fail, jobs.fail):
+        item = jobs.claim(db, 3, 1.0)
+        assert item is not None
+        end(db, item, Refusal("a", "given_up", "m", "h"), 7.0)
+    item = jobs.claim(db, 3, 1.0)
+    assert item is not None
+    jobs.finish(db, item, "refused", 0, Refusal("a", "refused", "m", "h"), 7.0)
+    row = job_rows.job(db, job_id, 2)
+    assert (row.priority, [each.code for each in row.refusals]) == ("high", ["refused", "given_up"])
