@@ -131,7 +131,7 @@ def _show(answer: dict[str, Any], query: str, args: Namespace) -> None:
     for number, hit in enumerate(hits, 1):
         _show_hit(number, hit, words(query), args, wordless=wordless)
     if not hits:
-        _show_advice(args, _unknown(answer))
+        _show_advice(args, query, answer)
     _show_end(answer, len(hits), explain=args.explain)
 
 
@@ -176,9 +176,28 @@ def _unknown(answer: dict[str, Any]) -> list[str]:
     ]
 
 
-def _show_advice(args: Namespace, unknown: list[str]) -> None:
+def _fitting_none(args: Namespace, answer: dict[str, Any]) -> list[str]:
+    """A line for each flag that leaves nothing to search in, even alone."""
+    given, lines = conditions.fields(args), []
+    for name in map(one_line, answer.get("fitting_none") or []):
+        value = given.get(name)
+        asked = " or ".join([value] if isinstance(value, str) else value or [])
+        lines.append(f"no document fits --{name} {one_line(asked)}".rstrip())
+    return lines
+
+
+def _required(args: Namespace, query: str) -> list[str]:
+    """What to leave out when all of the words had to be there."""
+    if args.match in ("all", "phrase"):
+        return [f"search without --match {args.match}: no passage has the words so"]
+    if len(query) > 2 and query[0] == query[-1] == '"':
+        return ["search without the quotes: no passage has the words in this order"]
+    return []
+
+
+def _show_advice(args: Namespace, query: str, answer: dict[str, Any]) -> None:
     print("Nothing found. What may help:")
-    for said in unknown:
+    for said in [*_unknown(answer), *_fitting_none(args, answer), *_required(args, query)]:
         print(f"  - {said}")
     if narrowed := conditions.fields(args):
         flags = " and ".join(f"--{name.removesuffix('s')}" for name in narrowed)

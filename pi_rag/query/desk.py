@@ -29,7 +29,7 @@ from pi_rag.store.chances import Chances
 from pi_rag.store.common import CommonWords
 from pi_rag.store.derived import Derived
 from pi_rag.store.nearest import nearest
-from pi_rag.store.scope import unknown_fields
+from pi_rag.store.scope import fitting_none, unknown_fields
 from pi_rag.store.store import Store
 from pi_rag.types import Degraded, Fingerprint
 
@@ -187,6 +187,8 @@ class _Look:
             metadata = [hit.passage.metadata for hit in found]
             if unknown := unknown_fields(db, self.question.scope, metadata):
                 self.course.explain["unknown_fields"] = unknown
+        if not found:
+            self.course.explain["fitting_none"] = fitting_none(db, self.question.scope)
         return found
 
     def _choices(self, db: Connection) -> list[Choice]:

@@ -95,9 +95,7 @@ def checked(question: Question, settings: QuerySettings) -> str:
     if question.per_document_max is not None:
         _within("per_document_max", question.per_document_max, 1, settings.k_max)
     if question.mode == "vector" and question.match != "any":
-        message = (
-            f"match is {question.match!r}, which is about words; the mode 'vector' looks at none."
-        )
+        message = f"match is {question.match!r}, which is about words; the mode 'vector' looks at none."
         raise BadInput(message, hint="Leave match out, or search in the mode hybrid or text.", param="match")
     filters.read(question.scope)
     query = clean(question.query).strip()

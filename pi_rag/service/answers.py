@@ -45,6 +45,7 @@ def search_answer(answer: Answer, *, now_s: float, explain: bool) -> SearchAnswe
         hits=[_hit(hit, now_s) for hit in answer.hits],
         degraded=list(answer.degraded),
         unknown_fields=answer.explain.get("unknown_fields", {}),
+        fitting_none=answer.explain.get("fitting_none", []),
         candidates=dict(answer.explain["candidates"]),
         took_ms=dict(answer.took_ms),
         explain=dict(answer.explain) if explain else None,

@@ -154,6 +154,10 @@ class SearchAnswer(BaseModel):
         description="Fields of the filter that no document has, each with the field that may be "
         "meant, or null."
     )
+    fitting_none: list[str] = Field(
+        description="When nothing was found: which of `collection`, `filter`, `under`, `kind`, `since` and "
+        "`until` no document fits, even without the others."
+    )
     candidates: dict[str, int] = Field(description="How many passages each way has proposed.")
     took_ms: dict[str, float]
     explain: dict[str, Any] | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from pi_rag.store import Connection, filters
@@ -96,6 +97,20 @@ def unknown_fields(
     newest = all_rows(db, "SELECT metadata FROM documents ORDER BY id DESC LIMIT ?", (NEWEST,))
     known = sorted({name for (metadata,) in newest for name in json.loads(metadata)})
     return {field: next(iter(difflib.get_close_matches(field, known, 1)), None) for field in unknown}
+
+
+def fitting_none(db: Connection, scope: Scope) -> list[str]:
+    """The parts of the scope, by their names, that no document fits, even alone. Raises FilterInvalid.
+
+    For a search that found nothing: each part may be a look at all documents.
+    """
+    alone = {each.name: replace(Scope(), **{each.name: getattr(scope, each.name)}) for each in fields(scope)}
+    return [name for name, part in alone.items() if not (part.everything or _fits_one(db, part))]
+
+
+def _fits_one(db: Connection, scope: Scope) -> bool:
+    where, bindings = _documents(filters.read(scope))
+    return bool(all_rows(db, f"SELECT 1 FROM documents WHERE {where} LIMIT 1", bindings))
 
 
 def _has(metadata: Mapping[str, Any], field: str) -> bool:

@@ -148,6 +148,25 @@ def test_no_hits_come_with_what_to_try(service: StandIn, run: Run) -> None:
     assert "--mode hybrid" in narrow.out
 
 
+def test_a_flag_that_fits_no_document_is_named(service: StandIn, run: Run) -> None:
+    """A collection or a folder that is not there looks like a search that found nothing."""
+    flags = ("--collection", "a", "--collection", "b\x1b", "--under", "/gone", "--filter", "x=1")
+    named = {"hits": [], "fitting_none": ["collection", "filter", "under"]}
+    service.on("POST", "/v1/search", named)
+    out = run("search", "x", *flags).out
+    assert "  - no document fits --collection a or b\N{REPLACEMENT CHARACTER}\n" in out
+    assert "  - no document fits --filter\n  - no document fits --under /gone\n" in out
+
+
+def test_words_that_all_had_to_be_there_are_named_as_the_reason(service: StandIn, run: Run) -> None:
+    """Whether they were required by a flag or by quotes; not where any of them was enough."""
+    service.on("POST", "/v1/search", {"hits": []})
+    assert "without --match phrase" in run("search", "x", "--match", "phrase").out
+    assert "without --match all" in run("search", "x", "--match", "all").out
+    assert "without the quotes" in run("search", '"power cut"').out
+    assert "without" not in run("search", "power cut", "--match", "prefix").out
+
+
 def test_a_filter_that_leaves_nothing_out_is_told(service: StandIn, run: Run) -> None:
     """A misspelt field that is denied shows what it was to hide; that is said above the hits."""
     service.on("POST", "/v1/search", ANSWER | {"unknown_fields": {"staus": "status"}})

@@ -226,6 +226,14 @@ async def test_a_field_that_no_document_has_is_told(guest: httpx.AsyncClient) ->
     assert [len(answer["hits"]) for answer in answers] == [0, 0, 1, 1]
 
 
+async def test_what_no_document_fits_is_told(guest: httpx.AsyncClient) -> None:
+    """When nothing is found: a collection that is not there, or a path that is not whole."""
+    await added(guest, {"documents": [{"source": "/a/b", "text": "the lamp"}]})
+    asked: list[dict[str, Any]] = [{"collection": "defualt"}, {"under": "b"}, {"under": "/a"}, {}]
+    answers = [(await guest.post("/v1/search", json={"query": "lamp"} | each)).json() for each in asked]
+    assert [answer["fitting_none"] for answer in answers] == [["collection"], ["under"], [], []]
+
+
 async def test_listing_goes_page_by_page(guest: httpx.AsyncClient) -> None:
     """Each document is on exactly one page, and the last page says so."""
     documents = [{"source": str(number), "text": f"note {number}"} for number in range(5)]

@@ -175,6 +175,16 @@ def test_a_field_that_no_document_has_is_told_with_what_may_be_meant(db: Connect
     assert scope.unknown_fields(db, Scope(None, {"'": {"exists": False}, '"': 1})) == {"'": None, '"': None}
 
 
+def test_what_no_document_fits_is_told_part_by_part(db: Connection) -> None:
+    """Each part is looked at alone: what only together fits nothing is no mistake."""
+    put(db, "/a/b", ["tea"], collection="one", metadata={"year": 2024})
+    put(db, "/c", ["tea"], collection="two")
+    assert scope.fitting_none(db, Scope()) == []
+    assert scope.fitting_none(db, Scope("one", {"year": 2024}, "/c", "text", 0)) == []
+    nowhere = Scope(["on", "tow"], {"year": 2025}, "a/b", "pdf", "2200-01-01", 1)
+    assert scope.fitting_none(db, nowhere) == ["collection", "filter", "under", "kind", "since", "until"]
+
+
 def test_what_was_found_spares_a_look_at_all_documents(db: Connection, monkeypatch: Any) -> None:
     """Only a field that is denied, and that no hit has, is looked for in every document."""
     first = {"year": 2024, "from": {"name": "x"}}
