@@ -20,9 +20,15 @@ _TESTS = {"=": "in", "!=": "not", "^=": "prefix", ">=": "gte", "<=": "lte", ">":
 _CONDITION = re.compile(r"(.*?)(!=|\^=|>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
+RULES = """\
+The first three may be given several times. All conditions of --filter must hold; only of several with =
+on one field one has to. A value that reads as JSON is that: year=2024 is the number, 'year="2024"' the text.
+"""
+
+
 def configure(parser: ArgumentParser) -> None:
     """The flags."""
-    group = parser.add_argument_group("which documents", "The first three may be given several times.")
+    group = parser.add_argument_group("which documents", RULES)
     group.add_argument("--collection", metavar="C", action="append", help="only in this collection")
     group.add_argument(
         "--filter",
@@ -60,10 +66,18 @@ def condition(text: str) -> Condition:
     """'year=2024' as ('year', 'in', 2024): a value that reads as JSON is one, anything else is text."""
     match = _CONDITION.fullmatch(text)
     if match is None or not match[1].strip():
-        raise ArgumentTypeError(f"{text!r} is no condition; write FIELD=VALUE, or with quotes 'FIELD>=VALUE'")
-    field, sign, value = match.groups()
-    # What a text begins with is a text, even when it is a number.
-    return field.strip(), _TESTS[sign], value if sign == "^=" else json_or_text(value)
+        raise _no_condition(text, "write FIELD=VALUE, or with quotes 'FIELD>=VALUE'")
+    field, sign, value = match[1].strip(), match[2], match[3].lstrip()
+    if value.startswith("="):
+        raise _no_condition(text, f"equal is one =; a text that begins so is written '{field}{sign}\"=...\"'")
+    if not value:
+        raise _no_condition(text, f"it has no value; the empty text is written '{field}{sign}\"\"'")
+    # What a text begins with is a text, even when it is a number, and may end with a space.
+    return field, _TESTS[sign], value if sign == "^=" else json_or_text(value.rstrip())
+
+
+def _no_condition(text: str, why: str) -> ArgumentTypeError:
+    return ArgumentTypeError(f"{text!r} is no condition: {why}")
 
 
 def _merged(given: Iterable[Condition]) -> dict[str, Any]:

@@ -29,7 +29,12 @@ def _fields(*typed: str) -> dict[str, Any]:
         ("ok=true", ("ok", "in", True)),
         ("ok=null", ("ok", "in", None)),
         ("name=a=b", ("name", "in", "a=b")),
-        ("name=", ("name", "in", "")),
+        ('name=""', ("name", "in", "")),
+        ("status = paid ", ("status", "in", "paid")),
+        ("status != paid", ("status", "not", "paid")),
+        ('status=" paid "', ("status", "in", " paid ")),
+        ('x="=1"', ("x", "in", "=1")),
+        ("by ^= De ", ("by", "prefix", "De ")),
         ("name=0x1", ("name", "in", "0x1")),
         ("name=NaN", ("name", "in", "NaN")),
         ("name=-Infinity", ("name", "in", "-Infinity")),
@@ -56,6 +61,22 @@ def test_what_is_no_condition_is_refused_with_the_way_to_write_it(text: str) -> 
     """A shell takes `>=2020` away when it stands without quotes."""
     with pytest.raises(RequestInvalid, match="'FIELD>=VALUE'"):
         _fields("--filter", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("year==2024", 'year="=..."'),
+        ("year>==2024", 'year>="=..."'),
+        ("year=", 'year=""'),
+        ("year!= ", 'year!=""'),
+    ],
+)
+def test_what_would_silently_find_nothing_is_refused(text: str, way: str) -> None:
+    """The habit of another language, or a variable of the shell that is not set."""
+    with pytest.raises(RequestInvalid, match="is no condition") as caught:
+        _fields("--filter", text)
+    assert way in caught.value.message
 
 
 def test_several_conditions_become_one_filter() -> None:
@@ -102,4 +123,4 @@ def test_whatever_is_typed_is_refused_or_can_be_sent(typed: list[str]) -> None:
     try:
         json.dumps(_fields(*[f"--filter={each}" for each in typed]), allow_nan=False)
     except RequestInvalid as error:
-        assert "'FIELD>=VALUE'" in error.message or "twice" in error.message
+        assert "is no condition" in error.message or "twice" in error.message
