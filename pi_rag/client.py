@@ -128,6 +128,18 @@ class Client:
                 raise errors.ServiceDown("The export broke off.", hint="Run it again; see: pi-rag status")
             after = mark["next"]
 
+    def import_documents(
+        self,
+        documents: Sequence[Mapping[str, Any]],
+        *,
+        made_by: Mapping[str, Any] | None = None,
+        collection: str = "default",
+        wait: bool = False,
+    ) -> Answer:
+        """{"job", "vectors", "different"}: queue lines of an export; `made_by` is of its first line."""
+        body: Answer = {"documents": list(documents), "collection": collection, "wait": wait}
+        return self._ask("POST", "/v1/import", body=body | _present(made_by=made_by))
+
     def remove(self, document_id: int) -> Answer:
         """{"removed"}: forget one document. Raises DocumentNotFound."""
         return self._ask("DELETE", f"/v1/documents/{quote(str(document_id), safe='')}")

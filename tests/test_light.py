@@ -79,6 +79,7 @@ def test_help_imports_nothing_heavy(name: str) -> None:
         (("reindex", "--status"), "GET", "/v1/reindex", {"state": "none"}),
         (("jobs",), "GET", "/v1/jobs", {"jobs": []}),
         (("export",), "GET", "/v1/export", b'{"pi_rag_export":1,"next":null}\n'),
+        (("import", "/dev/null"), "POST", "/v1/import", {}),
         (("add", "/x", "--no-wait"), "POST", "/v1/documents", {"job": {"id": 1, "state": "queued"}}),
     ],
 )

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from keyword import iskeyword
 from typing import Any
 
 from pi_rag import __version__
@@ -28,6 +29,7 @@ COMMANDS = {
     "list": "List the documents",
     "remove": "Forget documents",
     "export": "Write everything that is kept as lines of JSON",
+    "import": "Take what pi-rag export has written",
     "duplicates": "Show which documents repeat others",
     "jobs": "Show what is being added",
     "reindex": "Change the model of the index while it answers",
@@ -104,7 +106,8 @@ def _drop_output() -> None:
 
 def _command(name: str) -> Any:
     """The module of a command. It has DESCRIPTION, EXAMPLES, configure(parser) and run(args)."""
-    return importlib.import_module(f"pi_rag.cli.{name}")
+    # `import` is a word of the language, which no module can be called.
+    return importlib.import_module(f"pi_rag.cli.{name}_" if iskeyword(name) else f"pi_rag.cli.{name}")
 
 
 def parser() -> Parser:

@@ -56,12 +56,12 @@ def _meant(message: str) -> str:
 def json_or_text(text: str) -> Any:
     """What was typed, as JSON where it reads as JSON: 2024 is a number, "2024" and Miller are texts."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=no_constant)
     except (ValueError, RecursionError):
         return text
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
     """Python reads NaN and Infinity as numbers; JSON does not have them."""
     raise ValueError(name)
 

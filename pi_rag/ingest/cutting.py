@@ -105,10 +105,14 @@ class Cutter:
         hashes = [text_hash(text) for text in texts]
         vectors = dict(await self._known(list(dict.fromkeys(hashes))))
         fresh = {key: text for key, text in zip(hashes, texts, strict=True) if key not in vectors}
-        self._note("reused", len(hashes) - len(fresh), progress)
+        self.note_reused(len(hashes) - len(fresh), progress)
         made = await self._embed(list(fresh.values()), progress)
         vectors.update(zip(fresh, made, strict=True))
         return Embedded(b"".join(vectors[key] for key in hashes), hashes)
+
+    def note_reused(self, count: int, progress: Callable[[int], None]) -> None:
+        """Count passages whose vectors came along with their document."""
+        self._note("reused", count, progress)
 
     async def _embed(self, texts: Sequence[str], progress: Callable[[int], None]) -> list[bytes]:
         """The vector of each text, made by the model."""

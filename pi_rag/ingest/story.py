@@ -11,19 +11,20 @@ import hashlib
 import json
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
-from pi_rag.ingest.cutting import Cutter, Embedded
+from pi_rag.ingest import exported
+from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
-from pi_rag.store import Connection, documents, duplicates, jobs, reindex
+from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
@@ -92,6 +93,9 @@ class Story:
         if item.kind == "path" and await asyncio.to_thread(_is_folder, item.source):
             await self._unfold(item)
             return
+        if item.kind == "export":
+            await self._tell_exported(item, progress)
+            return
         data = await self._bytes_of(item)
         digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
@@ -100,12 +104,48 @@ class Story:
         progress(0)
         reading = await self._read(item, data)
         progress(0)
-        chunks = await self._cutter.cut(reading)
-        embedded = await self._cutter.embed(reading.title, chunks, progress)
+        chunks, embedded = await self._made(reading, progress)
         progress(0)
         near = await self._near_duplicates(item.collection, item.source, embedded)
         now = self._clock.wall_s()
         await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now)
+
+    async def _tell_exported(self, item: Item, progress: Callable[[int], None]) -> None:
+        """A line of an export: it was read elsewhere, and perhaps cut and embedded."""
+        given = await asyncio.to_thread(exported.read, item.payload)
+        self._check_text(given.reading.text)
+        stored = await self._store.read(export.stored, item.collection, item.source)
+        if stored is not None and given.is_stored_as(stored):
+            await self._store.write(jobs.finish, item, "unchanged", 0, None, self._clock.wall_s())
+            return
+        progress(0)
+        reading = given.reading
+        chunks, embedded = await self._made_elsewhere(given, progress) or await self._made(reading, progress)
+        progress(0)
+        near = await self._near_duplicates(item.collection, item.source, embedded)
+        digest = given.content_hash or await asyncio.to_thread(_digest_of_line, item, reading)
+        now = self._clock.wall_s()
+        await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now, given.dates)
+
+    async def _made(
+        self, reading: Reading, progress: Callable[[int], None]
+    ) -> tuple[Sequence[Chunk], Embedded]:
+        """The passages of a text, with their vectors."""
+        chunks = await self._cutter.cut(reading)
+        return chunks, await self._cutter.embed(reading.title, chunks, progress)
+
+    async def _made_elsewhere(
+        self, given: exported.Given, progress: Callable[[int], None]
+    ) -> tuple[Sequence[Chunk], Embedded] | None:
+        """Passages that came along; None where they are of another model, or of another text than theirs."""
+        made, ours = given.made, await self._store.read(identity.fingerprint)
+        if made is None or ours is None or identity.differences(made.made_by, ours):
+            return None
+        texts = await self._cutter.texts(given.reading.title, made.chunks)
+        if list(made.hashes) != [text_hash(text) for text in texts] or made.leaves_out(given.reading.text):
+            return None
+        self._cutter.note_reused(len(texts), progress)
+        return made.chunks, Embedded(made.vectors, made.hashes)
 
     async def cut_anew(self, document_id: int) -> None:
         """Cut a stored document again, as if it came now. What changed or went meanwhile is left as it is.
@@ -115,8 +155,7 @@ class Story:
         stored, pages = await self._store.read(reindex.to_read_again, document_id)
         text, kind = stored.text or "", cast("Kind", stored.kind)
         reading = Reading(text, stored.title, kind, pages, stored.metadata)
-        chunks = await self._cutter.cut(reading)
-        embedded = await self._cutter.embed(reading.title, chunks)
+        chunks, embedded = await self._made(reading, lambda _: None)
         near = await self._near_duplicates(stored.collection, stored.source, embedded)
         await self._store.write(_replace, stored, reading, chunks, embedded, near)
 
@@ -151,14 +190,18 @@ class Story:
     async def _read(self, item: Item, data: bytes) -> Reading:
         reading = _as_given(item, data) or await self._reader.read(item.source, data)
         text = await asyncio.to_thread(clean, reading.text)
+        self._check_text(text)
+        title = item.title or clean(reading.title)
+        return Reading(text, title, reading.kind, reading.pages, {**reading.metadata, **item.metadata})
+
+    def _check_text(self, text: str) -> None:
+        """Raise DocumentEmpty or DocumentTooLarge for what is no text to remember."""
         if not text.strip():
             raise DocumentEmpty("There is no text in it.")
         if len(text) > self._settings.document_chars_max:
             raise DocumentTooLarge(
                 f"It has {len(text)} characters; at most {self._settings.document_chars_max} are taken."
             )
-        title = item.title or clean(reading.title)
-        return Reading(text, title, reading.kind, reading.pages, {**reading.metadata, **item.metadata})
 
 
 def _as_given(item: Item, data: bytes) -> Reading | None:
@@ -205,6 +248,11 @@ def _digest(item: Item, data: bytes) -> str:
     return hashlib.sha256(given.encode("utf-8", "replace") + b"\0" + data).hexdigest()
 
 
+def _digest_of_line(item: Item, reading: Reading) -> str:
+    """As if the text had been sent by itself."""
+    return _digest(replace(item, title=reading.title, metadata=reading.metadata), reading.text.encode())
+
+
 def _commit(
     db: Connection,
     item: Item,
@@ -214,12 +262,16 @@ def _commit(
     embedded: Embedded,
     near: _Near | None,
     now: float,
+    dates: tuple[float, float] | None = None,
 ) -> None:
     """The document and the end of its place in the queue, in one transaction; nothing when it lost that."""
     if not jobs.is_held(db, item):
         return
     document = _document(item, reading, digest)
+    is_new = documents.content_hash(db, item.collection, item.source) is None
     repeated = _put(db, document, chunks, embedded, near, now)
+    if dates and is_new:
+        export.set_dates(db, item.collection, item.source, dates)
     if repeated is not None:
         jobs.note_repeated(db, item.job_id, repeated)
     jobs.finish(db, item, "done", len(chunks), None, now)

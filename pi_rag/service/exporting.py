@@ -1,4 +1,5 @@
-"""An export over HTTP: a stream of lines, one document in RAM at a time.
+"""Export and import over HTTP. An export is a stream of lines, one document in RAM at a time; of an import
+this only says what becomes of its vectors.
 
 A guest who reads slowly slows it down; nothing piles up. An answer may not take longer than any other
 request, so it ends in time with a line that says where the next one goes on.
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from pi_rag.errors import StoreBusy
 from pi_rag.ingest import exported
+from pi_rag.service.schemas import MadeBy
 from pi_rag.store import export, identity
 from pi_rag.store.export import Stored
 from pi_rag.store.store import Store
@@ -37,6 +40,17 @@ async def lines(
             yield exported.end(after)
             return
     yield exported.end(None)
+
+
+async def usable(
+    store: Store, made_by: MadeBy | None
+) -> tuple[Literal["none", "used", "made_anew"], list[str]]:
+    """What becomes of vectors that come along with an import, and what sets them apart from those here."""
+    ours = await store.read(identity.fingerprint)
+    if made_by is None or ours is None:
+        return "none", []
+    different = identity.differences(Fingerprint(**made_by.model_dump()), ours)
+    return ("made_anew" if different else "used"), different
 
 
 async def _following(

@@ -8,10 +8,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pi_rag.errors import RequestInvalid
+from pi_rag.ingest import exported
 from pi_rag.query import Question
-from pi_rag.service.schemas import DocumentGiven, DocumentsRequest, SearchRequest
+from pi_rag.service.schemas import (
+    SOURCE_CHARS_MAX,
+    DocumentGiven,
+    DocumentsRequest,
+    ImportRequest,
+    SearchRequest,
+)
+from pi_rag.text.clean import clean
 from pi_rag.types import NewItem, Scope
 
 METADATA_OF_ALL_KIB_MAX = 64
@@ -49,6 +58,23 @@ def items(request: DocumentsRequest) -> Sequence[NewItem]:
     taken = [_from_path(path) for path in request.paths]
     taken += [_from_document(each) for each in request.documents]
     return [replace(each, metadata={**request.metadata, **each.metadata}) for each in taken]
+
+
+def imported(request: ImportRequest) -> Sequence[NewItem]:
+    """Lines of an export as the items of a job. Each is judged when its turn comes. Raises RequestInvalid."""
+    made_by = request.made_by.model_dump() if request.made_by else None
+    return [_from_line(each, made_by) for each in request.documents]
+
+
+def _from_line(line: dict[str, Any], made_by: dict[str, Any] | None) -> NewItem:
+    source = line.get("source")
+    if not isinstance(source, str) or not 1 <= len(source) <= SOURCE_CHARS_MAX:
+        raise RequestInvalid(f"A line has no `source` of 1 to {SOURCE_CHARS_MAX} characters.")
+    try:
+        payload = exported.payload(line, made_by)
+    except (ValueError, RecursionError):
+        raise RequestInvalid(f"The line of {source!r} has numbers or a depth that JSON has not.") from None
+    return NewItem(kind="export", source=clean(source), payload=payload)
 
 
 def _from_path(path: str) -> NewItem:

@@ -21,6 +21,8 @@ from pi_rag.service.schemas import (
     DuplicateList,
     ErrorAnswer,
     Health,
+    ImportAnswer,
+    ImportRequest,
     JobEnvelope,
     JobList,
     Readiness,
@@ -55,6 +57,7 @@ def router(house: House) -> APIRouter:
     api = APIRouter(responses=ERRORS, route_class=StrictRoute)
     _search_routes(api, house)
     _document_routes(api, house)
+    _import_route(api, house)
     _export_route(api, house)
     _job_routes(api, house)
     # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
@@ -125,6 +128,17 @@ def _document_routes(api: APIRouter, house: House) -> None:
             duplicates=[answers.duplicate_answer(pair) for pair in pairs],
             next=f"{last.document_id}-{last.of_document_id}" if last else None,
         )
+
+
+def _import_route(api: APIRouter, house: House) -> None:
+    @api.post("/v1/import", summary="Take lines of an export", response_model=ImportAnswer)
+    async def take(request: ImportRequest, connection: Request) -> JSONResponse:
+        """Queue them durably, as POST /v1/documents does. Vectors are used where they can be compared."""
+        vectors, different = await exporting.usable(house.store, request.made_by)
+        job_id = await house.runner.enqueue(request.collection, intake.imported(request))
+        job = await (waited(house, job_id, connection) if request.wait else house.runner.job(job_id))
+        body = ImportAnswer(job=job, vectors=vectors, different=different).model_dump()
+        return JSONResponse(body, status_code=200 if job.finished_at is not None else 202)
 
 
 def _export_route(api: APIRouter, house: House) -> None:

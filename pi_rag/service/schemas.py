@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 from pi_rag.text.clean import clean
 from pi_rag.types import Counts, Degraded, JobRow, Kind, Match, Mode, ModelCard
 
+SOURCE_CHARS_MAX = 4096
+"""As long as the longest path."""
+
 METADATA_DEPTH_MAX = 32
 """Metadata describe a document; what is nested deeper is a document of its own."""
 
@@ -166,7 +169,7 @@ class SearchAnswer(BaseModel):
 class DocumentGiven(Request):
     """A document sent as text, or as the bytes of a file in base64."""
 
-    source: Text = Field(min_length=1, max_length=4096, description="Its key in the collection.")
+    source: Text = Field(min_length=1, max_length=SOURCE_CHARS_MAX, description="Its key in the collection.")
     title: Text = Field(default="", max_length=1000)
     text: Text | None = None
     content_base64: str | None = None
@@ -188,10 +191,45 @@ class DocumentsRequest(Request):
     wait: bool = Field(default=True, description="Answer when the job is done, not when it is queued.")
 
 
+class MadeBy(Request):
+    """What made the vectors of an export, as its first line says."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model_name: Text = Field(max_length=200)
+    model_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    pooling: Literal["cls", "mean"]
+    query_prefix: Text = Field(max_length=1000)
+    dimensions: int = Field(ge=1, le=65536)
+    chunker_version: int = Field(ge=0)
+
+
+class ImportRequest(Request):
+    """Lines of an export."""
+
+    documents: list[dict[str, Any]] = Field(
+        min_length=1, description="Lines, as GET /v1/export writes them. Their own collection does not count."
+    )
+    made_by: MadeBy | None = Field(default=None, description="Of the export's first line, where it has one.")
+    collection: Text = Field(
+        default="default", min_length=1, max_length=200, description="The named set; made on first use."
+    )
+    wait: bool = Field(default=True, description="Answer when the job is done, not when it is queued.")
+
+
 class JobEnvelope(BaseModel):
     """One job."""
 
     job: JobRow
+
+
+class ImportAnswer(JobEnvelope):
+    """The job of an import."""
+
+    vectors: Literal["none", "used", "made_anew"] = Field(
+        description="`made_anew`: those that came along cannot be compared with the ones in the index."
+    )
+    different: list[str] = Field(description="What sets them apart, as the fields of `made_by`.")
 
 
 class JobList(BaseModel):

@@ -1,6 +1,6 @@
 """Documents as they leave the store: one at a time, each as it stands in one moment, in the order of numbers.
 
-Every step is a read of its own, so that no reader is held long and the log does not grow while a large
+Every step out is a read of its own, so that no reader is held long and the log does not grow while a large
 memory is copied out. It knows no format.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pi_rag.store import Connection, documents, identity, reindex
-from pi_rag.store.rows import all_rows
+from pi_rag.store.rows import all_rows, value
 from pi_rag.types import Chunk, DocumentRow, Fingerprint
 
 
@@ -48,6 +48,25 @@ def following(
         return None
     document, pages = reindex.to_read_again(db, found[0].id)
     return Stored(document, pages, _passages(db, document.id) if made_by is not None else ())
+
+
+def stored(db: Connection, collection: str, source: str) -> DocumentRow | None:
+    """The document of this key, with its text; None when there is none."""
+    sql = """
+        SELECT documents.id FROM documents JOIN collections ON collections.id = collection_id
+        WHERE collections.name = ? AND source = ?
+    """
+    document_id = value(db, sql, (collection, source))
+    return documents.get(db, document_id) if document_id is not None else None
+
+
+def set_dates(db: Connection, collection: str, source: str, dates: tuple[float, float]) -> None:
+    """Say of a document when it was stored first, and last, elsewhere."""
+    sql = """
+        UPDATE documents SET created_at = ?, updated_at = ?
+        WHERE source = ? AND collection_id = (SELECT id FROM collections WHERE name = ?)
+    """
+    db.execute(sql, (*dates, source, collection))
 
 
 def _passages(db: Connection, document_id: int) -> list[StoredPassage]:

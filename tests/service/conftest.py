@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,13 @@ def embedder() -> FakeEmbedder:
 
 @pytest.fixture
 async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[House]:
+    """The one of most tests."""
+    async with built(settings, embedder) as house:
+        yield house
+
+
+@asynccontextmanager
+async def built(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[House]:
     """Everything but processes and sockets; its queue is being worked off."""
     clock = SystemClock()
     store = Store.open(settings.database_path, settings.store, clock)
@@ -78,7 +86,14 @@ async def house(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
 
 @pytest.fixture
 async def guest(house: House, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the house, through the gate, without a socket."""
+    """A client of that house."""
+    async with guest_of(house, settings) as client:
+        yield client
+
+
+@asynccontextmanager
+async def guest_of(house: House, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a house, through the gate, without a socket."""
     transport = httpx.ASGITransport(
         app=Gate(application(house), settings.service), raise_app_exceptions=False
     )

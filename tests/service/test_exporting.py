@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
+from pi_rag.config import from_values
 from pi_rag.errors import StoreBusy
 from pi_rag.service import exporting
 from pi_rag.service.house import House
 from pi_rag.store import documents
 from pi_rag.store.pool import Pool
+from pi_rag.store.rows import all_rows
+from tests.embedder.fake import FakeEmbedder
+from tests.service.conftest import built, guest_of
 
 SOURCES = ["a", "b", "c"]
 
@@ -102,3 +113,186 @@ async def test_it_waits_for_a_reader_and_gives_up_in_the_end(
     busy.append(True)
     with pytest.raises(StoreBusy):
         await lines(house, until_s=0.0)
+
+
+WORDS = st.lists(st.sampled_from("lamp boiler tea roof Ä 茶 🙂 cellar".split()), min_size=1, max_size=120)
+DOCUMENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "source": st.sampled_from(["a.md", "b.txt", "notes.py", "d", "é.md"]),
+            "text": st.lists(WORDS.map(" ".join), min_size=1, max_size=4).map("\n\n# Part\n\n".join),
+            "title": st.sampled_from(["", "The house", "Ä"]),
+            "metadata": st.dictionaries(st.sampled_from(["year", "tags"]), st.integers(0, 9) | st.text()),
+        }
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda document: str(document["source"]),
+)
+
+
+async def everything(guest: httpx.AsyncClient, house: House) -> dict[str, Any]:
+    """All that a guest could tell apart: documents, passages bit by bit, links, and answers."""
+    read = house.store.read
+    answers = []
+    for mode in ("hybrid", "vector", "text"):
+        answer = (await guest.post("/v1/search", json={"query": "lamp tea", "mode": mode, "k": 20})).json()
+        answers.append([{**hit, "age_s": 0} for hit in answer["hits"]])
+    return {
+        "documents": (await guest.get("/v1/documents")).json()["documents"],
+        "lines": (await guest.get("/v1/export?vectors=true")).text,
+        "chunks": await read(all_rows, "SELECT * FROM chunks ORDER BY id"),
+        "links": await read(all_rows, "SELECT * FROM duplicates ORDER BY 1"),
+        "answers": answers,
+    }
+
+
+def parts(lines: str) -> tuple[Any, list[dict[str, Any]]]:
+    """What made the vectors, and the documents, of an export."""
+    found = [json.loads(line) for line in lines.split("\n") if line]
+    return found[0].get("made_by"), [each for each in found if "pi_rag_export" not in each]
+
+
+async def imported(guest: httpx.AsyncClient, made_by: Any, *documents: dict[str, Any]) -> dict[str, Any]:
+    answer = await guest.post("/v1/import", json={"documents": documents, "made_by": made_by})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@contextlib.asynccontextmanager
+async def empty(folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, House, FakeEmbedder]]:
+    """A house without documents."""
+    settings = from_values({"service.data": str(folder), "service.socket": str(folder / "s")})
+    embedder = FakeEmbedder()
+    async with built(settings, embedder) as house, guest_of(house, settings) as guest:
+        yield guest, house, embedder
+
+
+def embedded(embedder: FakeEmbedder) -> int:
+    """How many passages the model was asked for."""
+    return sum(count for task, lane, count in embedder.calls if (task, lane) == ("embed", "ingest"))
+
+
+@given(DOCUMENTS)
+@hypothesis_settings(max_examples=12, deadline=None)
+def test_what_goes_out_comes_in_the_same(given_documents: list[dict[str, Any]]) -> None:
+    """Documents, dates, passages, vectors, links and answers, with nothing embedded; and twice is as once."""
+
+    async def round_trip(folder: Path) -> None:
+        async with empty(folder / "there") as (guest, house, _):
+            # One by one: two that come at once may be stored in either order.
+            for each in given_documents:
+                assert (await guest.post("/v1/documents", json={"documents": [each]})).status_code == 200
+            before = await everything(guest, house)
+        made_by, documents = parts(before["lines"])
+        async with empty(folder / "here") as (guest, house, embedder):
+            for each in documents:
+                answer = await imported(guest, made_by, each)
+                assert (answer["vectors"], answer["job"]["items_done"]) == ("used", 1)
+            assert await everything(guest, house) == before
+            assert embedded(embedder) == 0
+            again = await imported(guest, made_by, *documents)
+            assert again["job"]["items_unchanged"] == len(documents)
+            assert await everything(guest, house) == before
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(round_trip(Path(folder)))
+
+
+async def test_without_vectors_the_text_is_embedded_again(
+    filled: httpx.AsyncClient, house: House, tmp_path: Path
+) -> None:
+    """And comes to the same documents and the same vectors, with their dates."""
+    before = await everything(filled, house)
+    documents = (await exported(filled))[:-1]
+    async with empty(tmp_path / "other") as (guest, other, embedder):
+        for each in documents:
+            assert (await imported(guest, None, each))["vectors"] == "none"
+        assert embedded(embedder) == 3
+        assert await everything(guest, other) == before
+
+
+async def test_vectors_of_another_model_are_made_again(
+    filled: httpx.AsyncClient, house: House, tmp_path: Path
+) -> None:
+    """It is said, with what sets the models apart; the name alone does not."""
+    made_by, documents = parts((await filled.get("/v1/export?vectors=true")).text)
+    async with empty(tmp_path / "other") as (guest, _, embedder):
+        answer = await imported(guest, made_by | {"model_sha256": "1" * 64}, documents[0])
+        assert (answer["vectors"], answer["different"]) == ("made_anew", ["model_sha256"])
+        assert embedded(embedder) == 1
+        answer = await imported(guest, made_by | {"model_name": "renamed"}, documents[1])
+        assert (answer["vectors"], embedded(embedder)) == ("used", 1)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda line: line.update(text="the pump a"),
+        lambda line: line.update(text=line["text"] + " and the late roof"),
+        lambda line: line.update(title="Another"),
+        lambda line: line["passages"][0].update(hash=None),
+        lambda line: line["passages"][0].update(end=2**30),
+    ],
+    ids=["text", "longer", "title", "no hash", "place"],
+)
+async def test_an_edited_line_does_not_keep_its_vectors(filled: httpx.AsyncClient, edit: Any) -> None:
+    """A vector of another text than its passage's would be found by the wrong questions."""
+    made_by, (line, *_) = parts((await filled.get("/v1/export?vectors=true")).text)
+    edit(line)
+    assert (await imported(filled, made_by, line | {"source": "new"}))["job"]["items_done"] == 1
+    stored = (await filled.get("/v1/documents/4")).json()
+    assert (stored["text"], stored["title"]) == (line["text"], line["title"])
+    _, lines = parts((await filled.get("/v1/export?vectors=true&after=3")).text)
+    (passage,) = lines[0]["passages"]
+    assert (passage["start"], passage["end"]) == (0, len(line["text"]))
+    assert passage["hash"] is not None
+
+
+async def test_an_edited_line_replaces_what_is_stored(filled: httpx.AsyncClient, house: House) -> None:
+    """It is the same file still by its hash, but not the same text; it was replaced now, not then."""
+    _, (line, *_) = parts((await filled.get("/v1/export")).text)
+    answer = await imported(filled, None, line | {"text": "the pump", "created_at": 1, "updated_at": 1})
+    stored = (await filled.get("/v1/documents/1")).json()
+    assert answer["job"]["items_done"] == 1
+    assert (stored["text"], stored["content_hash"]) == ("the pump", line["content_hash"])
+    assert (stored["created_at"], stored["updated_at"] >= line["updated_at"]) == (line["created_at"], True)
+
+
+async def test_a_bad_line_is_refused_and_the_rest_is_taken(filled: httpx.AsyncClient) -> None:
+    """With its source and the reason; nothing of it is stored."""
+    made_by, documents = parts((await filled.get("/v1/export?vectors=true")).text)
+    bad, good, empty_one = (each | {"source": f"new {each['source']}"} for each in documents)
+    bad["passages"][0]["vector"] = "AAAA"
+    job = (await imported(filled, made_by, bad, good, empty_one | {"text": " "}))["job"]
+    assert (job["items_done"], job["items_refused"]) == (1, 2)
+    assert {each["source"]: each["code"] for each in job["refusals"]} == {
+        "new a": "document_damaged",
+        "new c": "document_empty",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"documents": []},
+        {"documents": [{"text": "no source"}]},
+        {"documents": [{"source": "", "text": "t"}]},
+        {"documents": [{"source": "x" * 4097, "text": "t"}]},
+        {"documents": ["x"]},
+        {"documents": [{"source": "a", "text": "t"}], "made_by": {"model_name": "m"}},
+        {"documents": [{"source": "a", "text": "t"}], "more": 1},
+    ],
+)
+async def test_a_request_that_is_no_import_is_refused_whole(guest: httpx.AsyncClient, body: Any) -> None:
+    """Before anything is queued."""
+    answer = await guest.post("/v1/import", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
+    assert (await guest.get("/v1/jobs")).json()["jobs"] == []
+
+
+async def test_numbers_that_json_has_not_are_refused(guest: httpx.AsyncClient) -> None:
+    """Python's own parser lets them in."""
+    answer = await guest.post("/v1/import", content='{"documents": [{"source": "a", "created_at": NaN}]}')
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
