@@ -669,6 +669,59 @@ class IngestSettings:
 
 
 @dataclass(frozen=True)
+class WatchSettings:
+    """Watched folders."""
+
+    folders_max: int = setting(
+        32,
+        "folders",
+        "Folders that may be watched. Each holds a thread of its own, so that one on a dead network mount "
+        "holds up none of the others.",
+        low=1,
+        high=256,
+    )
+    quiet_ms: int = setting(
+        300,
+        "ms",
+        "How long nothing may change before changes are looked at: a program that saves a file touches it "
+        "several times. Higher: fewer looks, and changes are found later.",
+        low=20,
+        high=10_000,
+    )
+    quiet_ms_max: int = setting(
+        1500,
+        "ms",
+        "Longest that changes wait for quiet, as in a folder where something is always written.",
+        low=100,
+        high=60_000,
+    )
+    sweep_s: float = setting(
+        300.0,
+        "s",
+        "How often a folder is compared with what is known of it, whether or not the kernel tells of changes: "
+        "it does not tell of those that another machine makes on a network mount. Names, sizes and times are "
+        "compared; no file is read.",
+        low=1,
+        high=86_400,
+    )
+    sweep_blind_s: float = setting(
+        30.0,
+        "s",
+        "The same where the kernel tells of no changes at all, since its limit on watches is reached.",
+        low=1,
+        high=86_400,
+    )
+    empty_files_min: int = setting(
+        20,
+        "files",
+        "A folder that held at least so many files and is found empty is not believed: more likely a drive "
+        "is away. Its documents stay until something is in it again.",
+        low=1,
+        high=1_000_000,
+    )
+
+
+@dataclass(frozen=True)
 class QuerySettings:
     """Searching."""
 
@@ -902,6 +955,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
     query: QuerySettings = field(default_factory=QuerySettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
@@ -992,6 +1046,7 @@ _GROUPS: dict[str, Any] = {
     "store": StoreSettings,
     "index": IndexSettings,
     "ingest": IngestSettings,
+    "watch": WatchSettings,
     "query": QuerySettings,
     "cache": CacheSettings,
     "client": ClientSettings,

@@ -1,0 +1,142 @@
+"""What a watched folder and what is stored of it say of each other: what is new, changed, gone and moved.
+
+Pure: what was seen and what was stored come in, what follows comes out. It also says when what is missing is
+not to be believed, because a drive or a network seems to be away and nobody has deleted anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Literal, NamedTuple
+
+from pi_rag.types import Refusal
+
+Doubt = Literal["not_there", "not_readable", "empty", "other_device"]
+"""Why what is missing in a folder is not taken for deleted."""
+
+
+class Stamp(NamedTuple):
+    """What tells a changed file from an unchanged one without reading it."""
+
+    size: int
+    mtime_ns: int
+
+
+NOT_TAKEN = Stamp(-1, -1)
+"""Of what was refused by its name or kind: it changes only by going away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One file as it was found. `path` is relative to the folder."""
+
+    path: str
+    stamp: Stamp
+    elsewhere: bool = False
+    """It lies on another device than the folder: a drive mounted within it."""
+    refusal: Refusal | None = None
+    """Why it is not taken, where that is known without reading it."""
+
+
+@dataclass(slots=True)
+class Differences:
+    """Between what was seen and what is stored."""
+
+    fresh: list[Seen] = field(default_factory=list)
+    """Seen for the first time."""
+    changed: list[Seen] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    unchanged: int = 0
+
+    @property
+    def seen(self) -> int:
+        """How many files there are."""
+        return len(self.fresh) + len(self.changed) + self.unchanged
+
+
+def compare(seen: Iterable[Seen], stored: Mapping[str, tuple[int, int]]) -> Differences:
+    """Hold what is seen, one by one, against what is stored: only the differences are kept."""
+    found = Differences()
+    missing = dict(stored)
+    for each in seen:
+        before = missing.pop(each.path, None)
+        if before is None:
+            found.fresh.append(each)
+        elif before != each.stamp:
+            found.changed.append(each)
+        else:
+            found.unchanged += 1
+    found.gone = sorted(missing)
+    return found
+
+
+def doubt(
+    found: Differences,
+    *,
+    device: int | None,
+    device_before: int | None,
+    unreadable: Collection[str],
+    empty_files_min: int,
+) -> Doubt | None:
+    """Why a whole folder is not to be believed; None when it is.
+
+    `device` is the folder's now, None when there is no folder. Device numbers change from one start of the
+    machine to the next, so another one alone says nothing: only when nothing of what is known is there.
+    """
+    if device is None:
+        return "not_there"
+    if "" in unreadable:
+        return "not_readable"
+    if not found.gone or found.unchanged:
+        return None
+    if device_before is not None and device != device_before:
+        return "other_device"
+    return "empty" if not found.seen and len(found.gone) >= empty_files_min else None
+
+
+def believed(gone: Iterable[str], away: Collection[str]) -> list[str]:
+    """Those of the missing files that are gone, and not just away for now, alone or with their folder."""
+    if "" in away:
+        return []
+    folders = tuple(f"{folder}/" for folder in away)
+    return [path for path in gone if path not in away and not path.startswith(folders)]
+
+
+def may_have_moved(found: Differences, sizes: Mapping[str, int]) -> list[Seen]:
+    """New and changed files that are as large as one that is gone; `sizes` are those of the gone files."""
+    wanted = set(sizes.values())
+    return [each for each in (*found.fresh, *found.changed) if not each.refusal and each.stamp.size in wanted]
+
+
+def moves(gone: Mapping[str, str], come: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs (from, to) of paths with the same content, from each content's hash by its path.
+
+    Each path is in one pair at most. Of several with the same content those of the same name go together,
+    and then those of the same kind, so that what is told by a name need not be told anew.
+    """
+    found: list[tuple[str, str]] = []
+    left, waiting = dict(gone), dict(come)
+    for alike in (_name, _kind, _nothing):
+        by_key: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for path, content in left.items():
+            by_key[content, alike(path)].append(path)
+        for path, content in list(waiting.items()):
+            if before := by_key.get((content, alike(path))):
+                found.append((before.pop(), path))
+                del left[found[-1][0]], waiting[path]
+    return found
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _kind(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _nothing(_: str) -> str:
+    return ""

@@ -1,0 +1,131 @@
+"""Promises of pi_rag/ingest/differences.py: what follows from what is seen and what is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pi_rag.ingest.differences import (
+    NOT_TAKEN,
+    Differences,
+    Doubt,
+    Seen,
+    Stamp,
+    believed,
+    compare,
+    doubt,
+    may_have_moved,
+    moves,
+)
+from pi_rag.types import Refusal
+
+PATHS = st.text(alphabet="ab/.", min_size=1, max_size=5)
+STAMPS = st.builds(Stamp, st.integers(0, 3), st.integers(0, 3))
+FOLDERS = st.dictionaries(PATHS, STAMPS, max_size=8)
+
+
+@given(now=FOLDERS, before=FOLDERS)
+def test_acting_on_the_differences_makes_the_two_the_same(
+    now: dict[str, Stamp], before: dict[str, Stamp]
+) -> None:
+    """Nothing is missed and nothing is done twice: each path is in one list, or is as it was."""
+    found = compare((Seen(path, stamp) for path, stamp in now.items()), before)
+
+    after = {path: stamp for path, stamp in before.items() if path not in found.gone}
+    after |= {each.path: each.stamp for each in (*found.fresh, *found.changed)}
+    assert after == now
+    assert {each.path for each in found.fresh}.isdisjoint(before)
+    assert {each.path for each in found.changed} <= set(before)
+    assert found.seen == len(now)
+    assert len(before) == found.unchanged + len(found.changed) + len(found.gone)
+
+
+@given(folder=FOLDERS)
+def test_an_unchanged_folder_has_no_differences(folder: dict[str, Stamp]) -> None:
+    """A second sweep finds nothing to do."""
+    found = compare((Seen(path, stamp) for path, stamp in folder.items()), folder)
+    assert (found.fresh, found.changed, found.gone) == ([], [], [])
+
+
+CONTENTS = st.dictionaries(PATHS, st.sampled_from(["x", "y", "z"]), max_size=8)
+
+
+@given(gone=CONTENTS, come=CONTENTS)
+def test_a_move_pairs_what_has_the_same_content(gone: dict[str, str], come: dict[str, str]) -> None:
+    """Each path moves once at most, only to its own content, and as many move as can."""
+    pairs = moves(gone, come)
+    assert all(gone[old] == come[new] for old, new in pairs)
+    assert len({old for old, _ in pairs}) == len({new for _, new in pairs}) == len(pairs)
+    most = Counter(gone.values()) & Counter(come.values())
+    assert len(pairs) == most.total()
+
+
+@given(gone=CONTENTS)
+def test_of_copies_those_of_one_name_go_together(gone: dict[str, str]) -> None:
+    """A folder that was renamed keeps each of its documents with its own file, copies or not."""
+    assume(len({path.rpartition("/")[2] for path in gone}) == len(gone))
+    old = {f"old/{path}": content for path, content in gone.items()}
+    new = {f"new/{path}": content for path, content in gone.items()}
+    assert sorted(moves(old, new)) == sorted((f"old/{path}", f"new/{path}") for path in gone)
+
+
+def test_a_move_keeps_to_a_kind_where_it_can() -> None:
+    """Of two copies the text stays a text: how it was cut need not be told anew."""
+    assert set(moves({"a.md": "x", "b.txt": "x"}, {"c.txt": "x", "d.md": "x"})) == {
+        ("a.md", "d.md"),
+        ("b.txt", "c.txt"),
+    }
+
+
+def test_only_files_of_the_right_size_are_read_for_a_move() -> None:
+    """What is not as large as anything that is gone cannot be it, nor what is not taken."""
+    refused = Seen("c", Stamp(7, 1), refusal=Refusal("c", "document_binary", "", ""))
+    found = Differences(fresh=[Seen("a", Stamp(7, 1)), Seen("b", Stamp(8, 1)), refused])
+    found.changed = [Seen("d", Stamp(7, 2)), Seen("e", NOT_TAKEN)]
+    assert [each.path for each in may_have_moved(found, {"old": 7})] == ["a", "d"]
+
+
+GONE = [f"{number}.md" for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("found", "device", "device_before", "expected"),
+    [
+        (Differences(unchanged=3, gone=GONE), 1, 1, None),
+        (Differences(gone=GONE), None, 1, "not_there"),
+        (Differences(gone=GONE), 1, 1, "empty"),
+        (Differences(gone=GONE[:19]), 1, 1, None),
+        (Differences(gone=GONE[:1]), 2, 1, "other_device"),
+        (Differences(gone=GONE, fresh=[Seen("a", Stamp(1, 1))]), 1, 1, None),
+        (Differences(gone=GONE, fresh=[Seen("a", Stamp(1, 1))]), 2, 1, "other_device"),
+        (Differences(gone=GONE, changed=[Seen("a", Stamp(1, 1))]), 2, 1, "other_device"),
+        (Differences(gone=GONE, unchanged=1), 2, 1, None),
+        (Differences(gone=GONE), 2, None, "empty"),
+        (Differences(), 2, 1, None),
+        (Differences(fresh=[Seen("a", Stamp(1, 1))]), 2, 1, None),
+    ],
+)
+def test_a_folder_is_doubted_when_its_drive_may_be_away(
+    found: Differences, device: int | None, device_before: int | None, expected: Doubt | None
+) -> None:
+    """Not there, suddenly empty, another disk: nothing is deleted. One known file is enough to believe it."""
+    seen = doubt(found, device=device, device_before=device_before, unreadable=(), empty_files_min=20)
+    assert seen == expected
+
+
+def test_a_folder_that_cannot_be_looked_into_is_doubted() -> None:
+    """A share that answers with an error has lost nothing."""
+    found = Differences(gone=["a"])
+    assert doubt(found, device=1, device_before=1, unreadable=[""], empty_files_min=5) == "not_readable"
+
+
+def test_what_lies_in_a_folder_that_is_away_is_not_gone() -> None:
+    """A drive mounted within the folder takes nothing with it; what is beside it may go."""
+    gone = ["usb/a.md", "usb/b/c.md", "usbstick.md", "d.md"]
+    assert believed(gone, ["usb"]) == ["usbstick.md", "d.md"]
+    assert believed(gone, ["usb", "d.md"]) == ["usbstick.md"]
+    assert believed(gone, []) == gone
+    assert believed(gone, [""]) == []
