@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
@@ -243,8 +243,12 @@ def _listed(folder: Item, files_max: int) -> tuple[list[NewItem], list[Refusal]]
 
 
 def _digest(item: Item, data: bytes) -> str:
-    """sha256 of what the document was made from: a changed title or metadata is a change too."""
-    given = json.dumps([item.title, dict(item.metadata)], sort_keys=True, ensure_ascii=False)
+    return content_digest(item.title, item.metadata, data)
+
+
+def content_digest(title: str, metadata: Mapping[str, Any], data: bytes) -> str:
+    """sha256 of what a document is made from: a changed title or metadata is a change too."""
+    given = json.dumps([title, dict(metadata)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(given.encode("utf-8", "replace") + b"\0" + data).hexdigest()
 
 

@@ -1,0 +1,169 @@
+"""What is in a watched folder, or in parts of it, right now: names, sizes and times; nothing is read.
+
+It knows the disk, and nothing of what is stored or what follows (`differences.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pi_rag.errors import DocumentRefused, DocumentUnreadable, DocumentVanished, PiRagError
+from pi_rag.ingest.differences import NOT_TAKEN, Differences, Seen, Stamp, compare
+from pi_rag.ingest.file import read_file
+from pi_rag.ingest.ignore import IGNORE_FILES, Choice, folders_of
+from pi_rag.ingest.story import content_digest
+from pi_rag.ingest.walk import Folder, Found, look, shown
+from pi_rag.types import Refusal
+
+
+@dataclass(slots=True)
+class Sight:
+    """One look at a folder, all of it or parts."""
+
+    root: str
+    choice: Choice
+    files_max: int
+    device: int | None = None
+    """The number of the device that the folder lies on; None: it is not there."""
+    folders: list[str] = field(default_factory=list)
+    """Those that were looked into, by their whole paths."""
+    unreadable: list[str] = field(default_factory=list)
+    """Those that could not be, relative to the root: what lies in them is not known."""
+    cut: bool = False
+    """There is more than `files_max`; the rest was not seen."""
+    _elsewhere: dict[str, bool] = field(default_factory=dict)
+    """Of each folder, whether it lies on another device."""
+
+    def look_for_folders(self) -> None:
+        """Only list the folders. Those whose names are no text cannot be told to anybody."""
+        found = (each.path for each in self._all("") if isinstance(each, Folder))
+        self.folders = [path for path in found if shown(path) == path]
+
+    def compared(self, paths: Collection[str], stored: Mapping[str, tuple[int, int]]) -> Differences:
+        """Look at these parts, '' for all, and hold what is there against what is stored of them."""
+        self.device = device_of(self.root)
+        found = compare((each for path in paths for each in self._seen(path)), stored)
+        if device_of(self.root) != self.device:
+            # It went away meanwhile, so what was not seen may well be there.
+            self.device = None
+        return found
+
+    def _seen(self, path: str) -> Iterator[Seen]:
+        left = self.files_max
+        for each in self._all(path):
+            if isinstance(each, Folder):
+                self.folders.append(each.path)
+                continue
+            seen = self._of_file(each) if isinstance(each, Found) else self._of_refusal(each)
+            left -= seen is not None
+            if left < 0:
+                self.cut = True
+                return
+            if seen is not None:
+                yield seen
+
+    def _all(self, path: str) -> Iterator[Found | Refusal | Folder]:
+        return look(self.root, path, self.files_max, self.choice)
+
+    def _of_file(self, found: Found) -> Seen | None:
+        try:
+            facts = found.path.lstat()
+        except FileNotFoundError:  # gone between listing and looking
+            return None
+        except OSError:
+            self.unreadable.append(self._relative(str(found.path)))
+            return None
+        stamp = Stamp(facts.st_size, facts.st_mtime_ns)
+        return Seen(self._relative(str(found.path)), stamp, self._is_elsewhere(str(found.path.parent)))
+
+    def _is_elsewhere(self, folder: str) -> bool:
+        """Folders are asked, not files: on an overlay each file may have a device of its own."""
+        if folder not in self._elsewhere:
+            self._elsewhere[folder] = device_of(folder) != self.device
+        return self._elsewhere[folder]
+
+    def _of_refusal(self, refusal: Refusal) -> Seen | None:
+        path = self._relative(refusal.source)
+        if refusal.code == DocumentRefused.code:
+            self.cut = True
+        elif refusal.code == DocumentUnreadable.code and refusal.source == shown(self.folders[-1]):
+            self.unreadable.append(path)
+        elif refusal.code != DocumentVanished.code:
+            return Seen(path, NOT_TAKEN, refusal=refusal)
+        return None
+
+    def _relative(self, path: str) -> str:
+        return path[len(self.root) + 1 :]
+
+
+def device_of(folder: str) -> int | None:
+    """The number of the device that a folder lies on, as SQLite can keep it; None when there is none."""
+    try:
+        facts = Path(folder).lstat()
+    except OSError:
+        return None
+    return facts.st_dev & (2**63 - 1) if stat.S_ISDIR(facts.st_mode) else None
+
+
+def away(root: str, device: int | None, paths: Collection[str]) -> list[str]:
+    """Of files that lay on another device than their folder, the folders whose drive is not there now.
+
+    Where a drive was mounted lies an empty folder of the root's own device when it is not.
+    """
+    found: set[str] = set()
+    for path in paths:
+        folder = _folder(path)
+        while folder and device_of(f"{root}/{folder}") is None:
+            folder = _folder(folder)
+        if folder and device_of(f"{root}/{folder}") == device:
+            found.add(folder)
+    return sorted(found)
+
+
+def not_there(root: str, paths: Collection[str]) -> list[str]:
+    """Those of these files that do not exist, asked one by one."""
+    return [path for path in paths if not os.path.lexists(f"{root}/{path}")]
+
+
+def parts(root: str, changed: Collection[str], parts_max: int) -> set[str]:
+    """Which parts of a folder to look at after notices of these paths: none twice; of many, all of it.
+
+    What an ignore file says counts for all of its folder.
+    """
+    below = f"{root}/"
+    named = {path.removeprefix(below) if path.startswith(below) else "" for path in changed}
+    wanted = {_folder(path) if path.rpartition("/")[2] in IGNORE_FILES else path for path in named}
+    if "" in wanted or len(wanted) > parts_max:
+        return {""}
+    return {path for path in wanted if not any(folder in wanted for folder in folders_of(path))}
+
+
+def _folder(path: str) -> str:
+    """The folder that a relative path lies in; '' for the root."""
+    return path.rpartition("/")[0]
+
+
+def digests(root: str, files: Collection[Seen], mib_max: int) -> dict[str, str]:
+    """What documents made from these files now would have as the hash of their content. It reads them."""
+    found: dict[str, str] = {}
+    for each in files:
+        try:
+            found[each.path] = content_digest("", {}, read_file(Path(root) / each.path, mib_max))
+        except PiRagError:  # it will be read in its turn, and refused then
+            continue
+    return found
+
+
+def chosen(root: str, data: str, include: Collection[str], exclude: Collection[str]) -> Choice:
+    """What to look at in a folder. Never at our own data in it: to note what changed would change them."""
+    ours = [f"/{_quoted(data[len(root) + 1 :])}/"] if data.startswith(f"{root}/") else []
+    return Choice.of(list(include), [*exclude, *ours])
+
+
+def _quoted(path: str) -> str:
+    return re.sub(r"([\\*?\[\] ])", r"\\\1", path)

@@ -1,0 +1,201 @@
+"""Promises of pi_rag/ingest/sight.py: what a look at a real folder sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pi_rag.ingest import sight, walk
+from pi_rag.ingest.differences import NOT_TAKEN, Stamp
+from pi_rag.ingest.ignore import ALL
+from pi_rag.ingest.sight import Sight
+from pi_rag.ingest.story import content_digest
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+
+
+def looked(root: Path, files_max: int = 100) -> Sight:
+    return Sight(str(root), ALL, files_max)
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """A drive of its own on a folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_files_are_seen_with_their_stamps(tmp_path: Path) -> None:
+    """What is new, what has changed and what is gone; what is as it was is only counted."""
+    make(tmp_path, "a.md", "in/b.md", "c.jpg")
+    facts = (tmp_path / "a.md").stat()
+    stored = {"a.md": (facts.st_size, facts.st_mtime_ns), "in/b.md": (1, 1), "gone.md": (1, 1)}
+    look = looked(tmp_path)
+    found = look.compared([""], stored)
+    assert found.unchanged == 1
+    assert [(each.path, each.stamp) for each in found.fresh] == [("c.jpg", NOT_TAKEN)]
+    assert [(each.path, each.stamp.size) for each in found.changed] == [("in/b.md", 7)]
+    assert found.gone == ["gone.md"]
+    assert found.fresh[0].refusal is not None
+    assert found.fresh[0].refusal.code == "document_binary"
+    assert look.folders == [str(tmp_path), str(tmp_path / "in")]
+    assert look.device == tmp_path.stat().st_dev
+
+
+def test_a_look_at_parts_sees_only_them(tmp_path: Path) -> None:
+    """A file that is named, and a folder with all that is in it."""
+    make(tmp_path, "a.md", "b.md", "in/c.md", "in/d/e.md", "out/f.md")
+    found = looked(tmp_path).compared(["a.md", "in", "none"], {"a.md": (1, 1), "none": (1, 1)})
+    assert [each.path for each in found.fresh] == ["in/c.md", "in/d/e.md"]
+    assert [each.path for each in found.changed] == ["a.md"]
+    assert found.gone == ["none"]
+
+
+def test_a_folder_that_is_not_there_has_no_device(tmp_path: Path) -> None:
+    """Nor has a file, or a link in its place."""
+    make(tmp_path, "a.md")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for name in ("none", "a.md", "link"):
+        assert sight.device_of(str(tmp_path / name)) is None
+    look = looked(tmp_path / "none")
+    assert look.compared([""], {"a": (1, 1)}).gone == ["a"]
+    assert look.device is None
+
+
+def test_a_folder_that_goes_away_during_a_look_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not seen before it went may be there: the whole look is not believed."""
+    make(tmp_path, "root/a/1.md", "root/b/2.md")
+    root, scandir = tmp_path / "root", os.scandir
+
+    def guarded(path: str) -> os._ScandirIterator[str]:
+        if path.endswith("/b"):
+            root.rename(tmp_path / "away")
+        return scandir(path)
+
+    monkeypatch.setattr(walk.os, "scandir", guarded)
+    look = looked(root)
+    look.compared([""], {})
+    assert look.device is None
+
+
+def test_what_cannot_be_looked_into_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that answers with an error, as on a network mount that fails. The error is made up."""
+    make(tmp_path, "a/1.md", "b.md")
+    scandir = os.scandir
+
+    def guarded(path: str) -> os._ScandirIterator[str]:
+        if path.endswith("/a"):
+            raise OSError(5, "Input/output error")
+        return scandir(path)
+
+    monkeypatch.setattr(walk.os, "scandir", guarded)
+    look = looked(tmp_path)
+    found = look.compared([""], {"a/1.md": (1, 1)})
+    assert look.unreadable == ["a"]
+    assert (found.gone, [each.path for each in found.fresh]) == (["a/1.md"], ["b.md"])
+
+
+def test_a_name_that_is_no_text_is_refused_and_nothing_else(tmp_path: Path) -> None:
+    """A file and a folder with such names; the folder is not among those to hear from."""
+    make(tmp_path, "a.md")
+    bad = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    Path(bad).mkdir()
+    (Path(bad) / "b.md").touch()
+    Path(f"{bad}.md").touch()
+    found = looked(tmp_path).compared([""], {})
+    taken = [each.path for each in found.fresh if not each.refusal]
+    assert (taken, len(found.fresh)) == (["a.md"], 3)
+    listed = looked(tmp_path)
+    listed.look_for_folders()
+    assert listed.folders == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "names", [("a.md", "b.md", "c.md"), ("a.jpg", "b.jpg", "c.jpg"), ("x/a.md", "y/b.md", "z/c.md")]
+)
+def test_a_look_is_bounded(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Of what is too much only so much is seen, whatever it is, and it is known that there is more."""
+    make(tmp_path, *names)
+    look = looked(tmp_path, files_max=2)
+    assert (look.compared([""], {}).seen, look.cut) == (2, True)
+    whole = looked(tmp_path, files_max=3)
+    assert (whole.compared([""], {}).seen, whole.cut) == (3, False)
+
+
+def test_what_is_there_is_told_one_by_one(tmp_path: Path) -> None:
+    """For what a bounded look did not come to."""
+    make(tmp_path, "a.md")
+    assert sight.not_there(str(tmp_path), ["a.md", "b.md"]) == ["b.md"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (["/r/a.md"], {"a.md"}),
+        (["/r/in/a.md", "/r/in", "/r/inn.md"], {"in", "inn.md"}),
+        (["/r/in/.gitignore", "/r/in/d/a.md"], {"in"}),
+        (["/r/.piragignore"], {""}),
+        (["/r"], {""}),
+        (["/elsewhere"], {""}),
+        (["/r/1", "/r/2", "/r/3", "/r/4"], {""}),
+        ([], set()),
+    ],
+)
+def test_notices_say_where_to_look(changed: list[str], expected: set[str]) -> None:
+    """At each path once; at the whole folder of an ignore file; at all when they are many."""
+    assert sight.parts("/r", changed, 3) == expected
+
+
+def test_contents_are_those_of_the_documents(tmp_path: Path) -> None:
+    """What cannot be read has none."""
+    make(tmp_path, "a.md", "b.md")
+    found = looked(tmp_path).compared([""], {}).fresh
+    (tmp_path / "b.md").unlink()
+    assert sight.digests(str(tmp_path), found, 1) == {"a.md": content_digest("", {}, b"a.md")}
+
+
+def test_our_own_data_are_never_looked_at(tmp_path: Path) -> None:
+    """To note a change there would be the next change. A folder beside it with a like name is looked at."""
+    make(tmp_path, "da [1]*/pi-rag.db", "da [1]x/a.md", "b.md")
+    choice = sight.chosen(str(tmp_path), str(tmp_path / "da [1]*"), [], ["b.md"])
+    found = Sight(str(tmp_path), choice, 100).compared([""], {})
+    assert [each.path for each in found.fresh] == ["da [1]x/a.md"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_drive_within_the_folder_that_is_away_is_told(tmp_path: Path) -> None:
+    """Its files are known as lying elsewhere. Its folder is told when it is away, not for deletions."""
+    make(tmp_path, "a.md", "usb/.keep")
+    with mounted(tmp_path / "usb"):
+        make(tmp_path, "usb/in/b.md")
+        look = looked(tmp_path)
+        found = look.compared([""], {})
+        assert {each.path: each.elsewhere for each in found.fresh} == {"a.md": False, "usb/in/b.md": True}
+        assert sight.away(str(tmp_path), look.device, ["usb/in/b.md", "usb/gone/c.md"]) == []
+    assert sight.away(str(tmp_path), look.device, ["usb/in/b.md"]) == ["usb"]
+
+
+def test_stamps_tell_a_change_without_reading(tmp_path: Path) -> None:
+    """An unchanged tree is compared without opening one of its files."""
+    make(tmp_path, "a.md")
+    (tmp_path / "a.md").chmod(0)
+    (seen,) = looked(tmp_path).compared([""], {}).fresh
+    found = looked(tmp_path).compared([""], {"a.md": seen.stamp})
+    assert isinstance(seen.stamp, Stamp)
+    assert (found.unchanged, found.seen) == (1, 1)
