@@ -21,8 +21,9 @@ _CONDITION = re.compile(r"(.*?)(!=|\^=|>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
 RULES = """\
-The first three may be given several times. All conditions of --filter must hold; only of several with =
-on one field one has to. A value that reads as JSON is that: year=2024 is the number, 'year="2024"' the text.
+The first three may be given several times. All conditions of --filter must hold; only of several
+with = on one field one has to. A value that reads as JSON is that: year=2024 is the number,
+'year="2024"' the text.
 """
 
 

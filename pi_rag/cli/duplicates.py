@@ -6,6 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.parsing import PAGE_SIZE, add_limit
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import client_of, settings_of
 
@@ -32,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="S",
         help="only documents that repeat so much, from 0 to 1 (0.5)",
     )
-    parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many pairs at most (100)")
+    add_limit(parser)
     parser.add_argument("--after", metavar="ID-ID", help="go on after this pair")
 
 
@@ -53,19 +54,20 @@ def run(args: Namespace) -> int:
     if args.json:
         printing.as_json(page)
     else:
-        _show(page, args.share)
+        _show(page, args)
     return 0
 
 
-def _show(page: dict[str, Any], share_min: float) -> None:
+def _show(page: dict[str, Any], args: Namespace) -> None:
     pairs = page.get("duplicates") or []
     if not pairs:
-        print(f"No document repeats {share_min:.0%} or more of another one's passages.")
+        print(f"No document repeats {args.share:.0%} or more of another one's passages.")
         return
     heads = ("ID", "OF", "PASSAGES", "SHARE", "ALIKE", "SOURCE")
     printing.table([heads, *(_row(pair) for pair in pairs)])
     if page.get("next") is not None:
-        print(f"There are more: pi-rag duplicates --share {share_min:g} --after {one_line(page['next'])}")
+        limit = [] if args.limit == PAGE_SIZE else ["--limit", args.limit]
+        printing.more("duplicates", "--share", f"{args.share:g}", *limit, "--after", page["next"])
 
 
 def _row(pair: dict[str, Any]) -> tuple[str, ...]:

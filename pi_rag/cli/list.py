@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.parsing import PAGE_SIZE, add_limit
 from pi_rag.cli.printing import one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 
@@ -25,7 +26,7 @@ EXAMPLES = """\
 def configure(parser: ArgumentParser) -> None:
     """Which documents, and how many."""
     parser.add_argument("--collection", metavar="C", help="only this collection")
-    parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
+    add_limit(parser)
     parser.add_argument("--after", type=int, metavar="ID", help="go on after this document")
 
 
@@ -37,11 +38,11 @@ def run(args: Namespace) -> int:
     if args.json:
         printing.as_json(page)
     else:
-        _show(page)
+        _show(page, args)
     return 0
 
 
-def _show(page: dict[str, Any]) -> None:
+def _show(page: dict[str, Any], args: Namespace) -> None:
     documents = page.get("documents") or []
     if not documents:
         print("No documents here. Add some with: pi-rag add PATH")
@@ -49,7 +50,9 @@ def _show(page: dict[str, Any]) -> None:
     heads = ("ID", "COLLECTION", "STORED", "PASSAGES", "TITLE", "SOURCE")
     printing.table([heads, *(_row(document) for document in documents)])
     if page.get("next") is not None:
-        print(f"There are more: pi-rag list --after {page['next']}")
+        collection = [] if args.collection is None else ["--collection", args.collection]
+        limit = [] if args.limit == PAGE_SIZE else ["--limit", args.limit]
+        printing.more("list", *collection, *limit, "--after", page["next"])
 
 
 def _row(document: dict[str, Any]) -> tuple[str, ...]:

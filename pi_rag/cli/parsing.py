@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pi_rag.errors import RequestInvalid
+
+PAGE_SIZE, PAGE_SIZE_MAX = 100, 1000
+"""How many of a listing come at once where nobody says so, and at most. The service has the same bound."""
 
 
 class _Help(RawDescriptionHelpFormatter):
@@ -51,6 +54,23 @@ def _meant(message: str) -> str:
         typed.rpartition(": ")[2].strip(" '"), choices.strip(")").replace("'", "").split(", ")
     )
     return f"Did you mean {near[0]!r}? " if near else ""
+
+
+def add_limit(to: ArgumentParser) -> None:
+    """How much of a listing is shown at once."""
+    to.add_argument(
+        "--limit",
+        type=_page_size,
+        default=PAGE_SIZE,
+        metavar="N",
+        help=f"how many at most, from 1 to {PAGE_SIZE_MAX} ({PAGE_SIZE})",
+    )
+
+
+def _page_size(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= PAGE_SIZE_MAX:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {PAGE_SIZE_MAX}")
 
 
 def json_or_text(text: str) -> Any:

@@ -71,6 +71,14 @@ def table(rows: Sequence[Sequence[str]]) -> None:
         print("  ".join([*cells, row[-1]]).rstrip())
 
 
+def more(*command: object) -> None:
+    """Say that there are more, with the command that shows them as a shell takes it."""
+    import shlex  # only where there are more: light commands should not pay for it
+
+    words = [shlex.quote(one_line(word)) for word in command]
+    print(f"There are more: pi-rag {' '.join(words)}")
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """'1 file', '1,234 files'."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -78,7 +78,18 @@ def test_list_shows_a_page_and_how_to_go_on(service: StandIn, run: Run) -> None:
     assert service.asked[0].params == {"collection": "letters", "limit": "1", "after": "6"}
     assert ran.out.splitlines()[0].split() == ["ID", "COLLECTION", "STORED", "PASSAGES", "TITLE", "SOURCE"]
     assert ran.out.splitlines()[1].startswith("7   letters")
-    assert ran.out.splitlines()[2] == "There are more: pi-rag list --after 7"
+    assert ran.out.splitlines()[2] == "There are more: pi-rag list --collection letters --limit 1 --after 7"
+    assert run("list").out.endswith("There are more: pi-rag list --after 7\n")
+    assert "--collection 'my letters' --after 7" in run("list", "--collection", "my letters").out
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "1.5", "9" * 5000])
+def test_a_page_that_cannot_be_is_refused_with_what_it_may_be(run: Run, limit: str) -> None:
+    """By the name of the flag, before the service is asked."""
+    for command in ("list", "duplicates"):
+        ran = run(command, f"--limit={limit}")
+        assert ran.code == 2
+        assert "--limit" in ran.err and "from 1 to 1000" in ran.err
 
 
 def test_an_empty_list_says_how_to_begin(service: StandIn, run: Run) -> None:
@@ -158,6 +169,44 @@ def test_jobs_are_listed_with_what_became_of_them(service: StandIn, run: Run) ->
     ran = run("jobs", "--limit", "5")
     assert service.asked[0].params == {"limit": "5"}
     assert "4 added, 2 unchanged, 3 not taken, 1 waiting" in ran.out
+
+
+def test_what_was_given_up_is_shown_with_its_reason(service: StandIn, run: Run) -> None:
+    """And what to do about it."""
+    letter = {"id": 4, "job_id": 3, "source": "/a.pdf", "attempts": 3, "message": "It hangs.", "died_at": 1e9}
+    service.on("GET", "/v1/jobs/failed", {"failed": [letter], "next": 4})
+    out = run("jobs", "failed", "--limit", "1").out
+    assert "job 3  /a.pdf" in out
+    assert "3 times" in out and "It hangs." in out
+    assert "There are more" in out and "pi-rag jobs retry" in out
+    service.on("GET", "/v1/jobs/failed", {"failed": [], "next": None})
+    assert run("jobs", "failed").out == "Nothing was given up.\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "answer", "said"),
+    [
+        ("pause", {"paused": True}, "Nothing more is begun."),
+        ("resume", {"paused": False}, "It goes on."),
+        ("retry", {"retried": 2}, "2 documents will be tried again."),
+    ],
+)
+def test_the_queue_is_steered(
+    service: StandIn, run: Run, what: str, answer: dict[str, Any], said: str
+) -> None:
+    """All of it, or one job, which is then shown."""
+    service.on("POST", f"/v1/jobs/{what}", answer)
+    assert run("jobs", what).out.strip() == said
+    service.on("POST", f"/v1/jobs/3/{what}", {"job": JOB})
+    assert "job" in run("jobs", what, "3").out
+
+
+def test_a_job_is_cancelled_by_its_number_alone(service: StandIn, run: Run) -> None:
+    """Nobody cancels everything by leaving the number out."""
+    service.on("POST", "/v1/jobs/3/cancel", {"job": {**JOB, "state": "cancelled", "items_cancelled": 2}})
+    assert "2 cancelled" in run("jobs", "cancel", "3").out
+    assert run("jobs", "cancel").code == 2
+    assert run("jobs", "cancle").code == 2
 
 
 def test_no_jobs_say_how_to_begin(service: StandIn, run: Run) -> None:

@@ -57,7 +57,7 @@ def test_pairs_are_shown_with_how_much_and_how_alike(service: StandIn, run: Run)
         "0.987",
         "/home/pi/copy�[2J.md of /home/pi/a.md",
     ]
-    assert lines[2] == "There are more: pi-rag duplicates --share 0.9 --after 12-7"
+    assert lines[2] == "There are more: pi-rag duplicates --share 0.9 --limit 1 --after 12-7"
 
 
 def test_no_pairs_are_said_to_be_none(service: StandIn, run: Run) -> None:

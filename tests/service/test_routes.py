@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pi_rag.cli.parsing import PAGE_SIZE_MAX
 from pi_rag.config import ServiceSettings
 from pi_rag.errors import EmbedderUnavailable, StoreBusy, every_kind
 from pi_rag.service.app import application
@@ -224,6 +225,13 @@ async def test_a_field_that_no_document_has_is_told(guest: httpx.AsyncClient) ->
     ]
     assert [answer["unknown_fields"] for answer in answers] == [{"yaer": "year"}, {}, {"yaer": "year"}, {}]
     assert [len(answer["hits"]) for answer in answers] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("address", ["/v1/documents", "/v1/duplicates"])
+async def test_a_page_is_as_large_as_the_command_line_says(guest: httpx.AsyncClient, address: str) -> None:
+    """Who reads its refusal can rely on the bound that it names."""
+    limits = [(PAGE_SIZE_MAX, 200), (PAGE_SIZE_MAX + 1, 400), (0, 400)]
+    assert [(each, (await guest.get(f"{address}?limit={each}")).status_code) for each, _ in limits] == limits
 
 
 async def test_what_no_document_fits_is_told(guest: httpx.AsyncClient) -> None:
