@@ -163,6 +163,15 @@ class Client:
         """{"job"}. Raises JobNotFound."""
         return self._ask("GET", f"/v1/jobs/{quote(str(job_id), safe='')}")
 
+    def failed_jobs(self, *, limit: int | None = None, after: int | None = None) -> Answer:
+        """{"failed", "next"}: documents that were given up; pass `next` as `after` to go on."""
+        return self._ask("GET", "/v1/jobs/failed", params=_present(limit=limit, after=after))
+
+    def steer_jobs(self, what: str, job_id: int | None = None) -> Answer:
+        """`what`: pause, resume or retry, of all; of one job also cancel. Raises JobNotFound, Busy."""
+        one = "" if job_id is None else f"/{quote(str(job_id), safe='')}"
+        return self._ask("POST", f"/v1/jobs{one}/{what}")
+
     def reindex(self, model: str = "") -> Answer:
         """Embed everything again with an installed model; empty: the one that is chosen.
 

@@ -139,7 +139,8 @@ class Result:
         self.repeated += job.get("repeated") or []
         refusals = job.get("refusals") or []
         self.refusals += refusals
-        self.refused += max(int(job.get("items_refused") or 0), len(refusals))
+        not_taken = int(job.get("items_refused") or 0) + int(job.get("items_failed") or 0)
+        self.refused += max(not_taken, len(refusals))
 
     def refuse_here(self, refusals: list[dict[str, Any]]) -> None:
         """Add what could not be read on this side."""

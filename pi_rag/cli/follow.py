@@ -35,7 +35,7 @@ def follow(
     with progress(clock, quiet=quiet) as shown:
         waiting = _Waiting(client, shown, clock, pause)
         ask_s = ASK_S_MIN
-        while job.get("state") != "done":
+        while job.get("state") not in {"done", "cancelled"}:
             shown.show(job)
             pause(ask_s)
             ask_s = min(ASK_S_MAX, ask_s * 1.5)
@@ -94,6 +94,4 @@ class _Waiting:
 
 
 def _figures(job: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        job.get(name) for name in ("items_total", "items_done", "items_unchanged", "items_refused", "chunks")
-    )
+    return tuple(value for name, value in job.items() if name == "chunks" or name.startswith("items_"))

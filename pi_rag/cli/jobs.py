@@ -1,4 +1,4 @@
-"""`pi-rag jobs`: what is being added, what was, and what was not taken."""
+"""`pi-rag jobs`: what is being added, what was, what was not taken; and hold it, go on, cancel, try again."""
 
 from __future__ import annotations
 
@@ -10,44 +10,99 @@ from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
 from pi_rag.cli.repeats import show_repeats
+from pi_rag.client import Client
+from pi_rag.errors import RequestInvalid
 
 DESCRIPTION = """\
 Every pi-rag add is a job in the service's durable queue; it goes on after Ctrl-C, a log-out or a
 power cut. Without an ID it lists the newest jobs; with one it shows what was not taken, and why.
+
+failed    what was tried several times and given up; it is kept
+pause     begin nothing more, of one job or at all, until resume; it holds over a restart
+resume    go on: after a pause, or when the service waits in safe mode
+retry     try again what was given up, of one job or of all
+cancel    forget what a job still has to do; what it has stored stays
 """
 
 EXAMPLES = """\
   pi-rag jobs
   pi-rag jobs 7
-  pi-rag jobs 7 --json
+  pi-rag jobs failed
+  pi-rag jobs retry 7
+  pi-rag jobs pause
 """
+
+STEERS = ("pause", "resume", "retry", "cancel")
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Which job."""
-    parser.add_argument("id", metavar="ID", type=int, nargs="?", help="one job, with what it did not take")
+    """Which job, and what to do with it."""
+    parser.add_argument("what", metavar="ID|failed|pause|resume|retry|cancel", nargs="?", default="")
+    parser.add_argument("id", metavar="ID", type=int, nargs="?", help="the job that is meant; else all")
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most (20)")
 
 
 def run(args: Namespace) -> int:
-    """Ask and print. Raises JobNotFound or ServiceDown."""
+    """Ask and print. Raises RequestInvalid, JobNotFound, Busy or ServiceDown."""
     client = client_of(settings_of(args))
-    answer = client.jobs(limit=args.limit) if args.id is None else client.job(args.id)
-    if args.json:
-        printing.as_json(answer)
-    elif args.id is None:
-        _show_all(answer.get("jobs") or [])
+    if args.what in STEERS:
+        _steer(client, args)
+    elif args.what == "failed":
+        _show_failed(client.failed_jobs(limit=args.limit), args)
+    elif args.what:
+        _show_one(client.job(_number(args.what)), args)
     else:
-        _show_one(answer.get("job") or {})
+        _show_all(client.jobs(limit=args.limit), args)
     return 0
 
 
-def _show_all(jobs: list[dict[str, Any]]) -> None:
-    if not jobs:
-        print("No jobs yet. Add something with: pi-rag add PATH")
+def _number(what: str) -> int:
+    if not what.isdecimal():
+        raise RequestInvalid(
+            f"{what!r} is no job and nothing that can be done with one.", hint="See: pi-rag jobs -h"
+        )
+    return int(what)
+
+
+def _steer(client: Client, args: Namespace) -> None:
+    if args.what == "cancel" and args.id is None:
+        raise RequestInvalid("Which job is to be cancelled?", hint="Run: pi-rag jobs")
+    answer = client.steer_jobs(args.what, args.id)
+    if args.json:
+        printing.as_json(answer)
+    elif args.id is not None:
+        _show_one(answer, args)
+    elif args.what == "retry":
+        print(f"{counted(int(answer.get('retried') or 0), 'document')} will be tried again.")
+    else:
+        print("Nothing more is begun." if answer.get("paused") else "It goes on.")
+
+
+def _show_failed(answer: dict[str, Any], args: Namespace) -> None:
+    if args.json:
+        printing.as_json(answer)
         return
-    heads = ("ID", "STATE", "BEGUN", "COLLECTION", "DOCUMENTS")
-    printing.table([heads, *(_row(job) for job in jobs)])
+    failed = answer.get("failed") or []
+    if not failed:
+        print("Nothing was given up.")
+        return
+    for each in failed:
+        print(f"job {each.get('job_id')}  {one_line(each.get('source'))}")
+        tried = f"{each.get('attempts')} times, last {stamp(each.get('died_at'))}"
+        print(f"    {tried}: {one_line(each.get('message'))}")
+    more = "There are more; --limit N shows them. " if answer.get("next") else ""
+    print(f"\n{more}Try them again with: pi-rag jobs retry")
+
+
+def _show_all(answer: dict[str, Any], args: Namespace) -> None:
+    jobs = answer.get("jobs") or []
+    if args.json:
+        printing.as_json(answer)
+    elif not jobs:
+        print("No jobs yet. Add something with: pi-rag add PATH")
+    else:
+        heads = ("ID", "STATE", "BEGUN", "COLLECTION", "DOCUMENTS")
+        printing.table([heads, *(_row(job) for job in jobs)])
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
@@ -63,20 +118,27 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 
 def _tally(job: dict[str, Any]) -> str:
     """'12 added, 3 unchanged, 1 not taken, 2 waiting'."""
-    done, unchanged, refused = (
-        int(job.get(name) or 0) for name in ("items_done", "items_unchanged", "items_refused")
-    )
-    waiting = int(job.get("items_total") or 0) - done - unchanged - refused
-    counts = {"added": done, "unchanged": unchanged, "not taken": refused, "waiting": waiting}
+    names = {"done": "added", "unchanged": "unchanged", "refused": "not taken", "failed": "given up"}
+    names |= {"cancelled": "cancelled"}
+    counts = {shown: int(job.get(f"items_{name}") or 0) for name, shown in names.items()}
+    counts["waiting"] = int(job.get("items_total") or 0) - sum(counts.values())
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing in it"
 
 
-def _show_one(job: dict[str, Any]) -> None:
+def _show_one(answer: dict[str, Any], args: Namespace) -> None:
+    if args.json:
+        printing.as_json(answer)
+        return
+    job = answer.get("job") or {}
     lines = [("job", str(job.get("id"))), ("state", one_line(job.get("state")))]
+    lines += [("priority", one_line(job["priority"]))] if job.get("priority", "normal") != "normal" else []
     lines += [("collection", one_line(job.get("collection"))), ("begun", stamp(job.get("created_at")))]
     lines += [("ended", stamp(job["finished_at"]))] if job.get("finished_at") else []
     lines += [("documents", _tally(job)), ("passages", counted(int(job.get("chunks") or 0), "passage"))]
     lines += [("now", one_line(job["current"]))] if job.get("current") else []
     printing.table(lines)
     show_repeats(job.get("repeated") or [], int(job.get("near_duplicates") or 0))
-    show_refusals(job.get("refusals") or [], int(job.get("items_refused") or 0))
+    not_taken = int(job.get("items_refused") or 0) + int(job.get("items_failed") or 0)
+    show_refusals(job.get("refusals") or [], not_taken)
+    if job.get("items_failed"):
+        print(f"What was given up is kept; try it again with: pi-rag jobs retry {job.get('id')}")

@@ -17,6 +17,9 @@ from pi_rag.clock import Clock
 WINDOW_S = 30.0
 """The rate is the mean of this long: steady beside one large document, and soon true when it changes."""
 
+ENDED = ("done", "unchanged", "refused", "failed", "cancelled")
+"""The counts of a job that are of documents nothing more happens to."""
+
 LINE_S = 5.0
 """Between two lines where there is no terminal, so that a log is not flooded."""
 
@@ -53,7 +56,7 @@ class Pace:
 
     def sample(self, job: dict[str, Any], now_s: float) -> tuple[int, int, int]:
         """(finished, total, passages) of the job, remembered for the rates."""
-        finished = sum(int(job.get(name) or 0) for name in ("items_done", "items_unchanged", "items_refused"))
+        finished = sum(int(job.get(f"items_{name}") or 0) for name in ENDED)
         chunks = int(job.get("chunks") or 0)
         self._samples.append((now_s, finished, chunks))
         while self._samples[0][0] < now_s - WINDOW_S:

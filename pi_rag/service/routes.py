@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from pi_rag.errors import DocumentNotFound, every_kind
-from pi_rag.service import answers, embeddings, exporting, intake
+from pi_rag.service import answers, embeddings, exporting, intake, job_routes
 from pi_rag.service.house import House
 from pi_rag.service.schemas import (
     Cancelled,
@@ -24,7 +24,6 @@ from pi_rag.service.schemas import (
     ImportAnswer,
     ImportRequest,
     JobEnvelope,
-    JobList,
     Readiness,
     ReindexAnswer,
     ReindexRequest,
@@ -35,7 +34,7 @@ from pi_rag.service.schemas import (
 )
 from pi_rag.service.strict_route import StrictRoute
 from pi_rag.service.waiting import waited
-from pi_rag.store import documents, duplicates, job_rows
+from pi_rag.store import documents, duplicates
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -59,7 +58,7 @@ def router(house: House) -> APIRouter:
     _document_routes(api, house)
     _import_route(api, house)
     _export_route(api, house)
-    _job_routes(api, house)
+    job_routes.mount(api, house)
     # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
     lenient = APIRouter(responses=ERRORS)
     embeddings.mount(lenient, house)
@@ -87,7 +86,9 @@ def _document_routes(api: APIRouter, house: House) -> None:
         202 says that they are queued and the job goes on: without `wait`, or when it takes too long to wait
         for, or when too many wait already.
         """
-        job_id = await house.runner.enqueue(request.collection, intake.items(request))
+        job_id = await house.runner.enqueue(
+            request.collection, intake.items(request), priority=request.priority, key=request.key
+        )
         job = await (waited(house, job_id, connection) if request.wait else house.runner.job(job_id))
         body = JobEnvelope(job=job).model_dump()
         return JSONResponse(body, status_code=200 if job.finished_at is not None else 202)
@@ -155,19 +156,6 @@ def _export_route(api: APIRouter, house: House) -> None:
             until_s=connection.state.wait_until_s,
         )
         return StreamingResponse(lines, media_type="application/x-ndjson")
-
-
-def _job_routes(api: APIRouter, house: House) -> None:
-    @api.get("/v1/jobs", summary="List jobs")
-    async def listing(limit: PageSize = 20) -> JobList:
-        """Jobs, newest first."""
-        rows = await house.store.read(job_rows.listing, limit)
-        return JobList(jobs=rows)
-
-    @api.get("/v1/jobs/{job_id}", summary="One job")
-    async def get(job_id: int) -> JobEnvelope:
-        """A job with its counts and what was not taken."""
-        return JobEnvelope(job=await house.runner.job(job_id))
 
 
 def _reindex_routes(api: APIRouter, house: House) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from pi_rag.text.clean import clean
-from pi_rag.types import Counts, Degraded, JobRow, Kind, Match, Mode, ModelCard
+from pi_rag.types import Counts, DeadLetter, Degraded, JobRow, Kind, Match, Mode, ModelCard, Priority
 
 SOURCE_CHARS_MAX = 4096
 """As long as the longest path."""
@@ -189,6 +189,14 @@ class DocumentsRequest(Request):
         description="Of all of them, the files below a folder included. A document's own goes before it.",
     )
     wait: bool = Field(default=True, description="Answer when the job is done, not when it is queued.")
+    priority: Priority = Field(default="normal", description="Which jobs come first.")
+    key: Text | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Names this request: sent again with the same key it is the same job. Known as long as "
+        "the job is (`ingest.jobs_kept_max`).",
+    )
 
 
 class MadeBy(Request):
@@ -236,6 +244,25 @@ class JobList(BaseModel):
     """Jobs, newest first."""
 
     jobs: list[JobRow]
+
+
+class DeadLetters(BaseModel):
+    """Documents that were given up, each with the reason of its last attempt."""
+
+    failed: list[DeadLetter]
+    next: int | None = Field(description="`after` of the next page; null when this was the last.")
+
+
+class IngestPause(BaseModel):
+    """Whether documents are begun."""
+
+    paused: bool
+
+
+class Retried(BaseModel):
+    """How many documents are tried again."""
+
+    retried: int
 
 
 class DocumentAnswer(BaseModel):

@@ -1,0 +1,84 @@
+"""The addresses under which jobs are seen and steered. What becomes of them is decided by the runner."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from pi_rag.service.house import House
+from pi_rag.service.schemas import DeadLetters, IngestPause, JobEnvelope, JobList, Retried
+from pi_rag.store import job_rows
+
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+JobId = Annotated[int, Path(ge=0, le=2**63 - 1)]
+
+
+def mount(api: APIRouter, house: House) -> None:
+    """All of them, over one house."""
+    _mount_all_jobs(api, house)
+    _mount_one_job(api, house)
+
+
+def _mount_all_jobs(api: APIRouter, house: House) -> None:
+    @api.get("/v1/jobs", summary="List jobs")
+    async def listing(limit: PageSize = 20) -> JobList:
+        """Jobs, newest first."""
+        return JobList(jobs=await house.store.read(job_rows.listing, limit))
+
+    @api.get("/v1/jobs/failed", summary="List what was given up")
+    async def failed(limit: PageSize = 100, after: After = 0) -> DeadLetters:
+        """Documents that were tried `ingest.attempts_max` times, by id, a page at a time."""
+        letters = await house.runner.dead_letters(limit, after)
+        return DeadLetters(failed=letters, next=letters[-1].id if len(letters) == limit else None)
+
+    @api.post("/v1/jobs/pause", summary="Begin no more documents")
+    async def pause() -> IngestPause:
+        """What is in hand is finished; what is sent is queued. It holds over a restart."""
+        await house.runner.pause()
+        return IngestPause(paused=True)
+
+    @api.post("/v1/jobs/resume", summary="Go on")
+    async def resume() -> IngestPause:
+        """After a pause, or out of safe mode. Jobs with a pause of their own stay paused."""
+        await house.runner.resume()
+        return IngestPause(paused=False)
+
+    @api.post("/v1/jobs/retry", summary="Try again all that was given up")
+    async def retry() -> Retried:
+        """With all its attempts."""
+        return Retried(retried=await house.runner.retry())
+
+
+def _mount_one_job(api: APIRouter, house: House) -> None:
+    runner = house.runner
+
+    @api.get("/v1/jobs/{job_id}", summary="One job")
+    async def get(job_id: JobId) -> JobEnvelope:
+        """A job with its counts and what was not taken."""
+        return JobEnvelope(job=await runner.job(job_id))
+
+    @api.post("/v1/jobs/{job_id}/pause", summary="Hold one job back")
+    async def pause_one(job_id: JobId) -> JobEnvelope:
+        """The others go on. A job that has ended stays as it is."""
+        await runner.pause(job_id)
+        return JobEnvelope(job=await runner.job(job_id))
+
+    @api.post("/v1/jobs/{job_id}/resume", summary="Let one job go on")
+    async def resume_one(job_id: JobId) -> JobEnvelope:
+        """Unless everything is paused."""
+        await runner.resume(job_id)
+        return JobEnvelope(job=await runner.job(job_id))
+
+    @api.post("/v1/jobs/{job_id}/cancel", summary="Forget what a job still has to do")
+    async def cancel(job_id: JobId) -> JobEnvelope:
+        """What it has stored stays; what is in hand is not stored."""
+        await runner.cancel(job_id)
+        return JobEnvelope(job=await runner.job(job_id))
+
+    @api.post("/v1/jobs/{job_id}/retry", summary="Try again what one job gave up")
+    async def retry_one(job_id: JobId) -> JobEnvelope:
+        """With all its attempts; the job goes on until that has ended."""
+        await runner.retry(job_id)
+        return JobEnvelope(job=await runner.job(job_id))
