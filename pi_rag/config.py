@@ -1074,6 +1074,10 @@ def _flattened(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:
             hint = _nearest(group, [*_GROUPS, *names()])
             raise SettingsInvalid(f"{path} has an unknown section or key {group!r}.", hint=hint)
         flat |= {f"{group}.{key}": value for key, value in table.items()}
+    for name, item in names().items():
+        # Only the environment has to write its numbers as texts.
+        if isinstance(flat.get(name), str) and not isinstance(item.default, str):
+            raise SettingsInvalid(f"{name} is the text {flat[name]!r} in {path}; write it without quotes.")
     return flat
 
 

@@ -93,6 +93,19 @@ def test_a_value_out_of_bounds_is_refused(name: str, value: Any) -> None:
     assert name.partition(".")[2].partition("_")[0] in caught.value.message
 
 
+@pytest.mark.parametrize("line", ['k_max = "5"', "k_max = '5'", 'recency_weight = "0.5"', 'k_max = "many"'])
+def test_a_number_in_quotes_is_refused(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file that has types; a variable has none, and its numbers are texts."""
+    path = tmp_path / "pi-rag.toml"
+    path.write_text(f"[query]\n{line}\n")
+    with pytest.raises(SettingsInvalid, match="without quotes"):
+        config.load(str(path))
+
+    path.write_text("[query]\nk_max = 5\n")
+    monkeypatch.setenv("PI_RAG_QUERY_K_MAX", "7")
+    assert config.load(str(path)).query.k_max == 7
+
+
 def test_settings_that_contradict_each_other_are_refused() -> None:
     """A passage that cannot fit the worker's window would be cut off silently."""
     with pytest.raises(SettingsInvalid, match="needs 552 tokens"):

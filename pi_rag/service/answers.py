@@ -77,11 +77,11 @@ def _hit(hit: Hit, now_s: float) -> HitAnswer:
     )
 
 
-def _scores(hit: Hit) -> dict[str, float]:
+def _scores(hit: Hit) -> dict[str, int | float]:
     """Every number that had a part in a hit's place."""
     fused = hit.fused
-    numbers = {name: round(score, 6) for name, score in fused.scores.items()}
-    numbers |= {f"{name}_rank": float(rank) for name, rank in fused.ranks.items()}
+    numbers: dict[str, int | float] = {name: round(score, 6) for name, score in fused.scores.items()}
+    numbers |= {f"{name}_rank": rank for name, rank in fused.ranks.items()}
     later = {"fused": round(fused.score, 6), "recency": hit.recency, "likeness": hit.likeness}
     return numbers | {name: number for name, number in later.items() if number is not None}
 

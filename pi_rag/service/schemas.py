@@ -60,9 +60,9 @@ Moment = Annotated[Any, PlainValidator(_clean_tree, json_schema_input_type=float
 
 
 class Request(BaseModel):
-    """A request: unknown keys are refused."""
+    """A request: unknown keys are refused, and so is what is only nearly of its type, such as "3" for 3."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class SearchRequest(Request):
@@ -136,7 +136,7 @@ class HitAnswer(BaseModel):
     before: str = Field(description="What stands right before it, if neighbours were asked for.")
     after: str = Field(description="What stands right after it.")
     score: float = Field(description="From 0 to 1, less what age has taken.")
-    scores: dict[str, float] = Field(
+    scores: dict[str, int | float] = Field(
         description="Cosine as `vector`, BM25 as `text`, and the ranks; `fused` is what they make together. "
         "Where they count: `recency`, what age has left; `likeness`, the cosine to the nearest one above."
     )

@@ -322,7 +322,9 @@ async def test_explain_says_how_the_answer_came_about(guest: httpx.AsyncClient) 
     answer = (await guest.post("/v1/search", json={"query": "lamp", "explain": True})).json()
 
     assert answer["explain"]["candidates"] == {"vector": 1, "text": 1}
-    assert answer["hits"][0]["scores"] | {"vector_rank": 1.0, "text_rank": 1.0} == answer["hits"][0]["scores"]
+    scores = answer["hits"][0]["scores"]
+    assert scores | {"vector_rank": 1, "text_rank": 1} == scores
+    assert {type(scores["vector_rank"]), type(scores["text_rank"])} == {int}
 
 
 @pytest.mark.parametrize(
@@ -335,6 +337,11 @@ async def test_explain_says_how_the_answer_came_about(guest: httpx.AsyncClient) 
         ("/v1/search", {"query": "a", "k": -1}, 400, "bad_input"),
         ("/v1/search", {"query": "a", "k": 10**400}, 400, "bad_input"),
         ("/v1/search", {"query": "a", "k": "many"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "k": "3"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "k": True}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "explain": "yes"}, 400, "request_invalid"),
+        ("/v1/search", {"query": "a", "diversity": "0.2"}, 400, "request_invalid"),
+        ("/v1/documents", {"paths": ["/nowhere"], "wait": "no"}, 400, "request_invalid"),
         ("/v1/search", {"query": "a", "neighbours": 10**9}, 400, "bad_input"),
         ("/v1/search", {"query": "a", "diversity": 2}, 400, "bad_input"),
         ("/v1/search", {"query": "a", "diversity": "much"}, 400, "request_invalid"),
