@@ -13,6 +13,12 @@ from pi_rag.cli.printing import counted, one_line
 WAYS = {"vector": "meaning", "text": "words"}
 """The two ways of a search, by the names that people have for them."""
 
+COMPARED = {
+    "all": "the vectors of all that may be an answer were compared",
+    "index": "the index has proposed, and the whole vectors decided",
+}
+"""The ways in which the nearest vectors are looked for."""
+
 LATER = {
     "fused": "together {:.3f}",
     "recency": "age leaves {:.0%}",
@@ -39,7 +45,19 @@ def reasons(hit: Mapping[str, Any]) -> str:
 
 def decisions(explain: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was decided on the way, as rows of two columns."""
-    return [(one_line(name).replace("_", " "), _said(value)) for name, value in explain.items()]
+    return [
+        (one_line(name).replace("_", " "), _compared(value) if name == "vector" else _said(value))
+        for name, value in explain.items()
+    ]
+
+
+def _compared(value: Any) -> str:
+    """How the nearest vectors were found, why so, and what else there is to say."""
+    if not isinstance(value, Mapping) or str(value.get("way")) not in COMPARED:
+        return _said(value)
+    rest = {name: each for name, each in value.items() if name not in ("way", "why")}
+    since = [f"since {one_line(value['why'])}"] if value.get("why") else []
+    return ", ".join([COMPARED[value["way"]], *since, *([_said(rest)] if rest else [])])
 
 
 def _said(value: Any) -> str:

@@ -213,7 +213,7 @@ def _show_end(answer: dict[str, Any], found: int, *, explain: bool) -> None:
     took = answer.get("took_ms") or {}
     parts = ", ".join(f"{one_line(name)} {took[name]:.1f}" for name in sorted(took) if name != "total")
     total = took.get("total", sum(took.values()))
-    print(styled(f"{counted(found, 'passage')} in {total:.0f} ms" + (f" ({parts})" if parts else ""), "dim"))
+    print(styled(f"{counted(found, 'hit')} in {total:.0f} ms" + (f" ({parts})" if parts else ""), "dim"))
     if explain and answer.get("explain"):
         print("\nHow it came about:")
         printing.table([(f"  {name}", said) for name, said in decisions(answer["explain"])])

@@ -52,7 +52,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     up = f", pi-rag {status.get('version', '?')}, up {span(float(status.get('uptime_s') or 0))}"
     lines = [("state", styled(one_line(state), _COLOURS.get(state, "bold")) + one_line(up))]
     lines.append(("model", _model(status.get("model"))))
-    lines.append(("workers", _workers(status.get("embedder") or {})))
+    lines.append(("workers", _workers(status.get("embedder") or {}, is_starting=state == "starting")))
     lines.append(("memory", _memory(status.get("memory") or {})))
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
@@ -71,9 +71,11 @@ def _model(model: dict[str, Any] | None) -> str:
     return one_line(f"{model.get('name')} ({', '.join(str(fact) for fact in facts if fact)})")
 
 
-def _workers(embedder: dict[str, Any]) -> str:
+def _workers(embedder: dict[str, Any], *, is_starting: bool) -> str:
     workers = embedder.get("workers") or []
-    states = [str(worker.get("state")) for worker in workers]
+    # Before its first start a place is like one whose worker has ended.
+    first = {"ended": "starting"} if is_starting else {}
+    states = [first.get(str(worker.get("state")), str(worker.get("state"))) for worker in workers]
     parts = [f"{states.count(state)} {state}" for state in sorted(set(states))]
     queued = embedder.get("queued") or {}
     waiting = [f"{queued[lane]} {lane} waiting" for lane in sorted(queued) if queued[lane]]

@@ -35,6 +35,16 @@ def test_decisions_are_said_without_their_brackets() -> None:
         ("vector", "plan ram, share 0.1235"),
         ("degraded", "none"),
     ]
+    assert decisions({"vector": {"way": "all", "why": "there are only 892 passages"}}) == [
+        (
+            "vector",
+            "the vectors of all that may be an answer were compared, since there are only 892 passages",
+        )
+    ]
+    proposed = {"way": "index", "why": "there are 70000 passages", "proposals": 200}
+    assert decisions({"vector": proposed})[0][1] == (
+        "the index has proposed, and the whole vectors decided, since there are 70000 passages, proposals 200"
+    )
     assert decisions({"joined": True, "notes": ["a\x1b[2J", 2]}) == [
         ("joined", "yes"),
         ("notes", "a\N{REPLACEMENT CHARACTER}[2J, 2"),

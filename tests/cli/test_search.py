@@ -61,7 +61,7 @@ def test_a_hit_is_cited(service: StandIn, run: Run) -> None:
         "    The boiler was serviced in May. \N{REPLACEMENT CHARACTER}[2JIt is fine.\n"
         "    /home/pi/house.pdf:100-180  (document 7)\n"
         "\n"
-        "1 passage in 12 ms (embed 8.0)\n"
+        "1 hit in 12 ms (embed 8.0)\n"
     )
 
 

@@ -54,6 +54,15 @@ def test_one_screen_says_how_everything_is(service: StandIn, run: Run) -> None:
     assert lines["socket"] == str(service.socket_path)
 
 
+def test_workers_that_are_on_their_way_have_not_ended(service: StandIn, run: Run) -> None:
+    """A service that is starting has lost nobody; later an ended worker is told as one."""
+    embedder = {"embedder": {"workers": [{"state": "ended"}, {"state": "idle"}]}}
+    service.on("GET", "/v1/status", STATUS | embedder | {"state": "starting"})
+    assert "workers  1 idle, 1 starting\n" in run("status").out
+    service.on("GET", "/v1/status", STATUS | embedder)
+    assert "workers  1 ended, 1 idle\n" in run("status").out
+
+
 def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> None:
     """Every reason of a degraded service has a line and a next step, also one that we do not know yet."""
     degraded = {"degraded": ["model_mismatch", "of_a_newer_service"], "state": "degraded", "model": None}
