@@ -570,6 +570,13 @@ class IngestSettings:
         low=1,
         high=10_000_000,
     )
+    roots: str = setting(
+        "",
+        "folders",
+        "Absolute paths of folders with colons between, as in PATH: only files beneath them are read from "
+        "their paths, and no link leads out of them. Empty: every file that the service's user may read. "
+        "What a client sends itself is not bound by it.",
+    )
     attempts_max: int = setting(
         3,
         "attempts",
@@ -1151,6 +1158,9 @@ def _check_relations(settings: Settings) -> None:
             f"The socket path {settings.socket_path} is longer than {SOCKET_PATH_BYTES_MAX} bytes.",
             hint="Choose a shorter one with --socket or PI_RAG_SOCKET.",
         )
+    relative = [root for root in ingest.roots.split(":") if root and not Path(root).is_absolute()]
+    if relative:
+        raise SettingsInvalid(f"ingest.roots has {relative[0]!r}, which is not an absolute path.")
     service = settings.service
     if service.waiting_max + service.embeddings_bulk_max >= service.requests_max:
         raise SettingsInvalid(

@@ -6,8 +6,8 @@
     │   │   InputTooLong, TokensInvalid
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
-    │   │       DocumentEncrypted, DocumentNeedsOcr, DocumentTooSlow, DocumentDamaged, DocumentLinkLoop,
-    │   │       DocumentVanished, DocumentGaveUp
+    │   │       DocumentOutside, DocumentEncrypted, DocumentNeedsOcr, DocumentTooSlow, DocumentDamaged,
+    │   │       DocumentLinkLoop, DocumentVanished, DocumentGaveUp
     │   └── SocketPathInvalid, SocketInUse
     ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
     │   └── PathNotFound, DocumentNotFound, JobNotFound, ModelNotFound, RouteNotFound
@@ -188,6 +188,13 @@ class DocumentUnsupported(DocumentRefused):
 
     code = "document_unsupported"
     hint_default = "Only regular files and folders can be added."
+
+
+class DocumentOutside(DocumentRefused):
+    """A path does not lie beneath one of the folders of `ingest.roots`, or a link leads out of them."""
+
+    code = "document_outside"
+    hint_default = "Add its folder to ingest.roots, or move it below one that is there."
 
 
 class DocumentEncrypted(DocumentRefused):

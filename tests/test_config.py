@@ -114,6 +114,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         config.from_values({"ingest.chunk_overlap_tokens": 150})
     with pytest.raises(SettingsInvalid, match=r"close_s_max \(4\) must be below service.stop_s_max \(4\)"):
         config.from_values({"service.stop_s_max": 4})
+    with pytest.raises(SettingsInvalid, match=r"ingest.roots has 'papers', which is not an absolute path"):
+        config.from_values({"ingest.roots": "/srv:papers"})
     with pytest.raises(SettingsInvalid, match=r"waiting_max \(32\) .*bulk_max \(4\) must .* below"):
         config.from_values({"service.requests_max": 36})
 

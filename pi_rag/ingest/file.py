@@ -1,24 +1,25 @@
 """The bytes of one file on disk, taken safely.
 
-It opens nothing that is not a regular file, waits for nothing, follows nothing that was put in the way, and
-holds no more than it was allowed. It does not know what the bytes mean.
+It opens nothing that is not a regular file, waits for nothing, follows nothing that was put in the way
+(`beneath.py`), and holds no more than it was allowed. It does not know what the bytes mean.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
 from pi_rag.errors import (
     DocumentLinkLoop,
+    DocumentOutside,
     DocumentTooLarge,
     DocumentUnreadable,
     DocumentUnsupported,
     PathNotFound,
     PiRagError,
 )
+from pi_rag.ingest.beneath import EVERYWHERE, Roots
 
 MIB = 1024 * 1024
 
@@ -26,38 +27,20 @@ READ_BYTES = MIB
 """A file is read in pieces of this, so that one that grows under our hands is noticed."""
 
 
-def read_file(path: Path, mib_max: int) -> bytes:
-    """The bytes of a regular file of at most `mib_max` MiB.
+def read_file(path: Path, mib_max: int, roots: Roots = EVERYWHERE) -> bytes:
+    """The bytes of a regular file of at most `mib_max` MiB that lies beneath one of `roots`.
 
     A link that was named is followed; one that is put in its place meanwhile is not. Raises PathNotFound,
-    DocumentTooLarge, DocumentUnsupported, DocumentUnreadable, DocumentLinkLoop.
+    DocumentOutside, DocumentTooLarge, DocumentUnsupported, DocumentUnreadable, DocumentLinkLoop.
     """
     try:
-        fd = _open(os.path.realpath(path, strict=True))
+        fd = roots.open(path)
         try:
             return _read(fd, mib_max * MIB)
         finally:
             os.close(fd)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise _of_path(error) from error
-
-
-def _open(path: str) -> int:
-    """Open without following and without waiting; to open a device at all may do something, so look first."""
-    _check_regular(os.lstat(path))
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _check_regular(os.fstat(fd))
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _check_regular(status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, a pipe or a socket"
-        raise DocumentUnsupported(f"It is {what}, not a file.")
 
 
 def _read(fd: int, bytes_max: int) -> bytes:
@@ -84,6 +67,8 @@ def _of_path(error: OSError | ValueError) -> PiRagError:
         return DocumentLinkLoop("It is a link that leads back to itself, or through too many others.")
     if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
         return PathNotFound("There is no such file or folder.")
+    if number == errno.EXDEV:
+        return DocumentOutside("A link was put in its way that leads out of ingest.roots.")
     if number == errno.ENXIO:
         return DocumentUnsupported("It is a device, a pipe or a socket, not a file.")
     return DocumentUnreadable(f"It cannot be read: {os.strerror(number)}.")

@@ -19,6 +19,7 @@ from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest import exported
+from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
@@ -72,6 +73,7 @@ class Story:
         self._settings = settings.ingest
         self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors)
         self._clock = clock
+        self._roots = Roots.of(settings.ingest.roots)
 
     @property
     def passages(self) -> Mapping[str, int]:
@@ -177,12 +179,13 @@ class Story:
 
     async def _unfold(self, item: Item) -> None:
         """A folder becomes its files, each a place in the queue of its own."""
-        found, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max)
+        found, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max, self._roots)
         await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s())
 
     async def _bytes_of(self, item: Item) -> bytes:
         if item.kind == "path":
-            return await asyncio.to_thread(read_file, Path(item.source), self._settings.document_mib_max)
+            path, mib_max = Path(item.source), self._settings.document_mib_max
+            return await asyncio.to_thread(read_file, path, mib_max, self._roots)
         if len(item.payload) > self._settings.document_mib_max * 1024 * 1024:
             raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
         return item.payload
@@ -230,8 +233,9 @@ def _is_folder(source: str) -> bool:
         return False
 
 
-def _listed(folder: Item, files_max: int) -> tuple[list[NewItem], list[Refusal]]:
+def _listed(folder: Item, files_max: int, roots: Roots) -> tuple[list[NewItem], list[Refusal]]:
     """The files below a folder, each with the folder's metadata; and what is not taken."""
+    roots.placed(Path(folder.source))
     found: list[NewItem] = []
     refusals: list[Refusal] = []
     for each in walk(Path(folder.source), files_max):

@@ -14,13 +14,14 @@ import httpx
 import pytest
 
 from pi_rag.cli.parsing import PAGE_SIZE_MAX
-from pi_rag.config import ServiceSettings
+from pi_rag.config import ServiceSettings, from_values
 from pi_rag.errors import EmbedderUnavailable, StoreBusy, every_kind
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.store import checkup
 from tests.embedder.fake import FakeEmbedder
+from tests.service.conftest import built
 
 BOILER = "# Boiler\n\nThe boiler was serviced in March by Ada.\n\n## Parts\n\nA new pump was put in.\n"
 
@@ -84,6 +85,33 @@ async def test_paths_are_read_by_the_service(guest: httpx.AsyncClient, tmp_path:
     }
     assert job["items_total"] == job["items_done"] + job["items_refused"] == 5
     assert all(each["hint"] for each in job["refusals"])
+
+
+async def test_only_what_lies_beneath_the_roots_is_read(tmp_path: Path) -> None:
+    """Files and folders elsewhere are refused with the reason, links out as well; what is sent is taken."""
+    for name in ("in/one.txt", "out/two.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(f"the lamp of {name}")
+    (tmp_path / "in" / "way-out").symlink_to(tmp_path / "out")
+    settings = from_values({"service.data": str(tmp_path / "data"), "ingest.roots": str(tmp_path / "in")})
+    named = ("in", "out", "out/two.txt", "in/way-out", "in/way-out/two.txt", "in/../out/two.txt")
+    async with built(settings, FakeEmbedder()) as house, guest_of(house, settings.service) as guest:
+        job = await added(guest, {"paths": [str(tmp_path / name) for name in named]})
+        await added(guest, {"documents": [{"source": str(tmp_path / "out" / "two.txt"), "text": "sent"}]})
+        listed = (await guest.get("/v1/documents")).json()["documents"]
+
+    codes = {each["source"]: each["code"] for each in job["refusals"]}
+    # A folder's own links are refused as links, before it matters where they lead.
+    assert codes.pop(str(tmp_path / "in" / "way-out")) in {"document_outside", "document_unsupported"}
+    assert set(codes.values()) == {"document_outside"}
+    assert set(codes) == {str(tmp_path / name) for name in (*named[1:3], *named[4:])}
+    assert [Path(each["source"]).name for each in listed] == ["one.txt", "two.txt"]
+
+
+async def test_a_path_that_is_no_text_is_refused(guest: httpx.AsyncClient) -> None:
+    """A name that is not UTF-8 could not be told again; JSON can carry it all the same."""
+    answer = await guest.post("/v1/documents", content=b'{"paths": ["/tmp/caf\\udce9.txt"]}')
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
 
 
 async def test_metadata_may_be_given_for_all(guest: httpx.AsyncClient, tmp_path: Path) -> None:
