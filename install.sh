@@ -208,17 +208,21 @@ try_it() {
   search "how do I add a folder"
   search "who may use the socket"
   clean_up
-  try_next
+  try_next "$@"
 }
 
+# The lines to go on with, for the folders that were given. Nothing listens yet when `serve &` has come back.
 try_next() {
+  local folder folders=
+  for folder in "$@"; do folders+=" $(printf %q "$(realpath -- "$folder")")"; done
   cat <<END
 
 It works. The service is stopped again; what it made is in .venv and .cache here. To go on by hand:
 
   export PATH="$VENV/bin:\$PATH" PI_RAG_DATA="$CACHE/try" PI_RAG_SOCKET="/tmp/pi-rag-$(id -un).sock"
   pi-rag serve &
-  pi-rag add ~/Documents
+  until pi-rag status 2>/dev/null; do sleep 1; done
+  pi-rag add${folders:- ~/Documents}
   pi-rag search "what you look for"
 
 The pages of pi_rag itself were added too. To forget them:  pi-rag remove --under "$ROOT"

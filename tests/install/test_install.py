@@ -325,3 +325,26 @@ def test_shellcheck_finds_nothing() -> None:
         ["shellcheck", SCRIPT, ROOT / ".ci" / "run"], capture_output=True, text=True, timeout=60, check=False
     )
     assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_the_lines_at_the_end_of_a_trial_can_be_pasted(shell: Shell) -> None:
+    """All at once: what needs the service waits for it, and it is the folder of the trial that is added."""
+    (shell.folder / "my letters").mkdir()
+    shell.fake(
+        "pi-rag",
+        f"""
+        there="{shell.folder / "there"}"
+        case $1 in
+          serve) until (($(grep -c status "{shell.calls_path}") > 1)); do sleep 0.05; done; touch "$there" ;;
+          *) [[ -e $there ]] ;;
+        esac
+        """,
+    )
+    told = shell.run('try_next "my letters"').stdout
+    lines = [line.strip() for line in told.splitlines() if line.startswith("  ")]
+
+    done = shell.start("set -e\n" + "\n".join(lines))
+
+    assert done.returncode == 0, done.stderr
+    assert shell.calls[-2:] == [f"pi-rag add {shell.folder}/my letters", "pi-rag search what you look for"]
+    assert "  pi-rag add ~/Documents\n" in shell.run("try_next").stdout
