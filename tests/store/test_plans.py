@@ -16,6 +16,7 @@ from pi_rag.store import (
     Connection,
     citing,
     documents,
+    export,
     identity,
     job_rows,
     jobs,
@@ -27,7 +28,7 @@ from pi_rag.store import (
 from pi_rag.store.query_vectors import Changes, KeptQuery
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Item, NewItem
-from tests.store.making import axis, put
+from tests.store.making import FINGERPRINT, axis, put
 
 KEPT = KeptQuery(b"h", b"v", 2, 1.0)
 
@@ -41,6 +42,9 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "whether a document is known": lambda db: documents.content_hash(db, "default", "s3"),
     "one document": lambda db: documents.get(db, 3),
     "a page of documents": lambda db: documents.listing(db, None, 10, 5),
+    "a document to export": lambda db: export.following(db, None, 5, made_by=FINGERPRINT),
+    "one of a collection": lambda db: export.following(db, "other", 5, made_by=FINGERPRINT),
+    "a document by its key": lambda db: export.stored(db, "default", "s3"),
     "storing": lambda db: put(db, "new", ["tea", "milk"]),
     "replacing": lambda db: put(db, "s4", ["tea", "milk"]),
     "removing by number": lambda db: documents.remove(db, 5),
