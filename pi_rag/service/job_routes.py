@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
 
+from pi_rag.service import job_events
 from pi_rag.service.house import House
 from pi_rag.service.schemas import DeadLetters, IngestPause, JobEnvelope, JobList, Retried
 from pi_rag.store import job_rows
@@ -13,6 +15,12 @@ from pi_rag.store import job_rows
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 JobId = Annotated[int, Path(ge=0, le=2**63 - 1)]
+
+
+class EventStream(Response):
+    """For the description of the interface."""
+
+    media_type = "text/event-stream"
 
 
 def mount(api: APIRouter, house: House) -> None:
@@ -58,6 +66,13 @@ def _mount_one_job(api: APIRouter, house: House) -> None:
     async def get(job_id: JobId) -> JobEnvelope:
         """A job with its counts and what was not taken."""
         return JobEnvelope(job=await runner.job(job_id))
+
+    @api.get("/v1/jobs/{job_id}/events", summary="A job's progress as it goes", response_class=EventStream)
+    async def progress(job_id: JobId, connection: Request) -> StreamingResponse:
+        """Server-sent events `job`, each with the job as it stands; the last one when it has ended."""
+        await runner.job(job_id)  # whether there is one is said before the stream begins
+        stream = job_events.events(runner, job_id, connection.state.wait_until_s)
+        return StreamingResponse(stream, media_type=EventStream.media_type)
 
     @api.post("/v1/jobs/{job_id}/pause", summary="Hold one job back")
     async def pause_one(job_id: JobId) -> JobEnvelope:
