@@ -172,6 +172,28 @@ class Client:
         one = "" if job_id is None else f"/{quote(str(job_id), safe='')}"
         return self._ask("POST", f"/v1/jobs{one}/{what}")
 
+    def watch(
+        self, folder: str, *, collection: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> Answer:
+        """{"id", "folder", ...}: watch a folder by its absolute path. Raises RequestInvalid, PathNotFound."""
+        body = {"folder": folder, "collection": collection, "include": [*include], "exclude": [*exclude]}
+        return self._ask("POST", "/v1/watches", body=body)
+
+    def watches(self) -> Answer:
+        """{"watches"}: every watched folder with how it is."""
+        return self._ask("GET", "/v1/watches")
+
+    def watched_files(
+        self, watch_id: int, *, skipped: bool, limit: int | None = None, after: str | None = None
+    ) -> Answer:
+        """{"files", "next"}: what became of a folder's files, by path. Raises WatchNotFound."""
+        params = _present(skipped="true" if skipped else None, limit=limit, after=after)
+        return self._ask("GET", f"/v1/watches/{quote(str(watch_id), safe='')}/files", params=params)
+
+    def unwatch(self, watch_id: int) -> Answer:
+        """{"removed"}: watch a folder no more; its documents stay. Raises WatchNotFound."""
+        return self._ask("DELETE", f"/v1/watches/{quote(str(watch_id), safe='')}")
+
     def reindex(self, model: str = "") -> Answer:
         """Embed everything again with an installed model; empty: the one that is chosen.
 

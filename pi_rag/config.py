@@ -705,9 +705,9 @@ class WatchSettings:
     sweep_s: float = setting(
         300.0,
         "s",
-        "How often a folder is compared with what is known of it, whether or not the kernel tells of changes: "
-        "it does not tell of those that another machine makes on a network mount. Names, sizes and times are "
-        "compared; no file is read.",
+        "How often a folder is compared with what is known of it, whether or not the kernel tells of "
+        "changes: it does not tell of those that another machine makes on a network mount. Names, sizes and "
+        "times are compared; no file is read.",
         low=1,
         high=86_400,
     )

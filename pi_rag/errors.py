@@ -10,7 +10,7 @@
     │   │       DocumentLinkLoop, DocumentVanished, DocumentGaveUp
     │   └── SocketPathInvalid, SocketInUse
     ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
-    │   └── PathNotFound, DocumentNotFound, JobNotFound, ModelNotFound, RouteNotFound
+    │   └── PathNotFound, DocumentNotFound, JobNotFound, WatchNotFound, ModelNotFound, RouteNotFound
     ├── TryLater ............. right request, wrong moment; carries retry_after_ms (HTTP 503, exit 4)
     │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, StoreBusy
     ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
@@ -295,6 +295,13 @@ class JobNotFound(NotFound):
 
     code = "job_not_found"
     hint_default = "Run: pi-rag jobs"
+
+
+class WatchNotFound(NotFound):
+    """No watched folder has this id."""
+
+    code = "watch_not_found"
+    hint_default = "Run: pi-rag watch list"
 
 
 class ModelNotFound(NotFound):

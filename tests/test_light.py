@@ -77,6 +77,7 @@ def test_help_imports_nothing_heavy(name: str) -> None:
         (("list",), "GET", "/v1/documents", {"documents": [], "next": None}),
         (("remove", "1"), "DELETE", "/v1/documents/1", {"removed": 1}),
         (("reindex", "--status"), "GET", "/v1/reindex", {"state": "none"}),
+        (("watch", "list"), "GET", "/v1/watches", {"watches": []}),
         (("jobs",), "GET", "/v1/jobs", {"jobs": []}),
         (("export",), "GET", "/v1/export", b'{"pi_rag_export":1,"next":null}\n'),
         (("import", "/dev/null"), "POST", "/v1/import", {}),

@@ -36,6 +36,12 @@ BOOT_LINE = "sudo sed -i '1 s/$/ {word}/' /boot/firmware/cmdline.txt && sudo reb
 """Raspberry Pi OS keeps the kernel's command line in this file, as one line."""
 
 
+RAISE_WATCHES = (
+    "echo fs.inotify.max_user_watches={count} | sudo tee /etc/sysctl.d/60-pi-rag.conf && sudo sysctl --system"
+)
+"""Each folder that is looked into takes one watch, about 1 KiB of the kernel's memory."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One line: what was looked at, how it is, and the command that mends it."""
@@ -187,6 +193,29 @@ def store(status: dict[str, Any]) -> Iterator[Check]:
         yield Check("database check", "wrong", "; ".join(map(str, problems[:3])), mend)
     else:
         yield Check("database check", "ok", "whole")
+
+
+def watches(settings: Settings, status: dict[str, Any], root: Path = Path("/")) -> Iterator[Check]:
+    """Whether the kernel has watches for the folders that are to be kept right, and what they miss."""
+    told = status.get("watching") or {}
+    limit = _number(root / "proc/sys/fs/inotify/max_user_watches")
+    if told.get("blind"):
+        every = f"only a sweep each {settings.watch.sweep_blind_s:g} s finds changes"
+        detail = f"the kernel's limit of {limit or '?'} folders for this user is reached: {every}"
+        yield Check("inotify", "warn", detail, RAISE_WATCHES.format(count=max(2 * (limit or 0), 524_288)))
+    elif told.get("folders"):
+        yield Check("inotify", "ok", f"enough; the kernel's limit is {limit or '?'} folders")
+    for each in told.get("problems") or []:
+        yield Check(
+            "watched folder", "warn", f"{each.get('folder')}: {each.get('problem')}", "pi-rag watch list"
+        )
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def machine(root: Path = Path("/"), page_bytes: int | None = None) -> Iterator[Check]:

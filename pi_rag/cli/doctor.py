@@ -67,6 +67,7 @@ def _all(args: Namespace) -> Iterator[Check]:
         yield service
     yield checks.model(settings, status)
     yield from checks.store(status)
+    yield from checks.watches(settings, status)
     yield from checks.machine()
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": "Run the service in this terminal",
     "status": "Show how the service is",
     "add": "Remember files, folders or standard input",
+    "watch": "Keep folders remembered as they are",
     "search": "Find passages, with where they come from",
     "get": "Show one document",
     "list": "List the documents",

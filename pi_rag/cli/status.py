@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from pi_rag.cli import printing
+from pi_rag.cli import printing, watch
 from pi_rag.cli.model_change import state_line
 from pi_rag.cli.printing import counted, one_line, span, styled
 from pi_rag.cli.reach import client_of, settings_of
@@ -56,6 +56,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("memory", _memory(status.get("memory") or {})))
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
+    lines += [("watching", watching)] if (watching := watch.state_line(status.get("watching") or {})) else []
     lines += [("index", _index(status["index"]))] if status.get("index") else []
     lines += [("reindex", reindexing)] if (reindexing := state_line(status.get("reindex") or {})) else []
     lines += [("cache", _cache(status["cache"], "query", "queries"))] if status.get("cache") else []

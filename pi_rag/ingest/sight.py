@@ -102,12 +102,17 @@ class Sight:
 
 
 def device_of(folder: str) -> int | None:
-    """The number of the device that a folder lies on, as SQLite can keep it; None when there is none."""
+    """A number for the file system that a folder lies on, as SQLite can keep it; None when there is none.
+
+    It is the file system's own where it has one: numbers of devices go from one drive to the next.
+    """
     try:
         facts = Path(folder).lstat()
+        if not stat.S_ISDIR(facts.st_mode):
+            return None
+        return (os.statvfs(folder).f_fsid or facts.st_dev) & (2**63 - 1)
     except OSError:
         return None
-    return facts.st_dev & (2**63 - 1) if stat.S_ISDIR(facts.st_mode) else None
 
 
 def away(root: str, device: int | None, paths: Collection[str]) -> list[str]:

@@ -13,6 +13,7 @@ from pi_rag.config import Settings
 from pi_rag.errors import StoreBusy
 from pi_rag.host.memory import available_mib, pss_mib
 from pi_rag.ingest.runner import Runner
+from pi_rag.ingest.watching import Watching
 from pi_rag.query import QueryDesk
 from pi_rag.service.meaning import Meaning
 from pi_rag.service.reindexing import Reindexing
@@ -50,6 +51,7 @@ class House:
         """The same desk, with the answers it has given before."""
         self.upkeep = Upkeep(store, settings.store, clock)
         self.runner = runner
+        self.watching = Watching(store, runner, settings, clock)
         self.reindexing = reindexing
         self.proven = False
         """A real embedding, a nearest-neighbour search and a word search have worked."""
@@ -96,6 +98,7 @@ class House:
             "index": self.keeper.status(),
             "counts": await self._counts(),
             "ingest": self.runner.status(),
+            "watching": self.watching.status(),
             "reindex": await self._reindex(),
             "cache": self.query.cache.status() | {"results": self.results.status()},
             "memory": await asyncio.to_thread(_memory, processes),

@@ -149,6 +149,7 @@ async def _until_stopped(
     kept = (keeping, house.keeper.start(), house.results.start(), house.upkeep.start())
     by_itself = (proof, server, house.runner.start(), *kept)
     house.reindexing.resume()
+    await house.watching.start()
     for task in by_itself:
         task.add_done_callback(lambda _: signals.woken.set())
     try:
@@ -168,6 +169,7 @@ async def _until_stopped(
         tuned.cancel()
         await asyncio.wait({proof, tuned})
         await renewal.stop()
+        await house.watching.stop()
         await house.reindexing.stop()
         await house.results.stop()
         await house.upkeep.stop()

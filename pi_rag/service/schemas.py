@@ -50,6 +50,9 @@ def _names(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_clean_text)]
 """A text that can be stored: JSON allows half characters and NUL, a database does not."""
 
+Pattern = Annotated[str, BeforeValidator(_clean_text), Field(min_length=1, max_length=1000)]
+"""A line of an ignore file."""
+
 Metadata = Annotated[dict[str, Any], BeforeValidator(_clean_tree)]
 """Metadata whose texts can be stored."""
 
@@ -325,6 +328,61 @@ class Removed(BaseModel):
     removed: int
 
 
+class WatchRequest(Request):
+    """A folder to watch."""
+
+    folder: str = Field(min_length=1, max_length=4096, description="Its absolute path.")
+    collection: Text = Field(default="default", min_length=1, max_length=200)
+    include: list[Pattern] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Only files that match one of these, in the words of a .gitignore. Empty: all.",
+    )
+    exclude: list[Pattern] = Field(default_factory=list, max_length=100, description="None of these.")
+
+
+class WatchAnswer(BaseModel):
+    """A watched folder."""
+
+    id: int
+    folder: str
+    collection: str
+    include: list[str]
+    exclude: list[str]
+    created_at: float
+    seen_at: float | None = Field(description="When all of it was last seen; null: not since the start.")
+    files: int = Field(description="How many are known, those not taken included.")
+    skipped: int = Field(description="How many of them were not taken.")
+    held: int = Field(description="How many are not to be seen now, and are not taken for deleted.")
+    notices: bool = Field(description="Whether the kernel tells of changes; else only sweeps find them.")
+    problem: str | None = Field(description="What is not as it should be, in words.")
+
+
+class WatchList(BaseModel):
+    """All watched folders."""
+
+    watches: list[WatchAnswer]
+
+
+class WatchedFile(BaseModel):
+    """What became of a file in a watched folder."""
+
+    path: str = Field(description="Below the folder.")
+    size: int | None = Field(description="Bytes; null where it was not taken for its name or kind.")
+    modified_at: float | None
+    indexed_at: float | None = Field(description="When its document was stored; null: it has none.")
+    document_id: int | None
+    waiting: bool = Field(description="It is in the queue.")
+    skipped: dict[str, str] | None = Field(description="{code, message, hint}: why it was not taken.")
+
+
+class WatchedFiles(BaseModel):
+    """Files by path; `next` is the value of `after` for the next page, or null."""
+
+    files: list[WatchedFile]
+    next: str | None
+
+
 class ReindexRequest(Request):
     """Another model for the index."""
 
@@ -375,6 +433,7 @@ class StatusAnswer(BaseModel):
     index: dict[str, Any]
     counts: Counts | None = Field(description="Null while all readers of the database are taken.")
     ingest: dict[str, Any]
+    watching: dict[str, Any] = Field(description="How many folders, and which are not as they should be.")
     reindex: dict[str, Any] | None = Field(description="As GET /v1/reindex; null as `counts` may be.")
     cache: dict[str, Any]
     memory: dict[str, Any]

@@ -6,7 +6,7 @@ know no model: vectors come in as bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
 from pi_rag.store import Connection, by_words, duplicates, identity, vectors
@@ -105,6 +105,33 @@ def remove_source(db: Connection, source: str, collection: str | None) -> int:
     return sum(remove(db, document_id) for (document_id,) in rows)
 
 
+def rename(
+    db: Connection,
+    collection: str,
+    source: str,
+    to: str,
+    titles: Mapping[str, str],
+    *,
+    read_again: bool = False,
+) -> bool:
+    """Give a document another source; its passages, vectors and dates stay. False when there is none.
+
+    A title that `titles` has becomes what stands there. Its vectors were made with the old one, and stay as
+    true as they were. With `read_again` it counts as changed when its source is read the next time.
+    """
+    document_id = _id_of(db, collection, source)
+    if document_id is None:
+        return False
+    sql = """
+        UPDATE documents SET source = ?, content_hash = iif(?, '', content_hash) WHERE id = ?
+        RETURNING title
+    """
+    title = value(db, sql, (to, read_again, document_id))
+    if titles.get(title, title) != title:
+        _retitle(db, document_id, titles[title])
+    return True
+
+
 def counts(db: Connection) -> Counts:
     """How much there is."""
     sql = """
@@ -121,6 +148,16 @@ def _id_of(db: Connection, collection: str, source: str) -> int | None:
     sql = f"SELECT documents.id FROM {_FROM} WHERE collections.name = ? AND source = ?"
     found: int | None = value(db, sql, (collection, source))
     return found
+
+
+def _retitle(db: Connection, document_id: int, title: str) -> None:
+    """Another title, for its passages in the word index too."""
+    db.execute("UPDATE documents SET title = ? WHERE id = ?", (title, document_id))
+    sql = "SELECT id, heading, text FROM chunks WHERE document_id = ?"
+    passages = all_rows(db, sql, (document_id,))
+    by_words.remove(db, (chunk_id for chunk_id, _, _ in passages))
+    for chunk_id, heading, text in passages:
+        by_words.add(db, chunk_id, title, heading, text)
 
 
 def _forget_passages(db: Connection, document_id: int) -> None:

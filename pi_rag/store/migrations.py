@@ -246,6 +246,61 @@ def s12_queue(db: Connection) -> None:
     """)
 
 
+def s13_watches(db: Connection) -> None:
+    """Folders that are watched, and the files that were seen in them, as they were when they were queued.
+
+    A file's size and time tell whether it has changed, so that an unchanged one is never read again. Why a
+    file was not taken is noted by whoever finds out: the queue forgets its jobs, a folder does not.
+    """
+    db.execute("""
+        CREATE TABLE watches (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            root TEXT NOT NULL,
+            collection TEXT NOT NULL,
+            include TEXT NOT NULL CHECK (json_valid(include)),
+            exclude TEXT NOT NULL CHECK (json_valid(exclude)),
+            created_at REAL NOT NULL,
+            device INTEGER,
+            UNIQUE (root, collection)
+        ) STRICT;
+        CREATE TABLE watch_files (
+            watch_id INTEGER NOT NULL REFERENCES watches (id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            elsewhere INTEGER NOT NULL,
+            job_id INTEGER,
+            code TEXT,
+            message TEXT,
+            hint TEXT,
+            PRIMARY KEY (watch_id, path)
+        ) STRICT, WITHOUT ROWID;
+    """)
+    # Of all that is refused, what a watched file was last queued for is its own; a later success ends it.
+    for table in ("job_refusals", "dead_letters"):
+        db.execute(f"""
+            CREATE TRIGGER watch_{table} AFTER INSERT ON {table} BEGIN
+                UPDATE watch_files SET code = new.code, message = new.message, hint = new.hint
+                WHERE job_id = new.job_id AND (watch_id, path) IN (
+                    SELECT id, substr(new.source, length(root) + 2) FROM watches
+                    WHERE substr(new.source, 1, length(root) + 1) = root || '/'
+                );
+            END;
+        """)
+    for name, event in (("new", "INSERT"), ("renewed", "UPDATE OF updated_at")):
+        db.execute(f"""
+            CREATE TRIGGER watch_{name}_document AFTER {event} ON documents BEGIN
+                UPDATE watch_files SET code = NULL, message = NULL, hint = NULL
+                WHERE code IS NOT NULL AND (watch_id, path) IN (
+                    SELECT watches.id, substr(new.source, length(root) + 2) FROM watches
+                    JOIN collections ON collections.name = watches.collection
+                    WHERE collections.id = new.collection_id
+                        AND substr(new.source, 1, length(root) + 1) = root || '/'
+                );
+            END;
+        """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -259,6 +314,7 @@ STEPS: tuple[Step, ...] = (
     s10_duplicates,
     s11_spelled_words,
     s12_queue,
+    s13_watches,
 )
 
 

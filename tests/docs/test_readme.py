@@ -19,7 +19,7 @@ from tests.docs.pages import ROOT, blocks, examples
 
 pytestmark = pytest.mark.model
 
-NOT_THERE = {"document_not_found", "job_not_found", "model_not_found"}
+NOT_THERE = {"document_not_found", "job_not_found", "model_not_found", "path_not_found"}
 """Refusals that are right, since the numbers in the examples are made up, and its model is not installed."""
 
 
@@ -77,7 +77,7 @@ def requests() -> list[str]:
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed: apt-get install curl")
 @pytest.mark.parametrize("command", requests(), ids=lambda line: " ".join(shlex.split(line)[3:6]))
 def test_every_request_of_the_interface_is_understood(command: str, service: RunningService) -> None:
-    """Each curl example is answered in (lines of) JSON: with success, or with a number that is not there."""
+    """Each curl example is answered in (lines of) JSON: with success, or that something is not there."""
     done = typed(f"{command} --silent", service)
     answers = [json.loads(line) for line in done.stdout.split("\n") if line]
     assert answers

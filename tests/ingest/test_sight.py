@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.ingest import sight, walk
+from pi_rag.ingest import sight
 from pi_rag.ingest.differences import NOT_TAKEN, Stamp
 from pi_rag.ingest.ignore import ALL
 from pi_rag.ingest.sight import Sight
@@ -52,7 +52,7 @@ def test_files_are_seen_with_their_stamps(tmp_path: Path) -> None:
     assert found.fresh[0].refusal is not None
     assert found.fresh[0].refusal.code == "document_binary"
     assert look.folders == [str(tmp_path), str(tmp_path / "in")]
-    assert look.device == tmp_path.stat().st_dev
+    assert look.device == sight.device_of(str(tmp_path))
 
 
 def test_a_look_at_parts_sees_only_them(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_folder_that_goes_away_during_a_look_is_not_there(
             root.rename(tmp_path / "away")
         return scandir(path)
 
-    monkeypatch.setattr(walk.os, "scandir", guarded)
+    monkeypatch.setattr(os, "scandir", guarded)
     look = looked(root)
     look.compared([""], {})
     assert look.device is None
@@ -103,7 +103,7 @@ def test_what_cannot_be_looked_into_is_known(tmp_path: Path, monkeypatch: pytest
             raise OSError(5, "Input/output error")
         return scandir(path)
 
-    monkeypatch.setattr(walk.os, "scandir", guarded)
+    monkeypatch.setattr(os, "scandir", guarded)
     look = looked(tmp_path)
     found = look.compared([""], {"a/1.md": (1, 1)})
     assert look.unreadable == ["a"]

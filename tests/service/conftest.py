@@ -77,6 +77,7 @@ async def built(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
     )
     house.proven = True
     yield house
+    await house.watching.stop()
     await house.reindexing.stop()
     await runner.drain(5.0)
     await runner.stop()

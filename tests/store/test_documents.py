@@ -22,7 +22,7 @@ from pi_rag.store import (
     vectors,
 )
 from pi_rag.store.nearest import exact
-from pi_rag.store.rows import value
+from pi_rag.store.rows import all_rows, value
 from pi_rag.store.writer import transaction
 from pi_rag.types import Counts, Scope
 from tests.store.making import FINGERPRINT, add_as_once, axis, cut, document, put, vector_of
@@ -300,3 +300,27 @@ def test_any_sequence_of_puts_and_removals_is_what_a_dict_would_hold(
         assert _found_by_words(db, word) == holders
         assert _found_by_vector(db, word) == holders
     db.close()
+
+
+def test_a_renamed_document_is_the_same_document(db: Connection) -> None:
+    """Number, dates, passages and vectors stay; it is found by its new source and its new title."""
+    document_id = put(db, "old.txt", ["green tea", "black tea"], title="old", now=1.0)
+    before = all_rows(db, "SELECT * FROM vectors")
+    assert documents.rename(db, "default", "old.txt", "new.txt", {"old": "new"})
+    row = documents.get(db, document_id)
+    assert (row.source, row.title, row.updated_at) == ("new.txt", "new", 1.0)
+    assert row.content_hash == document("", ["green tea", "black tea"]).content_hash
+    assert all_rows(db, "SELECT * FROM vectors") == before
+    assert len(by_words.by_words(db, "new", 10, Scope(), 1, 1)) == 2
+    assert by_words.by_words(db, "old", 10, Scope(), 1, 1) == []
+    assert len(by_words.by_words(db, "black", 10, Scope(), 1, 1)) == 1
+    assert checkup.check(db) == []
+
+
+def test_a_renamed_document_keeps_a_title_of_its_own(db: Connection) -> None:
+    """Only a title that came from the name follows it; and it may be asked to be read again."""
+    document_id = put(db, "old.md", ["tea"], title="All about tea")
+    assert documents.rename(db, "default", "old.md", "new.txt", {"old": "new"}, read_again=True)
+    row = documents.get(db, document_id)
+    assert (row.title, row.content_hash) == ("All about tea", "")
+    assert not documents.rename(db, "default", "old.md", "x", {})

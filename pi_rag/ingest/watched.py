@@ -1,0 +1,308 @@
+"""One watched folder, kept right: what comes and changes is queued, what moves is renamed, what goes is gone.
+
+Each round begins with notices of the kernel (`notices.py`), then looks at all of the folder, then only where
+the notices point, until it is time for the next round. What follows from a look is decided in
+`differences.py`; here it is carried out, in small transactions, so that it can end at any moment and goes on
+from there. It knows the store and the queue, and no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+from typing import ParamSpec, TypeVar
+
+from pi_rag import log
+from pi_rag.clock import Clock
+from pi_rag.config import Settings
+from pi_rag.errors import DocumentUnreadable, PiRagError
+from pi_rag.ingest import differences, sight
+from pi_rag.ingest.differences import Differences, Doubt, Seen
+from pi_rag.ingest.notices import Notices, NoWatches, Unsure
+from pi_rag.ingest.runner import Runner
+from pi_rag.ingest.sight import Sight
+from pi_rag.store import documents, watches
+from pi_rag.store.store import Store
+from pi_rag.store.watches import File, Watch
+from pi_rag.text.titles import file_name, file_stem
+from pi_rag.types import NewItem, Priority
+
+LOOK_S_BETWEEN = 2.0
+"""How often it is asked whether the folder is still the one it was: a drive comes and goes without notice."""
+
+REST_S = 5.0
+"""How long it rests when the queue or the database cannot go on."""
+
+PARTS_MAX = 1000
+"""After notices of more paths than this at once, all of the folder is looked at."""
+
+QUEUED_AT_ONCE = 500
+"""Files of one job, and of one transaction that notes them."""
+
+REMOVED_AT_ONCE = 20
+"""Documents that one transaction removes or renames: searches and adds wait for it."""
+
+WORDS: dict[Doubt, str] = {
+    "not_there": "the folder is not there: waiting",
+    "not_readable": "the folder cannot be looked into: waiting",
+    "empty": "the folder was found empty, as when a drive is away: waiting",
+    "other_device": "another disk lies there, with none of the files that are known: waiting",
+}
+"""What a person is told; nothing is removed meanwhile."""
+
+_log = log.logger("watch")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class State:
+    """How the folder is, for those who ask."""
+
+    doubt: Doubt | None = None
+    blind: bool = False
+    """The kernel tells of no changes: only sweeps find them."""
+    waiting_for: str | None = None
+    """The code of what holds it up."""
+    seen_at: float | None = None
+    """When all of it was last seen, wall time; None: not since the start."""
+    held: int = 0
+    """Files that are not there, and yet not taken for deleted."""
+    cut: bool = False
+    """It holds more files than `ingest.walk_files_max`; the rest is left out."""
+
+
+class Watched:
+    """Keeps one folder. `run` ends only when cancelled."""
+
+    def __init__(self, watch: Watch, store: Store, runner: Runner, settings: Settings, clock: Clock) -> None:
+        self.watch = watch
+        self.state = State()
+        self._store = store
+        self._runner = runner
+        self._settings = settings
+        self._clock = clock
+        data = str(settings.data_path.resolve())
+        self._choice = sight.chosen(watch.root, data, watch.include, watch.exclude)
+        self._device = watch.device
+        self._folders: frozenset[str] = frozenset()
+        self._stop = threading.Event()
+        # Of its own: what hangs on a dead mount hangs here, and holds up nobody else.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"watch-{watch.id}")
+
+    async def run(self) -> None:
+        """Round after round. A fault of ours costs this folder a rest, and the others nothing."""
+        try:
+            while True:
+                try:
+                    await self._round()
+                except Exception as error:
+                    await self._rest(error)
+        finally:
+            self._stop.set()
+            self._thread.shutdown(wait=False)
+
+    async def _rest(self, error: Exception) -> None:
+        code = error.code if isinstance(error, PiRagError) else "internal_error"
+        if self.state.waiting_for != code:
+            _log.warning("watch_waits", watch=self.watch.id, code=code, exc_info=code == "internal_error")
+        self.state.waiting_for = code
+        await asyncio.sleep(REST_S)
+
+    async def _round(self) -> None:
+        """Hear of changes, look at all of it, then where something changes, until the next sweep is due."""
+        listed = self._sight()
+        await self._in_thread(listed.look_for_folders)
+        self._folders = frozenset(listed.folders)
+        notices = await self._notices(listed.folders)
+        try:
+            seen = await self._look({""})
+            self.state.waiting_for = None
+            await self._follow(notices, seen)
+        finally:
+            if notices is not None:
+                # In its turn: the thread may still wait for what comes next.
+                self._thread.submit(notices.close)
+
+    async def _follow(self, notices: Notices | None, seen: Sight) -> None:
+        """Look where notices point, until it takes a look at all of it."""
+        settings = self._settings.watch
+        sweep_s = settings.sweep_blind_s if self.state.blind else settings.sweep_s
+        until_s = self._clock.monotonic_s() + sweep_s
+        while self._clock.monotonic_s() < until_s:
+            changed = await self._next(notices, until_s)
+            if changed is None or (changed and self.state.doubt):
+                return
+            if await self._in_thread(sight.device_of, self.watch.root) != seen.device:
+                return
+            where = sight.parts(self.watch.root, changed, PARTS_MAX)
+            if "" in where:
+                return
+            if where and not self._folders.issuperset((await self._look(where)).folders):
+                return
+
+    async def _notices(self, folders: Sequence[str]) -> Notices | None:
+        """None where there is no folder, or no watch left for it."""
+        self.state.blind = False
+        try:
+            return await self._in_thread(Notices, folders, self._settings.watch) if folders else None
+        except NoWatches as error:
+            self.state.blind = True
+            _log.warning("watch_blind", watch=self.watch.id, folders=len(folders), reason=str(error))
+            return None
+
+    async def _next(self, notices: Notices | None, until_s: float) -> set[str] | None:
+        """What has changed, after `LOOK_S_BETWEEN` at the latest; None when it may be anything."""
+        if notices is None:
+            await asyncio.sleep(LOOK_S_BETWEEN)
+            return set()
+        try:
+            return await self._in_thread(notices.wait, LOOK_S_BETWEEN, until_s, self._stop)
+        except Unsure:
+            # A name that cannot be told may change all the time.
+            await asyncio.sleep(LOOK_S_BETWEEN)
+            return None
+
+    async def _look(self, where: Collection[str]) -> Sight:
+        """Look at these parts, '' for all, and do what follows."""
+        stored: dict[str, tuple[int, int]] = {}
+        for path in where:
+            stored |= await self._store.read(watches.stamps, self.watch.id, path)
+        seen = self._sight()
+        found = await self._in_thread(seen.compared, where, stored)
+        whole = "" in where
+        if await self._is_believed(seen, found) if whole else seen.device == self._device:
+            await self._act(seen, found, stored, whole=whole)
+        return seen
+
+    async def _is_believed(self, seen: Sight, found: Differences) -> bool:
+        doubt = differences.doubt(
+            found,
+            device=seen.device,
+            device_before=self._device,
+            unreadable=seen.unreadable,
+            empty_files_min=self._settings.watch.empty_files_min,
+        )
+        if doubt and doubt != self.state.doubt:
+            _log.warning("watch_doubted", watch=self.watch.id, doubt=doubt, files=len(found.gone))
+        self.state.doubt, self.state.cut = doubt, seen.cut
+        self.state.held = len(found.gone) if doubt else 0
+        if doubt:
+            return False
+        self.state.seen_at = self._clock.wall_s()
+        if seen.device is not None and seen.device != self._device:
+            await self._store.write(watches.lies_on, self.watch.id, seen.device)
+            self._device = seen.device
+        for document_id in await self._store.read(watches.outdated, self.watch):
+            await self._store.write(documents.remove, document_id)
+        return True
+
+    async def _act(
+        self, seen: Sight, found: Differences, stored: Mapping[str, tuple[int, int]], *, whole: bool
+    ) -> None:
+        """What is gone goes first, since a person waits for that; what has moved is not gone."""
+        # What cannot be looked at now is as it was.
+        found.changed = [each for each in found.changed if not _is_unreadable(each)]
+        gone = await self._gone(seen, found)
+        moved = await self._moved(found, {path: stored[path][0] for path in gone})
+        for before, after in moved:
+            await self._move(before, after)
+        left = {before for before, _ in moved}
+        replaced = [each.path for each in found.changed if each.refusal]
+        await self._forget([path for path in gone if path not in left] + replaced)
+        done = {after.path for before, after in moved if not _is_read_again(before, after.path)}
+        fresh = [each for each in (*found.fresh, *found.changed) if each.path not in done]
+        await self._note([each for each in fresh if each.refusal])
+        await self._queue([each for each in fresh if not each.refusal], "low" if whole else "normal")
+
+    async def _gone(self, seen: Sight, found: Differences) -> list[str]:
+        """The missing files that are believed to be gone."""
+        if not found.gone:
+            return []
+        elsewhere = await self._store.read(watches.elsewhere, self.watch.id, found.gone)
+        drives = await self._in_thread(sight.away, self.watch.root, seen.device, elsewhere)
+        gone = differences.believed(found.gone, [*seen.unreadable, *drives])
+        if seen.cut:  # what was not seen may be there
+            gone = await self._in_thread(sight.not_there, self.watch.root, gone)
+        self.state.held = max(self.state.held, len(found.gone) - len(gone))
+        return gone
+
+    async def _moved(self, found: Differences, sizes: Mapping[str, int]) -> list[tuple[str, Seen]]:
+        """Which of the gone files are there under another name: (their path before, what was seen)."""
+        come = {each.path: each for each in differences.may_have_moved(found, sizes)}
+        if not come:
+            return []
+        before = await self._store.read(watches.content_hashes, self.watch, sizes)
+        if not before:
+            return []
+        mib_max = self._settings.ingest.document_mib_max
+        now = await self._in_thread(sight.digests, self.watch.root, come.values(), mib_max)
+        return [(old, come[new]) for old, new in differences.moves(before, now)]
+
+    async def _move(self, before: str, after: Seen) -> None:
+        old, new = self.watch.source(before), self.watch.source(after.path)
+        await self._store.write(
+            watches.moved,
+            self.watch,
+            before,
+            _file(after),
+            {file_stem(old): file_stem(new), file_name(old): file_name(new)},
+            self._clock.wall_s(),
+            read_again=_is_read_again(before, after.path),
+        )
+
+    async def _forget(self, paths: Sequence[str]) -> None:
+        for some in _batches(paths, REMOVED_AT_ONCE):
+            await self._store.write(watches.forget, self.watch, some, self._clock.wall_s())
+
+    async def _note(self, refused: Sequence[Seen]) -> None:
+        for some in _batches(refused, QUEUED_AT_ONCE):
+            await self._store.write(watches.queued, self.watch.id, [_file(each) for each in some], None)
+
+    async def _queue(self, files: Sequence[Seen], priority: Priority) -> None:
+        """Queue, then note it: should the service end in between, they are queued twice, which costs little.
+
+        What still waits for its turn is not queued again: it will be read as it is then.
+        """
+        for some in _batches(files, QUEUED_AT_ONCE):
+            paths = [each.path for each in some]
+            waiting = await self._store.read(watches.waiting, self.watch, paths)
+            due = [each for each in some if each.path not in waiting]
+            if waiting:
+                noted = [_file(each) for each in some if each.path in waiting]
+                await self._store.write(watches.queued, self.watch.id, noted, None)
+            if due:
+                items = [NewItem("path", self.watch.source(each.path)) for each in due]
+                job_id = await self._runner.enqueue(self.watch.collection, items, priority=priority)
+                noted = [_file(each) for each in due]
+                await self._store.write(watches.queued, self.watch.id, noted, job_id)
+
+    def _sight(self) -> Sight:
+        return Sight(self.watch.root, self._choice, self._settings.ingest.walk_files_max)
+
+    async def _in_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(do, *args, **kwargs))
+
+
+def _file(seen: Seen) -> File:
+    return File(seen.path, *seen.stamp, elsewhere=seen.elsewhere, refusal=seen.refusal)
+
+
+def _is_unreadable(seen: Seen) -> bool:
+    return seen.refusal is not None and seen.refusal.code == DocumentUnreadable.code
+
+
+def _is_read_again(before: str, after: str) -> bool:
+    """The end of a name says how a document is read and cut; with another one it is done anew."""
+    return PurePosixPath(before).suffix.lower() != PurePosixPath(after).suffix.lower()
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,165 @@
+"""All watched folders: added, removed, listed, each kept by a `Watched` of its own while the service runs.
+
+It knows the store and the queue, and no HTTP. What happens within a folder is in `watched.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pi_rag.clock import Clock
+from pi_rag.config import Settings
+from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
+from pi_rag.ingest.runner import Runner
+from pi_rag.ingest.walk import shown, walk
+from pi_rag.ingest.watched import WORDS, State, Watched
+from pi_rag.store import watches
+from pi_rag.store.store import Store
+from pi_rag.store.watches import FileRow, Tally, Watch
+
+RIGHTS_HINT = (
+    "As a service, pi-rag may look into few folders: see docs/watch.md for how to let it into this one."
+)
+
+
+class Watching:
+    """One for the life of the service."""
+
+    def __init__(self, store: Store, runner: Runner, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._runner = runner
+        self._settings = settings
+        self._clock = clock
+        self._kept: dict[int, tuple[Watched, asyncio.Task[None]]] = {}
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Begin with what is watched already. Each looks at all of its folder first."""
+        async with self._turn:
+            for watch in await self._store.read(watches.listing):
+                self._keep(watch)
+
+    async def stop(self) -> None:
+        """Watch no more until the next start. Twice is harmless."""
+        async with self._turn:
+            await self._end([*self._kept])
+
+    async def add(
+        self, folder: str, collection: str, include: Sequence[str], exclude: Sequence[str]
+    ) -> dict[str, Any]:
+        """Watch a folder from now on, and queue what is in it. As an entry of `listing`.
+
+        Raises RequestInvalid, PathNotFound, DocumentUnreadable, DocumentLinkLoop, DocumentUnsupported.
+        """
+        root = await asyncio.to_thread(_root_of, folder, str(self._settings.data_path.resolve()))
+        folders_max, now = self._settings.watch.folders_max, self._clock.wall_s()
+        async with self._turn:
+            watch = await self._store.write(watches.add, root, collection, include, exclude, folders_max, now)
+            return _told(watch, self._keep(watch).state, Tally(0, 0))
+
+    async def remove(self, watch_id: int) -> None:
+        """Watch a folder no more; its documents stay. Raises WatchNotFound."""
+        async with self._turn:
+            await self._store.read(watches.one, watch_id)
+            await self._end([watch_id])
+            await self._store.write(watches.remove, watch_id)
+
+    async def listing(self) -> list[dict[str, Any]]:
+        """Every watched folder with how it is, as /v1/watches shows it."""
+        found = await self._store.read(watches.listing)
+        tallies = await self._store.read(watches.tallies)
+        return [_told(each, self._state(each.id), tallies.get(each.id, Tally(0, 0))) for each in found]
+
+    async def files(self, watch_id: int, *, skipped: bool, limit: int, after: str) -> list[FileRow]:
+        """What became of its files, a page at a time; all, or those not taken. Raises WatchNotFound."""
+        watch = await self._store.read(watches.one, watch_id)
+        return await self._store.read(watches.files, watch, skipped=skipped, limit=limit, after=after)
+
+    def status(self) -> dict[str, Any]:
+        """How many folders are watched, and which of them are not as they should be."""
+        troubles = [
+            {"folder": each.watch.root, "problem": problem}
+            for each, _ in self._kept.values()
+            if (problem := _problem(each.state))
+        ]
+        blind = sum(each.state.blind for each, _ in self._kept.values())
+        return {"folders": len(self._kept), "blind": blind, "problems": troubles}
+
+    def _keep(self, watch: Watch) -> Watched:
+        watched = Watched(watch, self._store, self._runner, self._settings, self._clock)
+        self._kept[watch.id] = (watched, asyncio.create_task(watched.run(), name=f"watch-{watch.id}"))
+        return watched
+
+    async def _end(self, watch_ids: Sequence[int]) -> None:
+        tasks = [self._kept.pop(each)[1] for each in watch_ids if each in self._kept]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _state(self, watch_id: int) -> State:
+        kept = self._kept.get(watch_id)
+        return kept[0].state if kept else State()
+
+
+def _told(watch: Watch, state: State, tally: Tally) -> dict[str, Any]:
+    return {
+        "id": watch.id,
+        "folder": watch.root,
+        "collection": watch.collection,
+        "include": list(watch.include),
+        "exclude": list(watch.exclude),
+        "created_at": watch.created_at,
+        "seen_at": state.seen_at,
+        "files": tally.files,
+        "skipped": tally.skipped,
+        "held": state.held,
+        "notices": not state.blind,
+        "problem": _problem(state),
+    }
+
+
+def _problem(state: State) -> str | None:
+    """What is not as it should be, in words; None when all is."""
+    if state.doubt is not None:
+        return WORDS[state.doubt]
+    if state.waiting_for is not None:
+        return f"held up by {state.waiting_for}"
+    if state.blind:
+        return "the kernel has no more inotify watches: only regular sweeps find changes"
+    if state.held:
+        return f"{state.held} files cannot be looked at, or lie on a drive that is away: they are kept"
+    return "it holds more files than ingest.walk_files_max; the rest is left out" if state.cut else None
+
+
+def _root_of(folder: str, data: str) -> str:
+    """The real path of a folder that can be watched. Raises as `Watching.add`."""
+    if not Path(folder).is_absolute() or "\0" in folder:
+        raise RequestInvalid(f"{shown(folder)!r} is not an absolute path.")
+    try:
+        walk(Path(folder), 1)
+        root = os.path.realpath(folder, strict=True)
+        with os.scandir(root):
+            pass
+    except NotADirectoryError:
+        raise RequestInvalid(f"{shown(folder)} is a file.", hint="Watch the folder it is in.") from None
+    except OSError as error:
+        reason = f"{shown(folder)} cannot be looked into: {error.strerror}."
+        raise DocumentUnreadable(reason, hint=RIGHTS_HINT) from error
+    except (PathNotFound, DocumentUnreadable) as error:
+        raise type(error)(error.message, hint=RIGHTS_HINT) from error
+    _refuse_unfit(root, data)
+    return root
+
+
+def _refuse_unfit(root: str, data: str) -> None:
+    if root == "/":
+        raise RequestInvalid("All of the disk cannot be watched.", hint="Name a folder in it.")
+    if shown(root) != root:
+        raise RequestInvalid(f"The name of {shown(root)} is not UTF-8.", hint="Rename it first.")
+    if f"{root}/".startswith(f"{data}/"):
+        raise RequestInvalid(f"{root} holds pi-rag's own data.", hint="Name another folder.")

@@ -1,0 +1,330 @@
+"""Watched folders: which they are, and each file in them as it was when it was last queued.
+
+A file here is a path below its folder's root with its size and time. What it became is a document whose
+source is the whole path. It knows the queue and the documents, and neither inotify nor the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pi_rag.errors import (
+    DocumentBinary,
+    DocumentDamaged,
+    DocumentEmpty,
+    DocumentEncrypted,
+    DocumentNeedsOcr,
+    DocumentTooLarge,
+    RequestInvalid,
+    WatchNotFound,
+)
+from pi_rag.store import Connection, documents, jobs
+from pi_rag.store.rows import Row, all_rows, one_row, value
+from pi_rag.types import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A folder that is watched."""
+
+    id: int
+    root: str
+    """Its real path."""
+    collection: str
+    include: Sequence[str]
+    """Patterns as in a `.gitignore`; empty: everything."""
+    exclude: Sequence[str]
+    created_at: float
+    device: int | None
+    """The number of the device it lay on when it was last believed; None: it was not seen yet."""
+
+    def source(self, path: str) -> str:
+        """The source of the document that the file at `path` becomes."""
+        return f"{self.root}/{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file as it was queued, or why it was not."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    elsewhere: bool
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """What became of a file."""
+
+    path: str
+    size: int | None
+    """None where it was not taken for its name or its kind, and so never looked at."""
+    modified_at: float | None
+    indexed_at: float | None
+    """When its document was stored, wall time; None: it has none."""
+    document_id: int | None
+    waiting: bool
+    """It is in the queue."""
+    skipped: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much a folder holds."""
+
+    files: int
+    skipped: int
+
+
+_OF_ITS_CONTENT = (
+    DocumentEmpty.code,
+    DocumentBinary.code,
+    DocumentTooLarge.code,
+    DocumentEncrypted.code,
+    DocumentNeedsOcr.code,
+    DocumentDamaged.code,
+)
+"""Refusals that say what is in a file now, so that what was in it before is not in it any more."""
+
+_WATCH = "SELECT id, root, collection, include, exclude, created_at, device FROM watches"
+
+
+def add(
+    db: Connection,
+    root: str,
+    collection: str,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    watches_max: int,
+    now: float,
+) -> Watch:
+    """Watch a folder. Raises RequestInvalid when it is watched already, lies in one that is, or holds one,
+    for the same collection; and when there are too many."""
+    known = listing(db)
+    if len(known) >= watches_max:
+        raise RequestInvalid(
+            f"{len(known)} folders are watched already.",
+            hint="Watch a folder above several of them, or raise watch.folders_max.",
+        )
+    for each in known:
+        if each.collection == collection and _touch(each.root, root):
+            raise RequestInvalid(
+                f"{root} and {each.root}, which is watched already, share files.",
+                hint=f"Remove the other first: pi-rag watch remove {each.id}   (its documents stay)",
+            )
+    sql = "INSERT INTO watches (root, collection, include, exclude, created_at) VALUES (?, ?, ?, ?, ?)"
+    db.execute(sql, (root, collection, json.dumps(include), json.dumps(exclude), now))
+    return one(db, db.last_insert_rowid())
+
+
+def listing(db: Connection) -> list[Watch]:
+    """All of them, by id."""
+    return [_watch(row) for row in all_rows(db, f"{_WATCH} ORDER BY id")]
+
+
+def one(db: Connection, watch_id: int) -> Watch:
+    """One of them. Raises WatchNotFound."""
+    row = one_row(db, f"{_WATCH} WHERE id = ?", (watch_id,))
+    if row is None:
+        raise WatchNotFound(f"There is no watched folder {watch_id}.")
+    return _watch(row)
+
+
+def remove(db: Connection, watch_id: int) -> None:
+    """Watch it no more; its documents stay. Raises WatchNotFound."""
+    one(db, watch_id)
+    db.execute("DELETE FROM watches WHERE id = ?", (watch_id,))
+
+
+def lies_on(db: Connection, watch_id: int, device: int) -> None:
+    """Remember the device of a folder that is believed."""
+    db.execute("UPDATE watches SET device = ? WHERE id = ?", (device, watch_id))
+
+
+def tallies(db: Connection) -> dict[int, Tally]:
+    """How much each folder holds, by its id."""
+    sql = "SELECT watch_id, count(*), count(code) FROM watch_files GROUP BY watch_id"
+    return {watch_id: Tally(files, skipped) for watch_id, files, skipped in all_rows(db, sql)}
+
+
+def stamps(db: Connection, watch_id: int, path: str = "") -> dict[str, tuple[int, int]]:
+    """(size, mtime_ns) of the file at `path` and of all below it; of every file for ''."""
+    sql = "SELECT path, size, mtime_ns FROM watch_files WHERE watch_id = ?"
+    if not path:
+        rows = all_rows(db, sql, (watch_id,))
+    else:
+        # '0' is the character after '/': between the two lies what begins with the folder's name and a slash.
+        below = f"{sql} AND path > ? AND path < ?"
+        rows = all_rows(db, f"{sql} AND path = ?", (watch_id, path))
+        rows += all_rows(db, below, (watch_id, f"{path}/", f"{path}0"))
+    return {each: (size, mtime_ns) for each, size, mtime_ns in rows}
+
+
+def elsewhere(db: Connection, watch_id: int, paths: Iterable[str]) -> list[str]:
+    """Those of the files that lay on another device than their folder."""
+    sql = "SELECT elsewhere FROM watch_files WHERE watch_id = ? AND path = ?"
+    return [path for path in paths if value(db, sql, (watch_id, path))]
+
+
+def waiting(db: Connection, watch: Watch, paths: Iterable[str]) -> set[str]:
+    """Those of the files whose turn in the queue has yet to come: they will be read as they are then."""
+    return {path for path in paths if _items(db, watch, path, "queued")}
+
+
+def queued(db: Connection, watch_id: int, files: Iterable[File], job_id: int | None) -> None:
+    """Remember files as they were when they were queued in a job.
+
+    Without a job: as they are, since they wait for their turn already, or need none, or are refused.
+    """
+    sql = """
+        INSERT INTO watch_files (watch_id, path, size, mtime_ns, elsewhere, job_id)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET
+            size = excluded.size, mtime_ns = excluded.mtime_ns, elsewhere = excluded.elsewhere,
+            job_id = coalesce(excluded.job_id, job_id), code = NULL, message = NULL, hint = NULL
+    """
+    for file in files:
+        db.execute(sql, (watch_id, file.path, file.size, file.mtime_ns, file.elsewhere, job_id))
+        if file.refusal is not None:
+            _skip(db, watch_id, file.path, file.refusal)
+    if job_id is not None:
+        _note_early_refusals(db, watch_id, job_id)
+
+
+def content_hashes(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, str]:
+    """What the documents of these files were made from; those without one are left out."""
+    found = {path: documents.content_hash(db, watch.collection, watch.source(path)) for path in paths}
+    return {path: digest for path, digest in found.items() if digest}
+
+
+def moved(
+    db: Connection,
+    watch: Watch,
+    before: str,
+    file: File,
+    titles: Mapping[str, str],
+    now: float,
+    *,
+    read_again: bool,
+) -> None:
+    """The document of the file at `before` is that of `file` from now on; what `file` had before goes.
+
+    `titles` are those that came from the name, with what they are now. With `read_again` its content is as
+    good as unknown: it keeps its vectors, and will be cut as its new name asks for.
+    """
+    _take_out_of_queue(db, watch, (before, file.path), now)
+    documents.remove_source(db, watch.source(file.path), watch.collection)
+    to = watch.source(file.path)
+    documents.rename(db, watch.collection, watch.source(before), to, titles, read_again=read_again)
+    db.execute("DELETE FROM watch_files WHERE watch_id = ? AND path = ?", (watch.id, before))
+    queued(db, watch.id, [file], None)
+
+
+def forget(db: Connection, watch: Watch, paths: Sequence[str], now: float) -> int:
+    """What came from these files is gone, what waits in the queue or is in hand too. Returns how many
+    documents."""
+    _take_out_of_queue(db, watch, paths, now)
+    sql = "DELETE FROM watch_files WHERE watch_id = ? AND path = ?"
+    db.executemany(sql, ((watch.id, path) for path in paths))
+    return sum(documents.remove_source(db, watch.source(path), watch.collection) for path in paths)
+
+
+def outdated(db: Connection, watch: Watch) -> list[int]:
+    """Documents of files whose content is such by now that they were refused."""
+    sql = f"""
+        SELECT documents.id FROM watch_files
+        JOIN documents ON source = ? || '/' || path
+            AND collection_id = (SELECT id FROM collections WHERE name = ?)
+        WHERE watch_id = ? AND code IN ({", ".join("?" * len(_OF_ITS_CONTENT))})
+    """
+    rows = all_rows(db, sql, (watch.root, watch.collection, watch.id, *_OF_ITS_CONTENT))
+    return [document_id for (document_id,) in rows]
+
+
+def files(db: Connection, watch: Watch, *, skipped: bool, limit: int, after: str) -> list[FileRow]:
+    """Files by path, a page at a time: `limit` of those after the path `after`; all, or those not taken."""
+    only = "AND code IS NOT NULL" if skipped else ""
+    sql = f"""
+        SELECT path, size, mtime_ns, documents.updated_at, documents.id, code, message, hint
+        FROM watch_files
+        LEFT JOIN documents ON source = ? || '/' || path
+            AND collection_id = (SELECT id FROM collections WHERE name = ?)
+        WHERE watch_id = ? AND path > ? {only} ORDER BY path LIMIT ?
+    """
+    rows = all_rows(db, sql, (watch.root, watch.collection, watch.id, after, limit))
+    return [_file_row(db, watch, *row) for row in rows]
+
+
+def _file_row(
+    db: Connection,
+    watch: Watch,
+    path: str,
+    size: int,
+    mtime_ns: int,
+    indexed_at: float | None,
+    document_id: int | None,
+    code: str | None,
+    message: str,
+    hint: str,
+) -> FileRow:
+    seen = size >= 0
+    return FileRow(
+        path=path,
+        size=size if seen else None,
+        modified_at=mtime_ns / 1e9 if seen else None,
+        indexed_at=indexed_at,
+        document_id=document_id,
+        waiting=bool(_items(db, watch, path)),
+        skipped=Refusal(watch.source(path), code, message, hint) if code else None,
+    )
+
+
+def _watch(row: Row) -> Watch:
+    watch_id, root, collection, include, exclude, created_at, device = row
+    return Watch(watch_id, root, collection, json.loads(include), json.loads(exclude), created_at, device)
+
+
+def _touch(one_root: str, other: str) -> bool:
+    """Whether one of two folders is the other, or lies in it."""
+    a, b = f"{one_root}/", f"{other}/"
+    return a.startswith(b) or b.startswith(a)
+
+
+def _skip(db: Connection, watch_id: int, path: str, refusal: Refusal) -> None:
+    sql = "UPDATE watch_files SET code = ?, message = ?, hint = ? WHERE watch_id = ? AND path = ?"
+    db.execute(sql, (refusal.code, refusal.message, refusal.hint, watch_id, path))
+
+
+def _note_early_refusals(db: Connection, watch_id: int, job_id: int) -> None:
+    """A file may be refused before it is noted here that it was queued."""
+    root = one(db, watch_id).root
+    sql = """
+        SELECT source, code, message, hint FROM job_refusals WHERE job_id = ?
+        UNION ALL SELECT source, code, message, hint FROM dead_letters WHERE job_id = ?
+    """
+    for row in all_rows(db, sql, (job_id, job_id)):
+        refusal = Refusal(*row)
+        _skip(db, watch_id, refusal.source[len(root) + 1 :], refusal)
+
+
+def _items(db: Connection, watch: Watch, path: str, state: str | None = None) -> list[int]:
+    """What of the queue is about a file: what it was queued as last."""
+    sql = """
+        SELECT job_items.id FROM watch_files
+        JOIN job_items ON job_items.job_id = watch_files.job_id AND source = ? AND kind = 'path'
+        WHERE watch_id = ? AND path = ? AND coalesce(state = ?, true)
+    """
+    return [item for (item,) in all_rows(db, sql, (watch.source(path), watch.id, path, state))]
+
+
+def _take_out_of_queue(db: Connection, watch: Watch, paths: Iterable[str], now: float) -> None:
+    """What waits, or is in hand, is not stored any more: it was read where the file no longer is."""
+    for path in paths:
+        for item_id in _items(db, watch, path):
+            job_id = value(db, "DELETE FROM job_items WHERE id = ? RETURNING job_id", (item_id,))
+            db.execute("UPDATE jobs SET items_cancelled = items_cancelled + 1 WHERE id = ?", (job_id,))
+            jobs.settle(db, job_id, now)

@@ -1,0 +1,471 @@
+"""A watched folder is right from then on: pi_rag/ingest/watched.py, with real files and inotify."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pi_rag.errors import EmbedderUnavailable
+from pi_rag.ingest import watched
+from pi_rag.ingest.notices import Notices, NoWatches
+from pi_rag.ingest.sight import Sight
+from pi_rag.store import checkup
+from pi_rag.store.rows import all_rows
+from tests.embedder.fake import FakeEmbedder
+from tests.ingest.folders import Home, home, make, until
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks and rests that take seconds in a service take an instant here."""
+    monkeypatch.setattr(watched, "LOOK_S_BETWEEN", 0.05)
+    monkeypatch.setattr(watched, "REST_S", 0.05)
+
+
+@pytest.fixture
+def embedder() -> FakeEmbedder:
+    return FakeEmbedder()
+
+
+@pytest.fixture
+async def at_home(tmp_path: Path, embedder: FakeEmbedder) -> AsyncIterator[Home]:
+    async with home(tmp_path, embedder) as made:
+        yield made
+
+
+async def watch(made: Home, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> int:
+    told = await made.watching.add(str(made.root), "default", include, exclude)
+    return int(told["id"])
+
+
+def embedded(made: Home) -> int:
+    """How many passages the model has seen since the start."""
+    count: int = made.runner.status()["passages"]["embedded"]
+    return count
+
+
+async def test_what_is_there_is_stored_and_what_comes_later_too(at_home: Home) -> None:
+    """Files of now, a file of later, and one in a folder of later, each found without anybody asking."""
+    make(at_home.root, a_md="tea", in__b_md="coffee")
+    await watch(at_home)
+    await at_home.holds("a.md", "in/b.md")
+    make(at_home.root, c_md="milk")
+    await at_home.holds("a.md", "in/b.md", "c.md")
+    make(at_home.root, new__deep__d_md="water")
+    await at_home.holds("a.md", "in/b.md", "c.md", "new/deep/d.md")
+    make(at_home.root, new__deep__e_md="wine")
+    await at_home.holds("a.md", "in/b.md", "c.md", "new/deep/d.md", "new/deep/e.md")
+    assert await at_home.store.read(checkup.check) == []
+
+
+async def test_a_changed_file_is_stored_anew(at_home: Home) -> None:
+    """Under its old number, whether it was written in place or another was put in its place."""
+    make(at_home.root, a_md="green tea")
+    await watch(at_home)
+    before = (await at_home.holds("a.md"))["a.md"]
+
+    async def has_changed(before_hash: str) -> bool:
+        return (await at_home.documents())["a.md"].content_hash != before_hash
+
+    make(at_home.root, a_md="black tea")
+    await until(lambda: has_changed(before.content_hash))
+    second = (await at_home.holds("a.md"))["a.md"]
+    make(at_home.root, new_tmp="white tea")
+    (at_home.root / "new.tmp").rename(at_home.root / "a.md")
+    await until(lambda: has_changed(second.content_hash))
+    assert (await at_home.holds("a.md"))["a.md"].id == before.id == second.id
+
+
+async def test_a_deleted_file_and_a_deleted_folder_vanish(at_home: Home) -> None:
+    """With all that was made from them."""
+    make(at_home.root, a_md="tea", in__b_md="coffee", in__deep__c_md="milk", inn_md="water")
+    await watch(at_home)
+    await at_home.holds("a.md", "in/b.md", "in/deep/c.md", "inn.md")
+    (at_home.root / "a.md").unlink()
+    await at_home.holds("in/b.md", "in/deep/c.md", "inn.md")
+    shutil.rmtree(at_home.root / "in")
+    await at_home.holds("inn.md")
+    assert await at_home.store.read(checkup.check) == []
+
+
+async def test_a_renamed_file_is_the_same_document(at_home: Home) -> None:
+    """Its number and its vectors stay, its title follows its name, and the model is not asked."""
+    make(at_home.root, a_txt="tea", in__b_txt="coffee")
+    await watch(at_home)
+    before = await at_home.holds("a.txt", "in/b.txt")
+    vectors = await at_home.store.read(all_rows, "SELECT * FROM vectors ORDER BY chunk_id")
+    asked = embedded(at_home)
+    (at_home.root / "a.txt").rename(at_home.root / "renamed.txt")
+    await at_home.holds("renamed.txt", "in/b.txt")
+    (at_home.root / "in").rename(at_home.root / "out")
+    after = await at_home.holds("renamed.txt", "out/b.txt")
+
+    assert (after["renamed.txt"].id, after["out/b.txt"].id) == (before["a.txt"].id, before["in/b.txt"].id)
+    assert (after["renamed.txt"].title, after["out/b.txt"].title) == ("renamed", "b")
+    assert await at_home.store.read(all_rows, "SELECT * FROM vectors ORDER BY chunk_id") == vectors
+    assert embedded(at_home) == asked
+
+
+async def test_a_file_that_becomes_another_kind_is_cut_anew(at_home: Home) -> None:
+    """A note that is Markdown now has its headings, under its old number."""
+    make(at_home.root, a_txt="# Tea\n\nGreen tea.")
+    await watch(at_home)
+    before = (await at_home.holds("a.txt"))["a.txt"]
+    (at_home.root / "a.txt").rename(at_home.root / "a.md")
+
+    async def is_markdown() -> bool:
+        found = (await at_home.documents()).get("a.md")
+        return found is not None and (found.kind, found.title, found.id) == ("markdown", "Tea", before.id)
+
+    await until(is_markdown)
+
+
+async def test_what_happened_while_it_was_away_is_made_up_for(at_home: Home) -> None:
+    """New, changed, deleted and renamed while the service was down; what is as it was is not read."""
+    make(at_home.root, same_md="a", changed_md="b", gone_md="c", old_md="d and more")
+    await watch(at_home)
+    before = await at_home.holds("same.md", "changed.md", "gone.md", "old.md")
+    asked = embedded(at_home)
+
+    def meanwhile() -> None:
+        make(at_home.root, changed_md="bb", new_md="e")
+        (at_home.root / "gone.md").unlink()
+        (at_home.root / "old.md").rename(at_home.root / "moved.md")
+        # To open it would be refused, or wait for ever; its size and time are the same.
+        os.utime(at_home.root / "same.md", ns=(0, (at_home.root / "same.md").stat().st_mtime_ns))
+
+    await at_home.again(meanwhile)
+    after = await at_home.holds("same.md", "changed.md", "new.md", "moved.md")
+    assert after["moved.md"].id == before["old.md"].id
+    assert embedded(at_home) == asked + 2
+
+
+async def test_an_unchanged_folder_is_neither_queued_nor_written(at_home: Home) -> None:
+    """A start without changes makes no job and no write."""
+    make(at_home.root, a_md="tea", b_md="coffee")
+    await watch(at_home)
+    await at_home.holds("a.md", "b.md")
+    jobs = await at_home.store.read(all_rows, "SELECT id FROM jobs")
+    writes = at_home.store.writes
+    await at_home.again(lambda: None)
+    await at_home.seen()
+    assert await at_home.store.read(all_rows, "SELECT id FROM jobs") == jobs
+    assert at_home.store.writes == writes
+
+
+async def test_ignore_files_count_and_may_change(at_home: Home) -> None:
+    """What a new line leaves out vanishes; what it no longer leaves out comes back."""
+    make(at_home.root, a_md="tea", b_log="coffee", drafts__c_md="milk")
+    await watch(at_home, exclude=("drafts/",))
+    await at_home.holds("a.md", "b.log")
+    (at_home.root / ".piragignore").write_text("*.log\n")
+    await at_home.holds("a.md")
+    (at_home.root / ".piragignore").write_text("a.md\n")
+    await at_home.holds("b.log")
+
+
+async def test_only_what_is_included_is_taken(at_home: Home) -> None:
+    """Patterns as in ignore files, for the files of now and of later."""
+    make(at_home.root, a_md="tea", b_txt="coffee")
+    await watch(at_home, include=("*.md",))
+    await at_home.holds("a.md")
+    make(at_home.root, c_txt="milk", d_md="water")
+    await at_home.holds("a.md", "d.md")
+
+
+async def test_a_file_that_is_not_taken_says_why(at_home: Home) -> None:
+    """Refused by its name, or when it was read; mended, it is taken and says nothing."""
+    make(at_home.root, a_jpg="x", b_md="  ", c_md="tea")
+    number = await watch(at_home)
+    await at_home.holds("c.md")
+
+    async def skipped() -> dict[str, str]:
+        rows = await at_home.watching.files(number, skipped=True, limit=10, after="")
+        return {row.path: row.skipped.code for row in rows if row.skipped}
+
+    assert await skipped() == {"a.jpg": "document_binary", "b.md": "document_empty"}
+    make(at_home.root, b_md="coffee")
+    await at_home.holds("b.md", "c.md")
+    assert await skipped() == {"a.jpg": "document_binary"}
+
+
+async def test_an_emptied_file_leaves_no_ghost(at_home: Home) -> None:
+    """What was in it is not found any more, at the latest after the next sweep."""
+    make(at_home.root, a_md="tea", b_md="coffee")
+    await watch(at_home)
+    await at_home.holds("a.md", "b.md")
+    make(at_home.root, a_md="")
+
+    async def is_refused() -> bool:
+        (told,) = await at_home.watching.listing()
+        return bool(told["skipped"] == 1)
+
+    await until(is_refused)
+    await at_home.again(lambda: None)
+    await at_home.holds("b.md")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+async def test_a_drive_that_is_away_empties_nothing(at_home: Home, empty: bool) -> None:
+    """The folder gone, or an empty one in its place: it waits, says so, and goes on when it is back."""
+    for number in range(20):
+        (at_home.root / f"{number}.md").write_text(f"note {number}")
+    await watch(at_home)
+    names = [f"{number}.md" for number in range(20)]
+    await at_home.holds(*names)
+    away = at_home.root.with_name("away")
+
+    def unplugged() -> None:
+        at_home.root.rename(away)
+        if empty:
+            at_home.root.mkdir()
+
+    await at_home.again(unplugged)
+
+    async def waits() -> bool:
+        return "waiting" in (await at_home.problem() or "")
+
+    await until(waits)
+    assert len(await at_home.documents()) == 20
+    assert at_home.watching.status()["problems"][0]["folder"] == str(at_home.root)
+    if empty:
+        at_home.root.rmdir()
+    (away / "new.md").write_text("new")
+    away.rename(at_home.root)
+    await at_home.holds(*names, "new.md")
+    assert await at_home.problem() is None
+
+
+async def test_a_folder_that_goes_while_it_is_watched_empties_nothing(at_home: Home) -> None:
+    """The kernel tells that everything in it is gone, and so is the folder itself."""
+    make(at_home.root, a_md="tea", in__b_md="coffee")
+    await watch(at_home)
+    before = await at_home.holds("a.md", "in/b.md")
+    away = at_home.root.with_name("away")
+    at_home.root.rename(away)
+
+    async def waits() -> bool:
+        return await at_home.problem() == "the folder is not there: waiting"
+
+    await until(waits)
+    assert await at_home.documents() == before
+    away.rename(at_home.root)
+    make(at_home.root, c_md="milk")
+    await at_home.holds("a.md", "in/b.md", "c.md")
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """A drive of its own on a folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+async def test_a_real_drive_that_is_pulled_out_empties_nothing(at_home: Home) -> None:
+    """One note on it is enough; another disk in its place changes nothing either."""
+    with mounted(at_home.root):
+        make(at_home.root, a_md="tea")
+        await watch(at_home)
+        before = await at_home.holds("a.md")
+
+    async def says(words: str) -> bool:
+        return words in (await at_home.problem() or "")
+
+    await until(lambda: says("another disk"))
+    with mounted(at_home.root):
+        make(at_home.root, other_md="coffee")
+        await at_home.again(lambda: None)
+        await until(lambda: says("another disk"))
+        assert await at_home.documents() == before
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+async def test_a_drive_within_the_folder_takes_nothing_with_it(at_home: Home) -> None:
+    """What lay on it is kept and said; what is deleted beside it vanishes."""
+    make(at_home.root, a_md="tea", b_md="coffee")
+    (at_home.root / "usb").mkdir()
+    with mounted(at_home.root / "usb"):
+        make(at_home.root, usb__c_md="milk")
+        await watch(at_home)
+        await at_home.holds("a.md", "b.md", "usb/c.md")
+    (at_home.root / "a.md").unlink()
+    await at_home.holds("b.md", "usb/c.md")
+    await at_home.again(lambda: None)
+
+    async def is_said() -> bool:
+        return "1 files cannot be looked at" in (await at_home.problem() or "")
+
+    await until(is_said)
+    await at_home.holds("b.md", "usb/c.md")
+
+
+async def test_without_watches_of_the_kernel_sweeps_find_it(
+    tmp_path: Path, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, and goes on; with watches again it says nothing any more. The lack of them is made up."""
+    limited = True
+
+    class Limited(Notices):
+        def __init__(self, *args: object) -> None:
+            if limited:
+                raise NoWatches("OS file watch limit reached.")
+            super().__init__(*args)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(watched, "Notices", Limited)
+    async with home(tmp_path, embedder, watch__sweep_blind_s=1.0) as made:
+        make(made.root, a_md="tea")
+        await watch(made)
+        await made.holds("a.md")
+        assert "no more inotify watches" in (await made.problem() or "")
+        assert made.watching.status()["blind"] == 1
+        make(made.root, b_md="coffee")
+        await made.holds("a.md", "b.md")
+        limited = False
+
+        async def hears() -> bool:
+            return await made.problem() is None
+
+        await until(hears)
+
+
+async def test_a_full_queue_is_waited_for(tmp_path: Path, embedder: FakeEmbedder) -> None:
+    """Nothing is lost and nothing fails: what has no place now is queued later, and the reason is said."""
+    async with home(tmp_path, embedder, ingest__queue_items_max=3) as made:
+        embedder.broken = EmbedderUnavailable("none")
+        make(made.root, a_md="tea", b_md="coffee")
+        await watch(made)
+
+        async def are_queued() -> bool:
+            rows = await made.store.read(all_rows, "SELECT count(*) FROM job_items")
+            return bool(rows[0][0] == 2)
+
+        await until(are_queued)
+        make(made.root, c_md="milk", d_md="water")
+
+        async def is_held_up() -> bool:
+            return await made.problem() == "held up by busy"
+
+        await until(is_held_up)
+        embedder.broken = None
+        await made.holds("a.md", "b.md", "c.md", "d.md")
+
+        async def is_well() -> bool:
+            return await made.problem() is None
+
+        await until(is_well)
+
+
+async def test_a_file_that_vanishes_while_it_waits_is_not_stored(
+    at_home: Home, embedder: FakeEmbedder
+) -> None:
+    """Nor one that was being read: when the model is back, only what is there is stored."""
+    embedder.broken = EmbedderUnavailable("none")
+    make(at_home.root, a_md="tea", b_md="coffee", c_md="milk")
+    await watch(at_home)
+
+    async def queued(count: int) -> bool:
+        rows = await at_home.store.read(all_rows, "SELECT count(*) FROM job_items")
+        return bool(rows[0][0] == count)
+
+    await until(lambda: queued(3))
+    (at_home.root / "a.md").unlink()
+    (at_home.root / "b.md").unlink()
+    await until(lambda: queued(1))
+    embedder.broken = None
+    await at_home.holds("c.md")
+
+
+async def test_a_file_that_keeps_changing_waits_once(at_home: Home, embedder: FakeEmbedder) -> None:
+    """What waits for its turn is not queued again, and is stored as it is in the end."""
+    embedder.broken = EmbedderUnavailable("none")
+    make(at_home.root, a_md="tea", b_md="coffee", c_md="milk", d_md="wine", e_md="beer")
+    number = await watch(at_home)
+
+    async def noted(size: int) -> bool:
+        rows = await at_home.watching.files(number, skipped=False, limit=10, after="d.md")
+        return [row.size for row in rows] == [size]
+
+    await until(lambda: noted(4))
+    for size in (10, 20, 30):
+        make(at_home.root, e_md="x" * size)
+        await until(lambda size=size: noted(size))  # type: ignore[misc]  # mypy does not know defaults
+    rows = await at_home.store.read(all_rows, "SELECT source FROM job_items WHERE source LIKE '%e.md'")
+    assert len(rows) == 1
+    embedder.broken = None
+    assert (await at_home.holds("a.md", "b.md", "c.md", "d.md", "e.md"))["e.md"].char_count == 30
+
+
+async def test_a_name_that_is_no_text_stops_nothing(at_home: Home) -> None:
+    """It is skipped with its reason; files beside it are stored, before and after."""
+    make(at_home.root, a_md="tea")
+    number = await watch(at_home)
+    await at_home.holds("a.md")
+    make(at_home.root, **{os.fsdecode(b"\xff_md"): "x"})
+    make(at_home.root, b_md="coffee")
+    await at_home.holds("a.md", "b.md")
+    make(at_home.root, c_md="milk")
+    await at_home.holds("a.md", "b.md", "c.md")
+    rows = await at_home.watching.files(number, skipped=True, limit=10, after="")
+    assert [row.skipped.code for row in rows if row.skipped] == ["document_unreadable"]
+
+
+async def test_links_lead_nowhere(at_home: Home, tmp_path: Path) -> None:
+    """A circle, a link out of the folder and one to nothing are skipped; nobody hears what is behind them."""
+    outside = tmp_path / "outside"
+    make(outside, secret_md="secret")
+    make(at_home.root, a_md="tea")
+    (at_home.root / "circle").symlink_to(at_home.root)
+    (at_home.root / "out").symlink_to(outside)
+    (at_home.root / "nothing").symlink_to(tmp_path / "nothing")
+    await watch(at_home)
+    await at_home.holds("a.md")
+    make(outside, more_md="more")
+    make(at_home.root, b_md="coffee")
+    await at_home.holds("a.md", "b.md")
+
+
+async def test_its_own_data_are_no_documents(tmp_path: Path, embedder: FakeEmbedder) -> None:
+    """A watched folder that holds the database is not in a circle of writing what it has written."""
+    (tmp_path / "root").mkdir()
+    async with home(tmp_path, embedder, service__data=str(tmp_path / "root" / "data")) as made:
+        make(made.root, a_md="tea")
+        number = await watch(made)
+        await made.holds("a.md")
+        rows = await made.watching.files(number, skipped=False, limit=10, after="")
+        assert [row.path for row in rows] == ["a.md"]
+
+
+async def test_a_fault_of_ours_costs_a_rest(at_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder says that something is wrong, and is looked at again."""
+    faulty = True
+    compared = Sight.compared
+
+    def at_times(self: object, *args: object) -> object:
+        if faulty:
+            raise ZeroDivisionError("made up")
+        return compared(self, *args)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(Sight, "compared", at_times)
+    make(at_home.root, a_md="tea")
+    await watch(at_home)
+
+    async def is_said() -> bool:
+        return await at_home.problem() == "held up by internal_error"
+
+    await until(is_said)
+    faulty = False
+    await at_home.holds("a.md")
+    assert asyncio.all_tasks()

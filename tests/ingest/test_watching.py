@@ -1,0 +1,118 @@
+"""Promises of pi_rag/ingest/watching.py: folders are added, listed and removed, and kept over a restart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pi_rag.errors import (
+    DocumentLinkLoop,
+    DocumentUnreadable,
+    DocumentUnsupported,
+    PathNotFound,
+    RequestInvalid,
+    WatchNotFound,
+)
+from tests.embedder.fake import FakeEmbedder
+from tests.ingest.folders import Home, home, make
+
+
+@pytest.fixture
+async def at_home(tmp_path: Path) -> AsyncIterator[Home]:
+    async with home(tmp_path, FakeEmbedder(), watch__folders_max=2) as made:
+        yield made
+
+
+async def test_several_folders_are_kept_each_in_its_collection(at_home: Home, tmp_path: Path) -> None:
+    """Also after a restart."""
+    other = tmp_path / "other"
+    make(at_home.root, a_md="tea")
+    make(other, b_md="coffee")
+    await at_home.watching.add(str(at_home.root), "one", [], [])
+    await at_home.watching.add(str(other), "two", ["*.md"], ["c*"])
+    rows = await at_home.holds("a.md", str(other / "b.md"))
+    assert {row.collection for row in rows.values()} == {"one", "two"}
+
+    await at_home.again(lambda: make(other, c_md="milk", d_md="water"))
+    await at_home.holds("a.md", str(other / "b.md"), str(other / "d.md"))
+    told = await at_home.watching.listing()
+    assert [(each["folder"], each["collection"]) for each in told] == [
+        (str(at_home.root), "one"),
+        (str(other), "two"),
+    ]
+    assert (told[1]["include"], told[1]["exclude"]) == (["*.md"], ["c*"])
+
+
+async def test_a_folder_is_known_by_its_real_path(at_home: Home, tmp_path: Path) -> None:
+    """It may be named by a link."""
+    (tmp_path / "link").symlink_to(at_home.root)
+    told = await at_home.watching.add(str(tmp_path / "link"), "default", [], [])
+    assert told["folder"] == str(at_home.root)
+
+
+async def test_what_cannot_be_watched_is_refused(at_home: Home, tmp_path: Path) -> None:
+    """At once, with the reason; nothing is kept of it."""
+    os.mkfifo(tmp_path / "pipe")
+    make(tmp_path, file_md="x")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    bad = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    os.mkdir(bad)  # noqa: PTH102 - its name is no text
+    kinds = {
+        str(tmp_path / "none"): PathNotFound,
+        str(tmp_path / "pipe"): DocumentUnsupported,
+        str(tmp_path / "file.md"): RequestInvalid,
+        str(tmp_path / "loop"): DocumentLinkLoop,
+        bad: RequestInvalid,
+        "relative": RequestInvalid,
+        "/zero\0": RequestInvalid,
+        "/": RequestInvalid,
+        str(at_home.settings.data_path / "models"): PathNotFound,
+        str(at_home.settings.data_path): RequestInvalid,
+    }
+    for folder, kind in kinds.items():
+        with pytest.raises(kind):
+            await at_home.watching.add(folder, "default", [], [])
+    assert await at_home.watching.listing() == []
+
+
+async def test_a_folder_that_may_not_be_read_says_how_to_let_the_service_in(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint leads to the page. The refusal is made up, since root may look into everything."""
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DocumentUnreadable) as refused:
+        await at_home.watching.add(str(at_home.root), "default", [], [])
+    assert "docs/watch.md" in refused.value.hint
+
+
+async def test_there_are_only_so_many(at_home: Home, tmp_path: Path) -> None:
+    """One more is refused."""
+    for name in ("x", "y", "z"):
+        (tmp_path / name).mkdir()
+    await at_home.watching.add(str(tmp_path / "x"), "default", [], [])
+    await at_home.watching.add(str(tmp_path / "y"), "default", [], [])
+    with pytest.raises(RequestInvalid, match="2 folders are watched"):
+        await at_home.watching.add(str(tmp_path / "z"), "default", [], [])
+
+
+async def test_a_folder_that_is_removed_is_left_alone(at_home: Home) -> None:
+    """What is deleted in it later stays remembered."""
+    make(at_home.root, a_md="tea")
+    number = (await at_home.watching.add(str(at_home.root), "default", [], []))["id"]
+    await at_home.holds("a.md")
+    await at_home.watching.remove(number)
+    (at_home.root / "a.md").unlink()
+    await at_home.again(lambda: None)
+    await at_home.holds("a.md")
+    assert at_home.watching.status() == {"folders": 0, "blind": 0, "problems": []}
+    with pytest.raises(WatchNotFound):
+        await at_home.watching.remove(number)
+    with pytest.raises(WatchNotFound):
+        await at_home.watching.files(number, skipped=False, limit=1, after="")
