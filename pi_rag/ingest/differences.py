@@ -79,10 +79,11 @@ def doubt(
     device: int | None,
     device_before: int | None,
     unreadable: Collection[str],
-    empty_files_min: int,
+    empty_files_min: int | None,
 ) -> Doubt | None:
     """Why a whole folder is not to be believed; None when it is.
 
+    A folder that held `empty_files_min` files or more is not believed to be empty; None: any is.
     `device` is the folder's now, None when there is no folder. Device numbers change from one start of the
     machine to the next, so another one alone says nothing: only when nothing of what is known is there.
     """
@@ -94,7 +95,8 @@ def doubt(
         return None
     if device_before is not None and device != device_before:
         return "other_device"
-    return "empty" if not found.seen and len(found.gone) >= empty_files_min else None
+    many = empty_files_min is not None and len(found.gone) >= empty_files_min
+    return "empty" if many and not found.seen else None
 
 
 def believed(gone: Iterable[str], away: Collection[str]) -> list[str]:

@@ -26,7 +26,7 @@ from pi_rag.ingest.differences import Differences, Doubt, Seen
 from pi_rag.ingest.notices import Notices, NoWatches, Unsure
 from pi_rag.ingest.runner import Runner
 from pi_rag.ingest.sight import Sight
-from pi_rag.store import documents, watches
+from pi_rag.store import Connection, documents, watches
 from pi_rag.store.store import Store
 from pi_rag.store.watches import File, Watch
 from pi_rag.text.titles import file_name, file_stem
@@ -92,6 +92,7 @@ class Watched:
         self._choice = sight.chosen(watch.root, data, watch.include, watch.exclude)
         self._device = watch.device
         self._folders: frozenset[str] = frozenset()
+        self._was_told = False
         self._stop = threading.Event()
         # Of its own: what hangs on a dead mount hangs here, and holds up nobody else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"watch-{watch.id}")
@@ -143,6 +144,7 @@ class Watched:
                 return
             where = sight.parts(self.watch.root, changed, PARTS_MAX)
             if "" in where:
+                self._was_told = True
                 return
             if where and not self._folders.issuperset((await self._look(where)).folders):
                 return
@@ -187,8 +189,10 @@ class Watched:
             device=seen.device,
             device_before=self._device,
             unreadable=seen.unreadable,
-            empty_files_min=self._settings.watch.empty_files_min,
+            # Who heard that so much changed need not wonder that all is gone.
+            empty_files_min=None if self._was_told else self._settings.watch.empty_files_min,
         )
+        self._was_told = False
         if doubt and doubt != self.state.doubt:
             _log.warning("watch_doubted", watch=self.watch.id, doubt=doubt, files=len(found.gone))
         self.state.doubt, self.state.cut = doubt, seen.cut
@@ -211,8 +215,8 @@ class Watched:
         found.changed = [each for each in found.changed if not _is_unreadable(each)]
         gone = await self._gone(seen, found)
         moved = await self._moved(found, {path: stored[path][0] for path in gone})
-        for before, after in moved:
-            await self._move(before, after)
+        for some in _batches(moved, REMOVED_AT_ONCE):
+            await self._store.write(_move, self.watch, some, self._clock.wall_s())
         left = {before for before, _ in moved}
         replaced = [each.path for each in found.changed if each.refusal]
         await self._forget([path for path in gone if path not in left] + replaced)
@@ -245,18 +249,6 @@ class Watched:
         now = await self._in_thread(sight.digests, self.watch.root, come.values(), mib_max)
         return [(old, come[new]) for old, new in differences.moves(before, now)]
 
-    async def _move(self, before: str, after: Seen) -> None:
-        old, new = self.watch.source(before), self.watch.source(after.path)
-        await self._store.write(
-            watches.moved,
-            self.watch,
-            before,
-            _file(after),
-            {file_stem(old): file_stem(new), file_name(old): file_name(new)},
-            self._clock.wall_s(),
-            read_again=_is_read_again(before, after.path),
-        )
-
     async def _forget(self, paths: Sequence[str]) -> None:
         for some in _batches(paths, REMOVED_AT_ONCE):
             await self._store.write(watches.forget, self.watch, some, self._clock.wall_s())
@@ -288,6 +280,15 @@ class Watched:
 
     async def _in_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(do, *args, **kwargs))
+
+
+def _move(db: Connection, watch: Watch, moved: Sequence[tuple[str, Seen]], now: float) -> None:
+    """Several files that have another name now, in one transaction."""
+    for before, after in moved:
+        old, new = watch.source(before), watch.source(after.path)
+        titles = {file_stem(old): file_stem(new), file_name(old): file_name(new)}
+        again = _is_read_again(before, after.path)
+        watches.moved(db, watch, before, _file(after), titles, now, read_again=again)
 
 
 def _file(seen: Seen) -> File:

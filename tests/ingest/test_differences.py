@@ -116,6 +116,12 @@ def test_a_folder_is_doubted_when_its_drive_may_be_away(
     assert seen == expected
 
 
+def test_an_empty_folder_is_believed_when_it_was_seen_to_be_emptied() -> None:
+    """However many files it held."""
+    found = Differences(gone=GONE)
+    assert doubt(found, device=1, device_before=1, unreadable=(), empty_files_min=None) is None
+
+
 def test_a_folder_that_cannot_be_looked_into_is_doubted() -> None:
     """A share that answers with an error has lost nothing."""
     found = Differences(gone=["a"])

@@ -95,6 +95,22 @@ async def test_a_deleted_file_and_a_deleted_folder_vanish(at_home: Home) -> None
     assert await at_home.store.read(checkup.check) == []
 
 
+async def test_a_folder_that_is_emptied_at_once_is_empty(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much goes, and though an empty folder is doubted where nobody was told."""
+    monkeypatch.setattr(watched, "PARTS_MAX", 5)
+    names = [f"{number}.md" for number in range(30)]
+    for name in names:
+        (at_home.root / name).write_text(f"note {name}")
+    await watch(at_home)
+    await at_home.holds(*names)
+    for name in names:
+        (at_home.root / name).unlink()
+    await at_home.holds()
+    assert await at_home.problem() is None
+
+
 async def test_a_renamed_file_is_the_same_document(at_home: Home) -> None:
     """Its number and its vectors stay, its title follows its name, and the model is not asked."""
     make(at_home.root, a_txt="tea", in__b_txt="coffee")
