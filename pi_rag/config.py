@@ -577,6 +577,31 @@ class IngestSettings:
         "their paths, and no link leads out of them. Empty: every file that the service's user may read. "
         "What a client sends itself is not bound by it.",
     )
+    web: str = setting(
+        "off",
+        "off or on",
+        "Whether `pi-rag add https://...` fetches pages. Off: nothing leaves this machine. On, who may use "
+        "the socket can make it call any address but those of the house.",
+        choices=("off", "on"),
+    )
+    web_private: str = setting(
+        "off",
+        "off or on",
+        "Whether addresses of the house are fetched too: loopback, link-local and private ones. On, who may "
+        "use the socket can read what routers and other devices show to this machine alone.",
+        choices=("off", "on"),
+    )
+    web_s_max: float = setting(
+        30.0,
+        "s",
+        "Longest fetching one address may take, redirects included. A longer one holds up one of the hands "
+        "that take documents in.",
+        low=0.1,
+        high=600,
+    )
+    web_redirects_max: int = setting(
+        5, "redirects", "How often one address may lead to the next before it is given up.", low=0, high=20
+    )
     attempts_max: int = setting(
         3,
         "attempts",

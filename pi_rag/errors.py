@@ -6,8 +6,8 @@
     │   │   InputTooLong, TokensInvalid
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
-    │   │       DocumentOutside, DocumentEncrypted, DocumentNeedsOcr, DocumentTooSlow, DocumentDamaged,
-    │   │       DocumentLinkLoop, DocumentVanished, DocumentGaveUp
+    │   │       DocumentOutside, DocumentUnreachable, DocumentEncrypted, DocumentNeedsOcr,
+    │   │       DocumentTooSlow, DocumentDamaged, DocumentLinkLoop, DocumentVanished, DocumentGaveUp
     │   └── SocketPathInvalid, SocketInUse
     ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
     │   └── PathNotFound, DocumentNotFound, JobNotFound, WatchNotFound, ModelNotFound, RouteNotFound
@@ -195,6 +195,13 @@ class DocumentOutside(DocumentRefused):
 
     code = "document_outside"
     hint_default = "Add its folder to ingest.roots, or move it below one that is there."
+
+
+class DocumentUnreachable(DocumentRefused):
+    """An address of the web is not fetched here, or could not be."""
+
+    code = "document_unreachable"
+    hint_default = "Look at it with a browser; or send the page itself: pi-rag add - --source NAME.html"
 
 
 class DocumentEncrypted(DocumentRefused):

@@ -38,8 +38,9 @@ Quantisation = Literal["F32", "F16", "BF16", "Q8_0"]
 Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
 """Why an answer was made from less than everything: the closed vocabulary of `degraded`."""
 
-ItemKind = Literal["path", "text", "bytes", "export"]
-"""How a queued document arrived: a path to read, a text, the bytes of a file, or a line of an export."""
+ItemKind = Literal["path", "url", "text", "bytes", "export"]
+"""How a queued document arrived: a path to read, an address to fetch, a text, the bytes of a file, or a line
+of an export."""
 
 JobState = Literal["queued", "running", "paused", "done", "cancelled"]
 

@@ -50,7 +50,12 @@ RESCUABLE = frozenset({DocumentUnreadable.code, PathNotFound.code})
 
 def configure(parser: ArgumentParser) -> None:
     """What to add, and how."""
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, a folder, or - for standard input")
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, a folder, - for standard input, or an address (ingest.web)",
+    )
     parser.add_argument("--collection", metavar="C", default="default", help="put it in this collection")
     parser.add_argument("--title", metavar="T", help="a title for one file or for standard input")
     parser.add_argument("--source", metavar="S", help="what to call standard input, for example notes.md")
@@ -106,7 +111,8 @@ def _check(args: Namespace) -> None:
         raise RequestInvalid(
             "--metadata names a key twice.", hint="Several values are a list: --metadata 'tags=[1, 2]'"
         )
-    if args.title is not None and (len(args.paths) > 1 or Path(args.paths[0]).is_dir()):
+    first = args.paths[0]
+    if args.title is not None and (len(args.paths) > 1 or _is_url(first) or Path(first).is_dir()):
         raise RequestInvalid(
             "--title is for one file or for standard input.",
             hint="For example: pi-rag add a.pdf --title Lease",
@@ -193,9 +199,10 @@ class _Adding:
         """Paths for the service, and those to read here: titled ones, and names that no JSON holds."""
         named = [path for path in self._args.paths if path != STANDARD_INPUT]
         # One file must have one source, however its path was typed: `a/../b` is `b`.
-        paths = [os.path.normpath(Path(path).absolute()) for path in named]
+        urls = [path for path in named if _is_url(path)]
+        paths = [os.path.normpath(Path(path).absolute()) for path in named if not _is_url(path)]
         ours = [path for path in paths if self._args.title is not None or not _is_utf8(path)]
-        return [path for path in paths if path not in ours], ours
+        return [path for path in (*urls, *paths) if path not in ours], ours
 
     def _send(self, batches: Iterable[list[dict[str, Any]]]) -> None:
         for batch in batches:
@@ -209,6 +216,10 @@ class _Adding:
             job = follow(self._client, job, clock=SystemClock(), pause=time.sleep, quiet=self._args.json)
             self.result.jobs[-1] = job
             self.result.take(job)
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
 
 
 def _is_utf8(path: str) -> bool:

@@ -25,6 +25,7 @@ from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.walk import Found, walk
+from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
@@ -98,13 +99,13 @@ class Story:
         if item.kind == "export":
             await self._tell_exported(item, progress)
             return
-        data = await self._bytes_of(item)
+        name, data = await self._bytes_of(item)
         digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
             await self._store.write(jobs.finish, item, "unchanged", 0, None, self._clock.wall_s())
             return
         progress(0)
-        reading = await self._read(item, data)
+        reading = await self._read(item, name, data)
         progress(0)
         chunks, embedded = await self._made(reading, progress)
         progress(0)
@@ -182,16 +183,20 @@ class Story:
         found, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max, self._roots)
         await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s())
 
-    async def _bytes_of(self, item: Item) -> bytes:
+    async def _bytes_of(self, item: Item) -> tuple[str, bytes]:
+        """What a document's file is called, which says how to read it, and its bytes."""
+        if item.kind == "url":
+            page = await asyncio.to_thread(fetch, item.source, self._settings, self._clock)
+            return page.name, page.data
         if item.kind == "path":
             path, mib_max = Path(item.source), self._settings.document_mib_max
-            return await asyncio.to_thread(read_file, path, mib_max, self._roots)
+            return item.source, await asyncio.to_thread(read_file, path, mib_max, self._roots)
         if len(item.payload) > self._settings.document_mib_max * 1024 * 1024:
             raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
-        return item.payload
+        return item.source, item.payload
 
-    async def _read(self, item: Item, data: bytes) -> Reading:
-        reading = _as_given(item, data) or await self._reader.read(item.source, data)
+    async def _read(self, item: Item, name: str, data: bytes) -> Reading:
+        reading = _as_given(item, data) or await self._reader.read(name, data)
         text = await asyncio.to_thread(clean, reading.text)
         self._check_text(text)
         title = item.title or clean(reading.title)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pi_rag.errors import RequestInvalid
 from pi_rag.ingest import exported
+from pi_rag.ingest.web import is_url
 from pi_rag.query import Question
 from pi_rag.service.schemas import (
     SOURCE_CHARS_MAX,
@@ -78,6 +79,8 @@ def _from_line(line: dict[str, Any], made_by: dict[str, Any] | None) -> NewItem:
 
 
 def _from_path(path: str) -> NewItem:
+    if is_url(path):
+        return NewItem(kind="url", source=path)
     if not Path(path).is_absolute() or "\0" in path:
         raise RequestInvalid(
             f"{path!r} is not an absolute path.",

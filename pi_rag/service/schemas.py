@@ -183,7 +183,10 @@ class DocumentsRequest(Request):
     """Documents to store, sent along or to be read by the service from paths. One of the two."""
 
     documents: list[DocumentGiven] = Field(default_factory=list)
-    paths: list[str] = Field(default_factory=list, description="Absolute paths that the service can read.")
+    paths: list[str] = Field(
+        default_factory=list,
+        description="Absolute paths that the service can read, or addresses to fetch (`ingest.web`).",
+    )
     collection: Text = Field(
         default="default", min_length=1, max_length=200, description="The named set; made on first use."
     )

@@ -73,6 +73,14 @@ def test_paths_are_handed_over_whole(
     assert ran.out.startswith("1 added, 0 unchanged, 0 not taken, 3 passages in ")
 
 
+def test_addresses_of_the_web_are_handed_over_as_they_are(posts: StandIn, run: Run) -> None:
+    """The service says whether it fetches; `//` in one is no double slash of a path."""
+    urls = ["https://example.org/a/../b//c?x=1", "HTTP://example.org"]
+    assert run("add", *urls, "/x").code == 0
+    assert posts.bodies("/v1/documents")[0]["paths"] == [*urls, "/x"]
+    assert run("add", urls[0], "--title", "T").code == 2
+
+
 def test_it_waits_until_the_job_is_done(service: StandIn, run: Run) -> None:
     """The job is asked for again and again; what it says at last is told."""
     states = [job(state="queued"), job(state="running", items_total=2, items_done=1)]
