@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_rag.errors import DocumentRefused, DocumentUnreadable, DocumentVanished, PiRagError
+from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.differences import NOT_TAKEN, Differences, Seen, Stamp, compare
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.ignore import IGNORE_FILES, Choice, folders_of
@@ -155,10 +156,11 @@ def _folder(path: str) -> str:
 
 def digests(root: str, files: Collection[Seen], mib_max: int) -> dict[str, str]:
     """What documents made from these files now would have as the hash of their content. It reads them."""
+    beneath = Roots((root,))
     found: dict[str, str] = {}
     for each in files:
         try:
-            found[each.path] = content_digest("", {}, read_file(Path(root) / each.path, mib_max))
+            found[each.path] = content_digest("", {}, read_file(Path(root) / each.path, mib_max, beneath))
         except PiRagError:  # it will be read in its turn, and refused then
             continue
     return found

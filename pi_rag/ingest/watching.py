@@ -14,6 +14,7 @@ from typing import Any
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
+from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.runner import Runner
 from pi_rag.ingest.walk import shown, walk
 from pi_rag.ingest.watched import WORDS, State, Watched
@@ -53,9 +54,10 @@ class Watching:
     ) -> dict[str, Any]:
         """Watch a folder from now on, and queue what is in it. As an entry of `listing`.
 
-        Raises RequestInvalid, PathNotFound, DocumentUnreadable, DocumentLinkLoop, DocumentUnsupported.
+        Raises RequestInvalid, PathNotFound, DocumentUnreadable, DocumentOutside, DocumentLinkLoop,
+        DocumentUnsupported.
         """
-        root = await asyncio.to_thread(_root_of, folder, str(self._settings.data_path.resolve()))
+        root = await asyncio.to_thread(_root_of, folder, self._settings)
         folders_max, now = self._settings.watch.folders_max, self._clock.wall_s()
         async with self._turn:
             watch = await self._store.write(watches.add, root, collection, include, exclude, folders_max, now)
@@ -136,11 +138,12 @@ def _problem(state: State) -> str | None:
     return "it holds more files than ingest.walk_files_max; the rest is left out" if state.cut else None
 
 
-def _root_of(folder: str, data: str) -> str:
+def _root_of(folder: str, settings: Settings) -> str:
     """The real path of a folder that can be watched. Raises as `Watching.add`."""
     if not Path(folder).is_absolute() or "\0" in folder:
         raise RequestInvalid(f"{shown(folder)!r} is not an absolute path.")
     try:
+        Roots.of(settings.ingest.roots).placed(Path(folder))
         walk(Path(folder), 1)
         root = os.path.realpath(folder, strict=True)
         with os.scandir(root):
@@ -152,7 +155,7 @@ def _root_of(folder: str, data: str) -> str:
         raise DocumentUnreadable(reason, hint=RIGHTS_HINT) from error
     except (PathNotFound, DocumentUnreadable) as error:
         raise type(error)(error.message, hint=RIGHTS_HINT) from error
-    _refuse_unfit(root, data)
+    _refuse_unfit(root, str(settings.data_path.resolve()))
     return root
 
 

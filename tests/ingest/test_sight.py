@@ -162,11 +162,14 @@ def test_notices_say_where_to_look(changed: list[str], expected: set[str]) -> No
 
 
 def test_contents_are_those_of_the_documents(tmp_path: Path) -> None:
-    """What cannot be read has none."""
-    make(tmp_path, "a.md", "b.md")
-    found = looked(tmp_path).compared([""], {}).fresh
-    (tmp_path / "b.md").unlink()
-    assert sight.digests(str(tmp_path), found, 1) == {"a.md": content_digest("", {}, b"a.md")}
+    """What cannot be read has none, nor what leads out of the folder by now."""
+    make(tmp_path, "root/a.md", "root/b.md", "root/c.md", "secret")
+    root = tmp_path / "root"
+    found = looked(root).compared([""], {}).fresh
+    (root / "b.md").unlink()
+    (root / "c.md").unlink()
+    (root / "c.md").symlink_to(tmp_path / "secret")
+    assert sight.digests(str(root), found, 1) == {"a.md": content_digest("", {}, b"root/a.md")}
 
 
 def test_our_own_data_are_never_looked_at(tmp_path: Path) -> None:

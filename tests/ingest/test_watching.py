@@ -10,6 +10,7 @@ import pytest
 
 from pi_rag.errors import (
     DocumentLinkLoop,
+    DocumentOutside,
     DocumentUnreadable,
     DocumentUnsupported,
     PathNotFound,
@@ -90,6 +91,19 @@ async def test_a_folder_that_may_not_be_read_says_how_to_let_the_service_in(
     with pytest.raises(DocumentUnreadable) as refused:
         await at_home.watching.add(str(at_home.root), "default", [], [])
     assert "docs/watch.md" in refused.value.hint
+
+
+async def test_a_folder_outside_of_the_allowed_ones_is_refused(tmp_path: Path) -> None:
+    """At once, also when a link to it lies inside; and so one beneath is watched."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    (inside / "link").symlink_to(outside)
+    async with home(tmp_path, FakeEmbedder(), ingest__roots=str(inside)) as made:
+        for folder in (outside, inside / "link"):
+            with pytest.raises(DocumentOutside):
+                await made.watching.add(str(folder), "default", [], [])
+        assert (await made.watching.add(str(inside), "default", [], []))["folder"] == str(inside)
 
 
 async def test_there_are_only_so_many(at_home: Home, tmp_path: Path) -> None:
