@@ -32,7 +32,7 @@ class Sight:
     device: int | None = None
     """The number of the device that the folder lies on; None: it is not there."""
     folders: list[str] = field(default_factory=list)
-    """Those that were looked into, by their whole paths."""
+    """Those that were looked into, by their whole paths, each before what is in it."""
     unreadable: list[str] = field(default_factory=list)
     """Those that could not be, relative to the root: what lies in them is not known."""
     cut: bool = False
@@ -41,9 +41,10 @@ class Sight:
     """Of each folder, whether it lies on another device."""
 
     def look_for_folders(self) -> None:
-        """Only list the folders. Those whose names are no text cannot be told to anybody."""
-        found = (each.path for each in self._all("") if isinstance(each, Folder))
-        self.folders = [path for path in found if shown(path) == path]
+        """Only list the folders."""
+        for each in self._all(""):
+            if isinstance(each, Folder):
+                self._note(each.path)
 
     def compared(self, paths: Collection[str], stored: Mapping[str, tuple[int, int]]) -> Differences:
         """Look at these parts, '' for all, and hold what is there against what is stored of them."""
@@ -58,7 +59,7 @@ class Sight:
         left = self.files_max
         for each in self._all(path):
             if isinstance(each, Folder):
-                self.folders.append(each.path)
+                self._note(each.path)
                 continue
             seen = self._of_file(each) if isinstance(each, Found) else self._of_refusal(each)
             left -= seen is not None
@@ -70,6 +71,11 @@ class Sight:
 
     def _all(self, path: str) -> Iterator[Found | Refusal | Folder]:
         return look(self.root, path, self.files_max, self.choice)
+
+    def _note(self, folder: str) -> None:
+        """One whose name is no text cannot be told to anybody."""
+        if shown(folder) == folder:
+            self.folders.append(folder)
 
     def _of_file(self, found: Found) -> Seen | None:
         try:

@@ -118,36 +118,48 @@ class Watched:
 
     async def _round(self) -> None:
         """Hear of changes, look at all of it, then where something changes, until the next sweep is due."""
-        listed = self._sight()
-        await self._in_thread(listed.look_for_folders)
-        self._folders = frozenset(listed.folders)
-        notices = await self._notices(listed.folders)
+        begun_s = self._clock.monotonic_s()
+        known, self._folders = self._folders or await self._listed(), frozenset()
+        notices = await self._notices(sorted(known))
         try:
             seen = await self._look({""})
             self.state.waiting_for = None
-            await self._follow(notices, seen)
+            took_s = self._clock.monotonic_s() - begun_s
+            # Nobody heard of what happened in other folders than those that were known before the look.
+            if known.issuperset(seen.folders) and await self._follow(notices, known, seen.device):
+                self._folders = known.intersection(seen.folders)
+                return
         finally:
             if notices is not None:
                 # In its turn: the thread may still wait for what comes next.
                 self._thread.submit(notices.close)
+        # Where folders come and go all the time, half of the time is for others.
+        await asyncio.sleep(took_s)
 
-    async def _follow(self, notices: Notices | None, seen: Sight) -> None:
-        """Look where notices point, until it takes a look at all of it."""
+    async def _listed(self) -> frozenset[str]:
+        listing = self._sight()
+        await self._in_thread(listing.look_for_folders)
+        return frozenset(listing.folders)
+
+    async def _follow(self, notices: Notices | None, known: Collection[str], device: int | None) -> bool:
+        """Look where notices point. True when it is time for a sweep; False when it takes one now, since
+        there are other folders, or it may be anything."""
         settings = self._settings.watch
         sweep_s = settings.sweep_blind_s if self.state.blind else settings.sweep_s
         until_s = self._clock.monotonic_s() + sweep_s
         while self._clock.monotonic_s() < until_s:
             changed = await self._next(notices, until_s)
             if changed is None or (changed and self.state.doubt):
-                return
-            if await self._in_thread(sight.device_of, self.watch.root) != seen.device:
-                return
+                return False
+            if await self._in_thread(sight.device_of, self.watch.root) != device:
+                return False
             where = sight.parts(self.watch.root, changed, PARTS_MAX)
             if "" in where:
                 self._was_told = True
-                return
-            if where and not self._folders.issuperset((await self._look(where)).folders):
-                return
+                return False
+            if where and not frozenset(known).issuperset((await self._look(where)).folders):
+                return False
+        return True
 
     async def _notices(self, folders: Sequence[str]) -> Notices | None:
         """None where there is no folder, or no watch left for it."""
