@@ -24,6 +24,7 @@ from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
+from pi_rag.ingest.unchanged import changed
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
@@ -94,7 +95,7 @@ class Story:
         other errors when it is not known whose fault it was.
         """
         if item.kind == "path" and await asyncio.to_thread(_is_folder, item.source):
-            await self._unfold(item)
+            await self._unfold(item, progress)
             return
         if item.kind == "export":
             await self._tell_exported(item, progress)
@@ -178,10 +179,12 @@ class Story:
         found = await candidates(self._store, collection, source, embedded, alike)
         return _Near(found, alike)
 
-    async def _unfold(self, item: Item) -> None:
-        """A folder becomes its files, each a place in the queue of its own."""
-        found, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max, self._roots)
-        await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s())
+    async def _unfold(self, item: Item, progress: Callable[[int], None]) -> None:
+        """A folder becomes its files, each a place in the queue of its own; what is stored as it is, none."""
+        listed, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max, self._roots)
+        found = await changed(self._store, item.collection, listed, self._roots, content_digest, progress)
+        unchanged = len(listed) - len(found)
+        await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s(), unchanged)
 
     async def _bytes_of(self, item: Item) -> tuple[str, bytes]:
         """What a document's file is called, which says how to read it, and its bytes."""

@@ -6,7 +6,7 @@ know no model: vectors come in as bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
 from pi_rag.store import Connection, by_words, duplicates, identity, vectors
@@ -63,6 +63,12 @@ def content_hash(db: Connection, collection: str, source: str) -> str | None:
     sql = f"SELECT content_hash FROM {_FROM} WHERE collections.name = ? AND source = ?"
     found: str | None = value(db, sql, (collection, source))
     return found
+
+
+def content_hashes(db: Connection, collection: str, sources: Iterable[str]) -> dict[str, str]:
+    """The same of several, by their source; those that are not stored are left out."""
+    found = {source: content_hash(db, collection, source) for source in sources}
+    return {source: digest for source, digest in found.items() if digest is not None}
 
 
 def get(db: Connection, document_id: int) -> DocumentRow:

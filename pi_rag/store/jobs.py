@@ -119,15 +119,23 @@ def expand(
     found: Sequence[NewItem],
     refusals: Sequence[Refusal],
     now: float,
+    unchanged: int = 0,
 ) -> None:
-    """A folder becomes the files found in it; what was refused on the way is noted with its reason."""
+    """A folder becomes the files found in it; what was refused on the way is noted with its reason.
+
+    `unchanged` files more are in it, which are stored as they are.
+    """
     if not is_held(db, item):
         return
     _take_out(db, item.id)
     _add_items(db, item.job_id, found)
     _add_refusals(db, item.job_id, refusals)
-    sql = "UPDATE jobs SET items_total = items_total + ?, items_refused = items_refused + ? WHERE id = ?"
-    db.execute(sql, (len(found) + len(refusals) - 1, len(refusals), item.job_id))
+    sql = """
+        UPDATE jobs SET items_total = items_total + ?, items_refused = items_refused + ?,
+                        items_unchanged = items_unchanged + ? WHERE id = ?
+    """
+    more = len(found) + len(refusals) + unchanged - 1
+    db.execute(sql, (more, len(refusals), unchanged, item.job_id))
     settle(db, item.job_id, now)
 
 

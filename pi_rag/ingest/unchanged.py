@@ -1,0 +1,60 @@
+"""Which of a folder's files are stored just as they are, found out many at a time.
+
+A place in the queue for each would cost two durable writes a file, to find out in the end that there is
+nothing to do. Only small files are read here; a large one waits for its turn, where no more are in RAM at once
+than there are hands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pi_rag.errors import PiRagError
+from pi_rag.ingest.beneath import Roots
+from pi_rag.ingest.file import read_file
+from pi_rag.store import documents
+from pi_rag.store.store import Store
+from pi_rag.types import NewItem
+
+AT_ONCE = 256
+"""Files of one look: some ten milliseconds of a reader, and of the disk when it is slow some seconds."""
+
+SMALL_MIB = 1
+
+Digest = Callable[[str, Mapping[str, object], bytes], str]
+"""From title, metadata and bytes to the hash that a document made from them has."""
+
+
+async def changed(
+    store: Store,
+    collection: str,
+    items: Sequence[NewItem],
+    roots: Roots,
+    digest: Digest,
+    progress: Callable[[int], None],
+) -> list[NewItem]:
+    """The files that are new, have changed, or have to be read to know, in order. Raises StoreError kinds."""
+    left: list[NewItem] = []
+    for start in range(0, len(items), AT_ONCE):
+        some = items[start : start + AT_ONCE]
+        known = await store.read(documents.content_hashes, collection, [each.source for each in some])
+        left += await asyncio.to_thread(_changed, some, known, roots, digest) if known else some
+        progress(0)
+    return left
+
+
+def _changed(
+    items: Sequence[NewItem], known: Mapping[str, str], roots: Roots, digest: Digest
+) -> list[NewItem]:
+    return [each for each in items if not _is_known(each, known.get(each.source), roots, digest)]
+
+
+def _is_known(item: NewItem, known: str | None, roots: Roots, digest: Digest) -> bool:
+    if known is None:
+        return False
+    try:
+        return digest(item.title, item.metadata, read_file(Path(item.source), SMALL_MIB, roots)) == known
+    except PiRagError:  # its own turn will tell why
+        return False

@@ -1,0 +1,68 @@
+"""Promises of pi_rag/ingest/unchanged.py: a folder that is added again costs next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pi_rag.ingest import unchanged
+from pi_rag.ingest.beneath import Roots
+from pi_rag.ingest.story import content_digest
+from pi_rag.store.rows import value
+from pi_rag.types import JobRow, NewItem
+from tests.embedder.fake import FakeEmbedder
+from tests.ingest.folders import Home, home, make
+
+
+@pytest.fixture
+async def at_home(tmp_path: Path) -> AsyncIterator[Home]:
+    async with home(tmp_path, FakeEmbedder()) as made:
+        yield made
+
+
+async def added(made: Home, **more: object) -> JobRow:
+    """The folder, added as `pi-rag add` does it."""
+    item = NewItem("path", str(made.root), **more)  # type: ignore[arg-type]  # as given
+    return await made.runner.finished(await made.runner.enqueue("default", [item]))
+
+
+async def test_what_has_not_changed_takes_no_place_in_the_queue(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what was there before, only what is new or has changed is queued; the rest is counted."""
+    monkeypatch.setattr(unchanged, "AT_ONCE", 3)
+    make(at_home.root, **{f"n{number}_md": f"note {number}" for number in range(10)})
+    assert (await added(at_home)).items_done == 10
+    again = await added(at_home)
+    assert (again.items_total, again.items_unchanged, again.items_done) == (10, 10, 0)
+
+    make(at_home.root, n3_md="another note", new_md="new", x_jpg="no text")
+    queued = "SELECT seq FROM sqlite_sequence WHERE name = 'job_items'"
+    before = await at_home.store.read(value, queued)
+    third = await added(at_home)
+    assert (third.items_total, third.items_unchanged, third.items_done, third.items_refused) == (12, 9, 2, 1)
+    assert await at_home.store.read(value, queued) == before + 3  # the folder itself, and two files
+
+
+async def test_other_metadata_are_a_change(at_home: Home) -> None:
+    """As when the file had been named by itself."""
+    make(at_home.root, a_md="tea")
+    await added(at_home)
+    assert (await added(at_home, metadata={"year": 2024})).items_done == 1
+    assert (await added(at_home, metadata={"year": 2024})).items_unchanged == 1
+
+
+async def test_a_large_file_and_one_that_cannot_be_read_wait_for_their_turn(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the first is found unchanged, and the second says why it is not taken."""
+    make(at_home.root, large_md="tea " * 100, gone_md="coffee")
+    await added(at_home)
+    monkeypatch.setattr(unchanged, "SMALL_MIB", 0)
+    assert (await added(at_home)).items_unchanged == 2
+    items = [NewItem("path", str(at_home.root / name)) for name in ("large.md", "gone.md")]
+    (at_home.root / "gone.md").unlink()
+    left = await unchanged.changed(at_home.store, "default", items, Roots(), content_digest, lambda _: None)
+    assert left == items
