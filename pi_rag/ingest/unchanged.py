@@ -1,8 +1,8 @@
 """Which of a folder's files are stored just as they are, found out many at a time.
 
 A place in the queue for each would cost two durable writes a file, to find out in the end that there is
-nothing to do. Only small files are read here; a large one waits for its turn, where no more are in RAM at once
-than there are hands.
+nothing to do. Only small files are read here; a large one waits for its turn, where no more are in RAM at
+once than there are hands.
 """
 
 from __future__ import annotations
