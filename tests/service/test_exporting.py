@@ -16,13 +16,21 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from pi_rag.client import Client
 from pi_rag.config import from_values
-from pi_rag.errors import StoreBusy
+from pi_rag.errors import ServiceDown, StoreBusy
 from pi_rag.service import exporting
+from pi_rag.service.app import application
+from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
-from pi_rag.store import documents
+from pi_rag.service.listener import listening
+from pi_rag.service.web import web
+from pi_rag.store import documents, identity
+from pi_rag.store.export import Stored
 from pi_rag.store.pool import Pool
 from pi_rag.store.rows import all_rows
+from pi_rag.store.store import Store
+from pi_rag.types import DocumentRow, Fingerprint
 from tests.embedder.fake import FakeEmbedder
 from tests.service.conftest import built, guest_of
 
@@ -296,3 +304,59 @@ async def test_numbers_that_json_has_not_are_refused(guest: httpx.AsyncClient) -
     """Python's own parser lets them in."""
     answer = await guest.post("/v1/import", content='{"documents": [{"source": "a", "created_at": NaN}]}')
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
+
+
+@contextlib.asynccontextmanager
+async def listened(house: House) -> AsyncIterator[tuple[Gate, Path]]:
+    """The house behind a real socket."""
+    service, path = house.settings.service, house.settings.socket_path
+    gate = Gate(application(house), service)
+    with listening(path, "600") as sock:
+        async with asyncio.timeout(30), web(gate, service, sock):
+            yield gate, path
+
+
+async def test_a_model_that_is_changed_meanwhile_breaks_the_answer_off(
+    filled: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors of two models never come in one answer; whoever asked is told that it is not whole."""
+    real, other = exporting._following, Fingerprint("other", "1" * 64, "mean", "", 384, 1)
+
+    async def following(store: Store, collection: str | None, after: int, *more: Any) -> Stored | None:
+        if after:
+            await store.write(identity.write, other)
+        return await real(store, collection, after, *more)
+
+    monkeypatch.setattr(exporting, "_following", following)
+    async with listened(house) as (gate, path):
+        with pytest.raises(ServiceDown, match="hung up"):
+            await asyncio.to_thread(list, Client(path).export(vectors=True))
+        while gate._inside:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_guest_who_reads_slowly_or_leaves_costs_no_more_than_a_place(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The house reads no further than its guest does, and the place is free again when the guest has gone."""
+    endless = 0
+
+    async def following(*_: Any) -> Stored:
+        nonlocal endless
+        endless += 1
+        return Stored(
+            DocumentRow(endless, "c", "s", "", "text", "h", {}, 1, 1, 1.0, 1.0, "x" * 1_000_000), ()
+        )
+
+    monkeypatch.setattr(exporting, "_following", following)
+    async with listened(house) as (gate, path):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"GET /v1/export HTTP/1.1\r\nhost: service\r\n\r\n")
+        await reader.readline()
+        client = Client(path)
+        for _ in range(50):  # each answered in full, while the export stands still
+            await asyncio.to_thread(client.status)
+        assert 1 <= endless < 10
+        writer.close()
+        while gate._inside:
+            await asyncio.sleep(0.001)
