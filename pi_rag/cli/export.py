@@ -11,10 +11,10 @@ from pi_rag.client import EXPORT_MARK
 from pi_rag.errors import DiskFull
 
 DESCRIPTION = """\
-One document a line, with its text, metadata and dates; with --vectors also its passages and their
-vectors, so that another machine with the same model need not compute them. Each document is whole,
-as it was in one moment; what is added or removed meanwhile may be in it or not. docs/export.md tells
-what stands in a line. pi-rag import takes it.
+One document a line, with its text, metadata and dates; with --vectors also its passages and
+their vectors, so that another machine with the same model need not compute them. Each document
+is whole, as it was in one moment; what is added or removed meanwhile may be in it or not.
+docs/export.md tells what stands in a line. pi-rag import takes it.
 """
 
 EXAMPLES = """\

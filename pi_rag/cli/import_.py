@@ -39,10 +39,10 @@ from pi_rag.errors import (
 from pi_rag.text.clean import clean
 
 DESCRIPTION = """\
-Each line is a document: it is added, or replaces the one of the same collection and source. What is
-the same already is left alone, so the same file may be taken twice. Vectors in the file are used when
-they are of the model in use; else the texts are embedded again, and that is said. A line that cannot
-be taken is named by its number with the reason; the rest goes on.
+Each line is a document: it is added, or replaces the one of the same collection and source.
+What is the same already is left alone, so the same file may be taken twice. Vectors in the file
+are used when they are of the model in use; else the texts are embedded again, and that is said.
+A line that cannot be taken is named by its number with the reason; the rest goes on.
 """
 
 EXAMPLES = """\

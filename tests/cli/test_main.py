@@ -68,8 +68,9 @@ def test_every_example_parses(name: str) -> None:
         # The last `pi-rag` of the line: one may stand behind a pipe, or behind `sudo -u pi-rag`.
         begin = len(words) - 1 - words[::-1].index("pi-rag")
         arguments = words[begin + 1 :]
-        if "|" in arguments:
-            arguments = arguments[: arguments.index("|")]
+        for sign in ("|", ">"):
+            if sign in arguments:
+                arguments = arguments[: arguments.index(sign)]
         assert parser().parse_args(arguments).command == name
 
 
