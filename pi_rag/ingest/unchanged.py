@@ -14,7 +14,7 @@ from pathlib import Path
 from pi_rag.errors import PiRagError
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.file import read_file
-from pi_rag.store import documents
+from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.store import Store
 from pi_rag.types import NewItem
 
@@ -39,10 +39,16 @@ async def changed(
     left: list[NewItem] = []
     for start in range(0, len(items), AT_ONCE):
         some = items[start : start + AT_ONCE]
-        known = await store.read(documents.content_hashes, collection, [each.source for each in some])
+        known = await store.read(_stored, collection, [each.source for each in some])
         left += await asyncio.to_thread(_changed, some, known, roots, digest) if known else some
         progress(0)
     return left
+
+
+def _stored(db: Connection, collection: str, sources: Sequence[str]) -> dict[str, str]:
+    """The hashes of what is stored, but for what is being stored."""
+    in_hand = jobs.in_hand(db, collection)
+    return documents.content_hashes(db, collection, (each for each in sources if each not in in_hand))
 
 
 def _changed(

@@ -22,10 +22,13 @@ from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentUnreadable, PiRagError
 from pi_rag.ingest import differences, sight
+from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.differences import Differences, Doubt, Seen
 from pi_rag.ingest.notices import Notices, NoWatches, Unsure
 from pi_rag.ingest.runner import Runner
 from pi_rag.ingest.sight import Sight
+from pi_rag.ingest.story import content_digest
+from pi_rag.ingest.unchanged import changed
 from pi_rag.store import Connection, documents, watches
 from pi_rag.store.store import Store
 from pi_rag.store.watches import File, Watch
@@ -267,25 +270,29 @@ class Watched:
 
     async def _note(self, refused: Sequence[Seen]) -> None:
         for some in _batches(refused, QUEUED_AT_ONCE):
-            await self._store.write(watches.queued, self.watch.id, [_file(each) for each in some], None)
+            await self._noted(some, None)
 
     async def _queue(self, files: Sequence[Seen], priority: Priority) -> None:
         """Queue, then note it: should the service end in between, they are queued twice, which costs little.
 
-        What still waits for its turn is not queued again: it will be read as it is then.
+        What still waits for its turn is not queued again: it will be read as it is then. Nor is what is
+        stored just as it is, as when somebody added the folder before.
         """
         for some in _batches(files, QUEUED_AT_ONCE):
             paths = [each.path for each in some]
             waiting = await self._store.read(watches.waiting, self.watch, paths)
-            due = [each for each in some if each.path not in waiting]
-            if waiting:
-                noted = [_file(each) for each in some if each.path in waiting]
-                await self._store.write(watches.queued, self.watch.id, noted, None)
-            if due:
-                items = [NewItem("path", self.watch.source(each.path)) for each in due]
-                job_id = await self._runner.enqueue(self.watch.collection, items, priority=priority)
-                noted = [_file(each) for each in due]
-                await self._store.write(watches.queued, self.watch.id, noted, job_id)
+            items = [NewItem("path", self.watch.source(path)) for path in paths if path not in waiting]
+            beneath, collection = Roots((self.watch.root,)), self.watch.collection
+            due = await changed(self._store, collection, items, beneath, content_digest, lambda _: None)
+            job_id = await self._runner.enqueue(collection, due, priority=priority) if due else None
+            queued = {item.source for item in due}
+            await self._noted([each for each in some if self.watch.source(each.path) not in queued], None)
+            await self._noted([each for each in some if self.watch.source(each.path) in queued], job_id)
+
+    async def _noted(self, files: Sequence[Seen], job_id: int | None) -> None:
+        if files:
+            noted = [_file(each) for each in files]
+            await self._store.write(watches.queued, self.watch.id, noted, job_id)
 
     def _sight(self) -> Sight:
         return Sight(self.watch.root, self._choice, self._settings.ingest.walk_files_max)

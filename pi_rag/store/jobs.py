@@ -20,7 +20,7 @@ from typing import Literal
 from pi_rag.errors import Busy, DocumentGaveUp, KeyReused
 from pi_rag.store import Connection
 from pi_rag.store.metadata import read_at, to_json
-from pi_rag.store.rows import one_row, value
+from pi_rag.store.rows import all_rows, one_row, value
 from pi_rag.types import Item, NewItem, Priority, Refusal, Repeated
 
 Outcome = Literal["done", "unchanged", "refused"]
@@ -96,6 +96,15 @@ def due_in_s(db: Connection, now: float) -> float | None:
     """Seconds until the next item is due that waits for its next attempt; None when none does."""
     at = value(db, "SELECT min(not_before) FROM job_items WHERE not_before > ?", (max(now, 0.0),))
     return None if at is None else float(at) - now
+
+
+def in_hand(db: Connection, collection: str) -> set[str]:
+    """The sources of a collection that are being worked on: what is stored of them may change any moment."""
+    sql = """
+        SELECT source FROM job_items INDEXED BY job_items_by_state JOIN jobs ON jobs.id = job_id
+        WHERE state = 'running' AND collection = ?
+    """
+    return {source for (source,) in all_rows(db, sql, (collection,))}
 
 
 def is_held(db: Connection, item: Item) -> bool:

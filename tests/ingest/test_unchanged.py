@@ -10,6 +10,7 @@ import pytest
 from pi_rag.ingest import unchanged
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.story import content_digest
+from pi_rag.store import jobs
 from pi_rag.store.rows import value
 from pi_rag.types import JobRow, NewItem
 from tests.embedder.fake import FakeEmbedder
@@ -66,3 +67,21 @@ async def test_a_large_file_and_one_that_cannot_be_read_wait_for_their_turn(
     (at_home.root / "gone.md").unlink()
     left = await unchanged.changed(at_home.store, "default", items, Roots(), content_digest, lambda _: None)
     assert left == items
+
+
+async def test_what_is_in_hand_waits_for_its_turn(at_home: Home) -> None:
+    """What is stored of it may be another in a moment, and the file must be read after that."""
+    make(at_home.root, a_md="tea")
+    await added(at_home)
+    item = NewItem("path", str(at_home.root / "a.md"))
+
+    async def left() -> list[NewItem]:
+        return await unchanged.changed(
+            at_home.store, "default", [item], Roots(), content_digest, lambda _: None
+        )
+
+    assert await left() == []
+    await at_home.runner.stop()
+    await at_home.store.write(jobs.enqueue, "default", [item], 10, 1.0)
+    assert await at_home.store.write(jobs.claim, 3, 1.0)
+    assert await left() == [item]

@@ -18,6 +18,7 @@ from pi_rag.ingest.notices import Notices, NoWatches
 from pi_rag.ingest.sight import Sight
 from pi_rag.store import checkup
 from pi_rag.store.rows import all_rows
+from pi_rag.types import NewItem
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
 
@@ -174,6 +175,31 @@ async def test_an_unchanged_folder_is_neither_queued_nor_written(at_home: Home) 
     await at_home.seen()
     assert await at_home.store.read(all_rows, "SELECT id FROM jobs") == jobs
     assert at_home.store.writes == writes
+
+
+async def test_what_was_added_before_is_not_queued_again(at_home: Home) -> None:
+    """Nor is a file that was only touched; both are known to be stored."""
+    make(at_home.root, a_md="tea", b_md="coffee")
+    item = NewItem("path", str(at_home.root))
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [item]))
+    jobs = await at_home.store.read(all_rows, "SELECT id FROM jobs")
+    number = await watch(at_home)
+
+    async def known() -> list[tuple[str, float | None]]:
+        rows = await at_home.watching.files(number, skipped=False, limit=9, after="")
+        return [(row.path, row.modified_at) for row in rows if row.indexed_at]
+
+    async def are_known() -> bool:
+        return [path for path, _ in await known()] == ["a.md", "b.md"]
+
+    await until(are_known)
+    os.utime(at_home.root / "a.md", (5.0, 5.0))
+
+    async def is_touched() -> bool:
+        return (await known())[0] == ("a.md", 5.0)
+
+    await until(is_touched)
+    assert await at_home.store.read(all_rows, "SELECT id FROM jobs") == jobs
 
 
 async def test_ignore_files_count_and_may_change(at_home: Home) -> None:
