@@ -103,7 +103,7 @@ class Story:
         name, data = await self._bytes_of(item)
         digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
-            await self._store.write(jobs.finish, item, "unchanged", 0, None, self._clock.wall_s())
+            await self._store.write(_leave, item, self._clock.wall_s())
             return
         progress(0)
         reading = await self._read(item, name, data)
@@ -120,7 +120,7 @@ class Story:
         self._check_text(given.reading.text)
         stored = await self._store.read(export.stored, item.collection, item.source)
         if stored is not None and given.is_stored_as(stored):
-            await self._store.write(jobs.finish, item, "unchanged", 0, None, self._clock.wall_s())
+            await self._store.write(_leave, item, self._clock.wall_s())
             return
         progress(0)
         reading = given.reading
@@ -269,6 +269,14 @@ def _digest_of_line(item: Item, reading: Reading) -> str:
     return _digest(replace(item, title=reading.title, metadata=reading.metadata), reading.text.encode())
 
 
+def _leave(db: Connection, item: Item, now: float) -> None:
+    """What is stored is what was sent, and as new."""
+    if jobs.is_held(db, item):
+        if not documents.is_newer(db, item.collection, item.source, item.id):
+            documents.came_with(db, item.collection, item.source, item.id)
+        jobs.finish(db, item, "unchanged", 0, None, now)
+
+
 def _commit(
     db: Connection,
     item: Item,
@@ -280,8 +288,15 @@ def _commit(
     now: float,
     dates: tuple[float, float] | None = None,
 ) -> None:
-    """The document and the end of its place in the queue, in one transaction; nothing when it lost that."""
+    """The document and the end of its place in the queue, in one transaction; nothing when it lost that.
+
+    What had to wait for its next attempt, or for more urgent jobs, may have been overtaken by a newer
+    version. A file has not: it was read a moment ago.
+    """
     if not jobs.is_held(db, item):
+        return
+    if item.kind != "path" and documents.is_newer(db, item.collection, item.source, item.id):
+        jobs.finish(db, item, "unchanged", 0, None, now)
         return
     document = _document(item, reading, digest)
     is_new = documents.content_hash(db, item.collection, item.source) is None
@@ -290,6 +305,7 @@ def _commit(
         export.set_dates(db, item.collection, item.source, dates)
     if repeated is not None:
         jobs.note_repeated(db, item.job_id, repeated)
+    documents.came_with(db, item.collection, item.source, item.id)
     jobs.finish(db, item, "done", len(chunks), None, now)
 
 

@@ -48,6 +48,20 @@ def put(
     return document_id, found is not None
 
 
+def came_with(db: Connection, collection: str, source: str, item_id: int) -> None:
+    """Note the place in the queue that a stored document is as new as: they are numbered as they are sent."""
+    document_id = _id_of(db, collection, source)
+    if document_id is not None:
+        db.execute("INSERT OR REPLACE INTO document_items VALUES (?, ?)", (document_id, item_id))
+
+
+def is_newer(db: Connection, collection: str, source: str, item_id: int) -> bool:
+    """Whether what is stored was sent later than this."""
+    document_id = _id_of(db, collection, source)
+    sql = "SELECT 1 FROM document_items WHERE document_id = ? AND item_id > ?"
+    return bool(value(db, sql, (document_id, item_id)))
+
+
 def known_vectors(db: Connection, text_hashes: Sequence[bytes]) -> dict[bytes, bytes]:
     """The vectors that are stored for these hashes, bit by bit. Those that are not known are left out."""
     sql = """

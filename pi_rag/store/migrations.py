@@ -301,6 +301,16 @@ def s13_watches(db: Connection) -> None:
         """)
 
 
+def s14_document_items(db: Connection) -> None:
+    """Which place in the queue each document came from last, so that an older one cannot replace it."""
+    db.execute("""
+        CREATE TABLE document_items (
+            document_id INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+            item_id INTEGER NOT NULL
+        ) STRICT
+    """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -315,6 +325,7 @@ STEPS: tuple[Step, ...] = (
     s11_spelled_words,
     s12_queue,
     s13_watches,
+    s14_document_items,
 )
 
 

@@ -17,7 +17,7 @@ _CHANGES_NO_ANSWER = ("job", "item_payloads", "query_", "sqlite_", "removed_chun
 """Beginnings of tables that decide no answer: the queue with what was given up, vectors of queries, the
 planner's statistics, the RAM index's journal, and watched folders."""
 
-_GOES_WITH_ITS_DOCUMENT = ("chunks", "vectors", "document_texts")
+_GOES_WITH_ITS_DOCUMENT = ("chunks", "vectors", "document_")
 """Beginnings of tables whose rows change only with a row of `documents`, which tells of the collection."""
 
 _QUIET = _CHANGES_NO_ANSWER + _GOES_WITH_ITS_DOCUMENT

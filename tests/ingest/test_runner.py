@@ -180,6 +180,42 @@ async def test_of_two_versions_the_one_sent_last_is_kept(
     assert (await store.read(documents.get, kept.id)).text == "the new version"
 
 
+@pytest.mark.parametrize("second", [b"second", b"as stored"])
+async def test_a_version_that_was_overtaken_is_not_stored(
+    store: Store, embedder: FakeEmbedder, settings: Settings, second: bytes
+) -> None:
+    """Neither one that waits for more urgent jobs, nor one that failed at first; what was sent last stays."""
+    embed, failed = embedder.embed, False
+
+    async def embed_at_second_try(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        nonlocal failed
+        if not failed and any("first" in text for text in texts):
+            failed = True
+            raise VectorInvalid("It cannot be done.")
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_at_second_try  # type: ignore[method-assign]
+    late = replace(settings, ingest=replace(settings.ingest, retry_s_min=0.5))
+    async with running(store, embedder, late) as runner:
+        stored = await runner.enqueue("default", [NewItem("text", "a", payload=b"as stored")])
+        await asyncio.wait_for(runner.finished(stored), 20)
+        first = await runner.enqueue("default", [NewItem("text", "a", payload=b"first")])
+        await until(lambda: failed and runner.status()["current"] == [])
+        last = await runner.enqueue("default", [NewItem("text", "a", payload=second)])
+        await asyncio.wait_for(runner.finished(last), 20)
+        job = await asyncio.wait_for(runner.finished(first), 20)
+        await runner.pause()
+        low = await runner.enqueue("default", [NewItem("text", "a", payload=b"low")], priority="low")
+        high = await runner.enqueue("default", [NewItem("text", "a", payload=b"high")], priority="high")
+        await runner.resume()
+        for job_id in (low, high):
+            await asyncio.wait_for(runner.finished(job_id), 20)
+
+    assert (job.items_done, job.items_unchanged) == (0, 1)
+    [row] = await store.read(documents.listing, None, 10, 0)
+    assert (await store.read(documents.get, row.id)).text == "high"
+
+
 @pytest.mark.parametrize("failing", ["claim", "finish", "put_back", "_after_start"])
 async def test_a_full_disk_strands_nothing(
     store: Store, embedder: FakeEmbedder, settings: Settings, failing: str
