@@ -24,9 +24,11 @@ from pi_rag.store import (
     steering,
     upkeep,
     vectors,
+    watches,
 )
 from pi_rag.store.query_vectors import Changes, KeptQuery
 from pi_rag.store.rows import all_rows
+from pi_rag.store.watches import File
 from pi_rag.types import Item, NewItem
 from tests.store.making import FINGERPRINT, axis, put
 
@@ -56,6 +58,17 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "what was given up": lambda db: job_rows.dead_letters(db, 10, 5),
     "cancelling": lambda db: steering.cancel(db, 9, 1.0),
     "one job": lambda db: job_rows.job(db, 1, 10),
+    "what is in hand": lambda db: jobs.in_hand(db, "default"),
+    "watched files below a folder": lambda db: watches.stamps(db, 1, "s"),
+    "noting watched files": lambda db: watches.queued(db, 1, [File("s1", 1, 1, elsewhere=False)], 9),
+    "watched files that wait": lambda db: watches.waiting(db, watches.one(db, 1), ["s1", "no"]),
+    "a watched file moves": lambda db: watches.moved(
+        db, watches.one(db, 1), "s2", File("new", 1, 1, elsewhere=False), {}, 1.0, read_again=False
+    ),
+    "a watched file goes": lambda db: watches.forget(db, watches.one(db, 1), ["s3"], 1.0),
+    "a page of watched files": lambda db: watches.files(
+        db, watches.one(db, 1), skipped=True, limit=5, after=""
+    ),
     "the model": identity.fingerprint,
     "saving queries": lambda db: query_vectors.save(db, Changes([KEPT], [KEPT], [b"gone"])),
 }
@@ -75,9 +88,11 @@ def _claimed(db: Connection) -> Item:
 @pytest.fixture(params=["without statistics", "with statistics"])
 def full(request: pytest.FixtureRequest, db: Connection) -> Iterator[Connection]:
     """Enough of everything for a choice of the planner to matter."""
+    watch = watches.add(db, "/home", "default", [], [], 10, 1.0)
     for number in range(300):
         put(db, f"s{number}", [f"tea {number}", "milk"], collection="other" if number % 3 else "default")
-        jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
+        job_id = jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
+        watches.queued(db, watch.id, [File(f"s{number}", 1, 1, elsewhere=False)], job_id)
     if request.param == "with statistics":
         upkeep.plan(db)
     yield db
