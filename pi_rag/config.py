@@ -626,11 +626,11 @@ class IngestSettings:
         high=86_400,
     )
     lease_s: float = setting(
-        300.0,
+        600.0,
         "s",
         "How long work on one document may stand still before the attempt is ended. Every step and every "
-        "batch of passages renews it.",
-        low=1,
+        "batch of passages renews it. More than twice read_s_max, since documents wait for one reader.",
+        low=0.1,
         high=86_400,
     )
     starts_failed_max: int = setting(
@@ -1169,6 +1169,11 @@ def _check_relations(settings: Settings) -> None:
         raise SettingsInvalid(
             f"ingest.chunk_overlap_tokens ({ingest.chunk_overlap_tokens}) must be at most half of "
             f"ingest.chunk_tokens_max ({ingest.chunk_tokens_max})."
+        )
+    if ingest.lease_s <= 2 * ingest.read_s_max:
+        raise SettingsInvalid(
+            f"ingest.lease_s ({ingest.lease_s:g}) must be more than twice ingest.read_s_max "
+            f"({ingest.read_s_max:g})."
         )
     needed = ingest.chunk_tokens_max + ingest.heading_tokens_max + 2
     if needed > embedder.tokens_max:

@@ -2,8 +2,8 @@
 
     PiRagError
     ├── BadInput ............. the request is at fault; sending it again will not help (HTTP 400, exit 2)
-    │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, RequestTooLarge,
-    │   │   InputTooLong, TokensInvalid
+    │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, KeyReused,
+    │   │   RequestTooLarge, InputTooLong, TokensInvalid
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
     │   │       DocumentOutside, DocumentUnreachable, DocumentEncrypted, DocumentNeedsOcr,
@@ -20,6 +20,7 @@
     │       TextNotEmbedded
     ├── StoreError ........... the database is at fault (HTTP 500, exit 7)
     │   └── LibraryTooOld, SchemaNewer, StoreDamaged, StoreReadOnly, DiskFull, StoreUnusable
+    ├── ReaderKilled, DocumentStalled .. nobody knows whose fault it was (HTTP 500, exit 1)
     └── InternalError ........ a fault of ours (HTTP 500, exit 70)
 
 Each carries a closed `code`, a message that names the thing, a hint that says what to do next and,
@@ -251,6 +252,13 @@ class DocumentGaveUp(DocumentRefused):
 
     code = "document_gave_up"
     hint_default = "Leave it out, and report it with the service's log."
+
+
+class ReaderKilled(PiRagError):
+    """The reading child was killed while it was on a document, most often since memory ran out."""
+
+    code = "reader_killed"
+    hint_default = "When more memory is free: pi-rag jobs retry"
 
 
 class DocumentStalled(PiRagError):

@@ -112,6 +112,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         config.from_values({"ingest.chunk_tokens_max": 500, "ingest.heading_tokens_max": 50})
     with pytest.raises(SettingsInvalid, match="at most half"):
         config.from_values({"ingest.chunk_overlap_tokens": 150})
+    with pytest.raises(SettingsInvalid, match="lease_s"):
+        config.from_values({"ingest.read_s_max": 300})
     with pytest.raises(SettingsInvalid, match=r"close_s_max \(4\) must be below service.stop_s_max \(4\)"):
         config.from_values({"service.stop_s_max": 4})
     with pytest.raises(SettingsInvalid, match=r"ingest.roots has 'papers', which is not an absolute path"):

@@ -10,10 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
-from pi_rag.errors import Busy, DocumentDamaged, DocumentTooSlow, InternalError, PiRagError
+from pi_rag.errors import (
+    Busy,
+    DocumentDamaged,
+    DocumentTooSlow,
+    InternalError,
+    PiRagError,
+    ReaderKilled,
+)
 from pi_rag.ingest.reader_wire import Terms, reading, request
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, read_frame, write_frame
@@ -60,8 +68,10 @@ class Reader:
         """The reading child, while there is one."""
         return self._line.child.pid if self._line is not None else None
 
-    async def read(self, name: str, data: bytes) -> Reading:
-        """The text of a document called `name`. Raises DocumentRefused kinds; Busy when no child can start.
+    async def read(self, name: str, data: bytes, moves: Callable[[], None] = lambda: None) -> Reading:
+        """The text of a document called `name`. `moves` is called at each step that it is waited for.
+
+        Raises DocumentRefused kinds; Busy when no child can start; ReaderKilled when somebody ends it.
 
         From the main thread only: it may have to spawn the child. The caller bounds what goes in and what is
         kept of what comes out; only what the child unpacks is bounded here.
@@ -69,7 +79,7 @@ class Reader:
         kind = kind_of(name, data[:HEAD_BYTES])
         if kind in ("html", "pdf", "docx"):
             async with self._turn:
-                return await self._read_by_child(name, kind, data)
+                return await self._read_by_child(name, kind, data, moves)
         if len(data) < THREAD_BYTES_MIN:
             return _read_text(name, kind, data)
         return await asyncio.to_thread(_read_text, name, kind, data)
@@ -82,11 +92,12 @@ class Reader:
                 await asyncio.gather(self._idle, return_exceptions=True)
             await self._end_child(END_GRACE_S)
 
-    async def _read_by_child(self, name: str, kind: Kind, data: bytes) -> Reading:
+    async def _read_by_child(self, name: str, kind: Kind, data: bytes, moves: Callable[[], None]) -> Reading:
         """One document through the child, and through another one when that is killed over it."""
         asked = request(name, kind, data)
         code = None
         for _ in range(ATTEMPTS_MAX):
+            moves()
             line = await self._ready_line()
             try:
                 return await self._asked(line, asked, kind)
@@ -193,10 +204,7 @@ def _died(code: int | None, terms: Terms) -> PiRagError:
             f"{terms.memory_mib_max})."
         )
     if code == -signal.SIGKILL:
-        return DocumentDamaged(
-            f"Its reader was killed {ATTEMPTS_MAX} times (SIGKILL), most often because memory ran out.",
-            hint="Add it again when more memory is free.",
-        )
+        return ReaderKilled(f"Its reader was killed {ATTEMPTS_MAX} times (SIGKILL), as when memory runs out.")
     end = signal.Signals(-code).name if code is not None and code < 0 else f"code {code}"
     return DocumentDamaged(f"Its reader ended with {end}.")
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -101,6 +101,11 @@ class Runner:
         """The reading child, while there is one."""
         return self._reader.pid
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more is begun, since the service ends."""
+        return self._stopping.is_set()
+
     def start(self) -> asyncio.Task[None]:
         """Begin, with what an earlier run left unfinished. The task ends early only by a fault of ours."""
         self._work = asyncio.create_task(self._run(), name="ingest")
@@ -129,9 +134,13 @@ class Runner:
         self._queued.set()
         return job_id
 
-    async def job(self, job_id: int) -> JobRow:
-        """A job as it stands, with the passages of documents in hand counted. Raises JobNotFound."""
-        job = await self._store.read(job_rows.job, job_id, self._settings.refusals_shown_max)
+    async def job(self, job_id: int, *, brief: bool = False) -> JobRow:
+        """A job as it stands, with the passages of documents in hand counted. Raises JobNotFound.
+
+        `brief`: without what was not taken, for who asks again and again.
+        """
+        shown_max = 0 if brief else self._settings.refusals_shown_max
+        job = await self._store.read(job_rows.job, job_id, shown_max)
         if job.finished_at is not None:
             return job
         in_hand = sum(each.chunks for each in self._current.values() if each.item.job_id == job_id)
@@ -143,12 +152,11 @@ class Runner:
             # Taken before the look, so that no change can slip in between the look and the wait.
             changed = self._changed
             try:
-                job = await self.job(job_id)
+                if (await self.job(job_id, brief=True)).finished_at is not None:
+                    return await self.job(job_id)
             except StoreBusy:
                 await asyncio.sleep(REST_S)
                 continue
-            if job.finished_at is not None:
-                return job
             if self._stopping.is_set():
                 raise Stopping(f"Job {job_id} is kept and goes on when the service starts again.")
             await changed.wait()
@@ -236,7 +244,7 @@ class Runner:
         await self._reader.stop()
 
     async def _run(self) -> None:
-        self._paused = await self._insist(_after_start, self._settings.starts_failed_max)
+        self._paused = await self._insist(_after_start, self._settings, self._clock.wall_s())
         if self._paused is not None:
             _log.warning("ingest_waits", code=self._paused)
         async with asyncio.TaskGroup() as group:
@@ -246,7 +254,7 @@ class Runner:
 
     async def _last(self) -> None:
         """Once the service has lasted a while, its start is no failed one."""
-        await _within(self._stopping.wait(), START_S)
+        await _within(self._stopping, START_S)
         if not self._stopping.is_set():
             await self._insist(steering.settled)
 
@@ -255,15 +263,17 @@ class Runner:
             # Cleared before looking: what is queued from here on either is seen or wakes this hand again.
             self._queued.clear()
             async with self._pause.piece():
-                found = await self._one()
+                # One time for both questions, or what comes due in between is neither found nor waited for.
+                now = self._clock.wall_s()
+                found = await self._one(now)
             if not found:
                 # Claiming may have given up the last document of a job.
                 self._tell_changed()
-                await _within(self._queued.wait(), await self._due_in_s())
+                await _within(self._queued, await self._due_in_s(now))
 
-    async def _one(self) -> bool:
-        """Work on the next document; False when there is none."""
-        claiming = (self._settings.attempts_max, self._clock.wall_s(), self._settings.retry_s_max)
+    async def _one(self, now: float) -> bool:
+        """Work on the next document that is due at this wall time; False when there is none."""
+        claiming = (self._settings.attempts_max, now, self._settings.retry_s_max)
         item = await self._insist(jobs.claim, *claiming)
         if item is None:
             return False
@@ -274,10 +284,10 @@ class Runner:
         self._queued.set()
         return True
 
-    async def _due_in_s(self) -> float | None:
+    async def _due_in_s(self, now: float) -> float | None:
         """Seconds until a document is due that waits for its next attempt; None when none does."""
         try:
-            return await self._store.read(jobs.due_in_s, self._clock.wall_s())
+            return await self._store.read(jobs.due_in_s, now)
         except (TryLater, StoreError):
             return REST_S
 
@@ -335,10 +345,15 @@ class Runner:
 
     async def _insist(self, write: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """A write of the queue's own books, again and again until the store can: nothing may be stranded."""
+        said: str | None = None
         while True:
             try:
-                return await self._store.write(write, *args, **kwargs)
+                found = await self._store.write(write, *args, **kwargs)
+                if said is not None and self._waiting_for == said:
+                    self._waiting_for = None
+                return found
             except (TryLater, StoreError) as error:
+                said = error.code
                 if self._stopping.is_set():
                     # The hand ends here, as if it had been cancelled; the next start puts the books right.
                     raise asyncio.CancelledError from error
@@ -348,11 +363,13 @@ class Runner:
         if self._waiting_for != error.code:
             _log.warning("ingest_waits", code=error.code, reason=error.message)
         self._waiting_for = error.code
-        await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
+        await _within(self._stopping, max(REST_S, (error.retry_after_ms or 0) / 1000))
 
     def _note(self, in_hand: _InHand, chunks: int) -> None:
         if in_hand.cancelled:
             raise _Cancelled
+        if in_hand.lease.expired():
+            return  # its end is on the way
         in_hand.lease.reschedule(asyncio.get_running_loop().time() + self._settings.lease_s)
         if chunks:
             in_hand.chunks += chunks
@@ -385,9 +402,9 @@ def _enqueued(
     return job_id
 
 
-def _after_start(db: Connection, ends_max: int) -> steering.Paused | None:
+def _after_start(db: Connection, settings: IngestSettings, now: float) -> steering.Paused | None:
     """Put the queue in order, and tell why nothing is begun, if so."""
-    steering.after_start(db, ends_max)
+    steering.after_start(db, settings.starts_failed_max, settings.attempts_max, now)
     return steering.paused(db)
 
 
@@ -396,9 +413,9 @@ def waits_s(attempts: int, s_min: float, s_max: float) -> float:
     return min(s_max, s_min * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1.0)
 
 
-async def _within(event: Awaitable[object], seconds: float | None) -> None:
+async def _within(event: asyncio.Event, seconds: float | None) -> None:
     try:
         async with asyncio.timeout(seconds):
-            await event
+            await event.wait()
     except TimeoutError:
         return

@@ -12,6 +12,7 @@ import json
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -106,7 +107,7 @@ class Story:
             await self._store.write(_leave, item, self._clock.wall_s())
             return
         progress(0)
-        reading = await self._read(item, name, data)
+        reading = await self._read(item, name, data, partial(progress, 0))
         progress(0)
         chunks, embedded = await self._made(reading, progress)
         progress(0)
@@ -198,8 +199,8 @@ class Story:
             raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
         return item.source, item.payload
 
-    async def _read(self, item: Item, name: str, data: bytes) -> Reading:
-        reading = _as_given(item, data) or await self._reader.read(name, data)
+    async def _read(self, item: Item, name: str, data: bytes, moves: Callable[[], None]) -> Reading:
+        reading = _as_given(item, data) or await self._reader.read(name, data, moves)
         text = await asyncio.to_thread(clean, reading.text)
         self._check_text(text)
         title = item.title or clean(reading.title)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
-from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError
+from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError, StoreBusy
 from pi_rag.query.choosing import Choice, chosen
 from pi_rag.query.course import Course
 from pi_rag.query.fusing import Looked
@@ -115,10 +115,15 @@ class QueryDesk:
         try:
             if look.question.mode != "hybrid" or (self._is_crowd() and self.cache.holds(text)):
                 return await self._embedded(look, text)
-            found, _ = await asyncio.gather(self._embedded(look, text), self._read(look.words))
+            found, _ = await asyncio.gather(self._embedded(look, text), self._ahead(look))
             return found
         finally:
             self._under_way -= 1
+
+    async def _ahead(self, look: _Look) -> None:
+        """The words, for the read that comes after them; it looks itself where no reader is free for this."""
+        with contextlib.suppress(StoreBusy):
+            await self._read(look.words)
 
     def _is_crowd(self) -> bool:
         """Whether two threads for each search would be more than there are."""

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pi_rag.ingest.runner import Runner
 
 LOOK_S_BETWEEN = 0.5
-"""Between two looks at the job: a read of a row, and as often as an eye follows a number."""
+"""Between two looks at the job: as often as an eye follows a number. What was not taken comes at the end."""
 
 STILL_S_MAX = 10.0
 """Something is sent at least so often, so that neither side takes a slow document for a dead connection."""
@@ -33,7 +33,9 @@ async def events(runner: Runner, job_id: int, until_s: float) -> AsyncIterator[b
     told, told_s = "", 0.0
     yield f"retry: {AGAIN_MS}\n\n".encode()
     while True:
-        job = await runner.job(job_id)
+        job = await runner.job(job_id, brief=True)
+        if job.finished_at is not None:
+            job = await runner.job(job_id)
         status = runner.status()
         shown = {
             "job": asdict(job),
@@ -43,6 +45,6 @@ async def events(runner: Runner, job_id: int, until_s: float) -> AsyncIterator[b
         if (text := json.dumps(shown)) != told or loop.time() - told_s >= STILL_S_MAX:
             told, told_s = text, loop.time()
             yield f"event: job\ndata: {text}\n\n".encode()
-        if job.finished_at is not None or loop.time() + LOOK_S_BETWEEN >= until_s:
+        if job.finished_at is not None or runner.is_stopping or loop.time() + LOOK_S_BETWEEN >= until_s:
             return
         await asyncio.sleep(LOOK_S_BETWEEN)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from pi_rag.errors import Busy
 from pi_rag.service import job_events
 from pi_rag.service.house import House
 from pi_rag.service.schemas import DeadLetters, IngestPause, JobEnvelope, JobList, Retried
@@ -69,10 +71,20 @@ def _mount_one_job(api: APIRouter, house: House) -> None:
 
     @api.get("/v1/jobs/{job_id}/events", summary="A job's progress as it goes", response_class=EventStream)
     async def progress(job_id: JobId, connection: Request) -> StreamingResponse:
-        """Server-sent events `job`, each with the job as it stands; the last one when it has ended."""
-        await runner.job(job_id)  # whether there is one is said before the stream begins
-        stream = job_events.events(runner, job_id, connection.state.wait_until_s)
-        return StreamingResponse(stream, media_type=EventStream.media_type)
+        """Server-sent events `job`, each with the job as it stands; the last one when it has ended.
+
+        A stream takes the place of a wait for a job: busy when there are too many, so that searches fit.
+        """
+        await runner.job(job_id, brief=True)  # whether there is one is said before the stream begins
+        if house.waiting.locked():
+            raise Busy("As many wait for jobs as may.")
+
+        async def stream() -> AsyncIterator[bytes]:
+            async with house.waiting:
+                async for event in job_events.events(runner, job_id, connection.state.wait_until_s):
+                    yield event
+
+        return StreamingResponse(stream(), media_type=EventStream.media_type)
 
     @api.post("/v1/jobs/{job_id}/pause", summary="Hold one job back")
     async def pause_one(job_id: JobId) -> JobEnvelope:

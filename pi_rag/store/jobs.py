@@ -78,17 +78,22 @@ def claim(db: Connection, attempts_max: int, now: float, retry_s_max: float = 0.
     """Begin the next item that is due; None when there is none, or all is paused.
 
     The attempt is counted now, before the work, so that an item which takes the service down with it is
-    given up after `attempts_max` of them. `retry_s_max` is the longest that any item waits for its next
-    attempt: one that would have to wait longer has seen the clock jump, and is due.
+    given up after `attempts_max` of them. What was in hand when the service ended is a suspect: it is worked
+    on alone, so that the next end has one culprit, and no other document pays for it. `retry_s_max` is the
+    longest that any item waits for its next attempt: one that would wait longer has seen the clock jump, and
+    is due.
     """
     if value(db, "SELECT 1 FROM meta WHERE key = ?", (PAUSED,)):
         return None
-    while (item := _next(db, now, retry_s_max)) is not None:
+    while (found := _next(db, now, retry_s_max)) is not None:
+        item, is_suspect = found
+        if (is_suspect and value(db, _RUNNING)) or value(db, f"{_RUNNING} AND {_SUSPECT}"):
+            return None
         if item.attempts <= attempts_max:
             sql = "UPDATE job_items SET state = 'running', attempts = ? WHERE id = ?"
             db.execute(sql, (item.attempts, item.id))
             return item
-        _bury(db, item.id, _gave_up(item.source, attempts_max), now)
+        bury(db, item.id, gave_up(item.source, attempts_max), now)
     return None
 
 
@@ -166,7 +171,7 @@ def finish(
 def fail(db: Connection, item: Item, reason: Refusal, now: float) -> None:
     """A held item was tried often enough: it lies with the dead letters from now on."""
     if is_held(db, item):
-        _bury(db, item.id, reason, now)
+        bury(db, item.id, reason, now)
 
 
 def note_repeated(db: Connection, job_id: int, repeated: Repeated) -> None:
@@ -219,8 +224,16 @@ def settle(db: Connection, job_id: int, now: float) -> None:
     )
 
 
-def _next(db: Connection, now: float, retry_s_max: float) -> Item | None:
-    """The item whose turn it is, as it will be once claimed: urgent jobs first, then jobs and items in order.
+_RUNNING = "SELECT 1 FROM job_items INDEXED BY job_items_by_state WHERE state = 'running'"
+_SUSPECT = "attempts > 1 AND not_before = 0"
+"""What failed in good order waits for a time; what a crash left behind does not."""
+
+
+def _next(db: Connection, now: float, retry_s_max: float) -> tuple[Item, bool] | None:
+    """The item whose turn it is, as it will be once claimed, and whether it is a suspect.
+
+    Urgent jobs come first, then jobs and items in order.
+
 
     One whose document is being worked on waits for that to end: of two versions of a document, the one that
     was sent last must also be the last to be stored. The index is named, because statistics of a long queue
@@ -229,7 +242,7 @@ def _next(db: Connection, now: float, retry_s_max: float) -> Item | None:
     sql = """
         SELECT job_items.id, job_id, collection, kind, source, title,
                coalesce((SELECT payload FROM item_payloads WHERE item_id = job_items.id), x''),
-               metadata, attempts + 1
+               metadata, attempts + 1, attempts > 0 AND not_before = 0
         FROM jobs INDEXED BY jobs_open
         CROSS JOIN job_items INDEXED BY job_items_by_state ON job_id = jobs.id AND state = 'queued'
         WHERE finished_at IS NULL AND NOT paused AND NOT (not_before > ? AND not_before <= ?)
@@ -242,10 +255,11 @@ def _next(db: Connection, now: float, retry_s_max: float) -> Item | None:
         ORDER BY priority DESC, jobs.id, job_items.id LIMIT 1
     """
     row = one_row(db, sql, (now, now + retry_s_max))
-    return Item(*read_at(row, 7)) if row else None
+    return (Item(*read_at(row[:-1], 7)), bool(row[-1])) if row else None
 
 
-def _bury(db: Connection, item_id: int, reason: Refusal, now: float) -> None:
+def bury(db: Connection, item_id: int, reason: Refusal, now: float) -> None:
+    """Move an item to the dead letters, whoever holds it."""
     sql = """
         INSERT INTO dead_letters
         SELECT id, job_id, kind, source, title, metadata,
@@ -276,7 +290,8 @@ def _job_of(db: Connection, key: str, request_hash: bytes | None) -> int | None:
     return int(row[0])
 
 
-def _gave_up(source: str, attempts_max: int) -> Refusal:
+def gave_up(source: str, attempts_max: int) -> Refusal:
+    """Why an item is buried that took the service down with it each time."""
     error = DocumentGaveUp(f"{source} was begun {attempts_max} times and never finished.")
     return Refusal(source, error.code, error.message, error.hint)
 

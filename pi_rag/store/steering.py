@@ -10,8 +10,8 @@ from typing import Literal
 
 from pi_rag.errors import JobNotFound
 from pi_rag.store import Connection
-from pi_rag.store.jobs import PAUSED, expect_room, settle
-from pi_rag.store.rows import value
+from pi_rag.store.jobs import PAUSED, bury, expect_room, gave_up, settle
+from pi_rag.store.rows import all_rows, value
 
 Paused = Literal["paused", "safe_mode"]
 
@@ -80,13 +80,17 @@ def retry(db: Connection, job_id: int | None, queue_items_max: int) -> int:
     return count
 
 
-def after_start(db: Connection, ends_max: int) -> None:
-    """What an ended service had begun waits again, its attempt counted.
+def after_start(db: Connection, ends_max: int, attempts_max: int, now: float) -> None:
+    """What an ended service had begun waits again, its attempt counted; what has had all of them is given up.
 
     When that has happened `ends_max` times in a row, nothing is begun until a person says so.
     """
-    db.execute("UPDATE job_items SET state = 'queued' WHERE state = 'running'")
-    if not db.changes():
+    left = all_rows(db, "SELECT id, source, attempts FROM job_items WHERE state = 'running'")
+    for item_id, source, attempts in left:
+        if attempts >= attempts_max:
+            bury(db, item_id, gave_up(source, attempts_max), now)
+    db.execute("UPDATE job_items SET state = 'queued', not_before = 0 WHERE state = 'running'")
+    if not left:
         settled(db)
         return
     ends = int(value(db, "SELECT value FROM meta WHERE key = ?", (_ENDS,)) or 0) + 1

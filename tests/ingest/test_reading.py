@@ -23,6 +23,7 @@ from pi_rag.errors import (
     DocumentTooLarge,
     DocumentTooSlow,
     PiRagError,
+    ReaderKilled,
 )
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
@@ -111,7 +112,7 @@ async def test_what_is_no_document_is_refused(reader: Reader) -> None:
     ("name", "error", "word"),
     [
         ("exit", DocumentDamaged, "code 3"),
-        ("SIGKILL", DocumentDamaged, "2 times"),
+        ("SIGKILL", ReaderKilled, "2 times"),
         ("SIGSEGV", DocumentDamaged, "SIGSEGV"),
         ("SIGABRT", DocumentDamaged, "memory"),
         ("SIGXCPU", DocumentTooSlow, "processor"),

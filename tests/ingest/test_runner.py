@@ -378,7 +378,7 @@ async def test_a_service_that_keeps_ending_at_its_start_waits_for_a_person(
     job_id = await store.write(jobs.enqueue, "default", notes(1), 10, 1.0)
     for _ in range(settings.ingest.starts_failed_max):
         await store.write(jobs.claim, 100, 1.0)
-        await store.write(steering.after_start, settings.ingest.starts_failed_max)
+        await store.write(steering.after_start, settings.ingest.starts_failed_max, 100, 1.0)
     async with running(store, embedder, settings) as runner:
         await until(lambda: runner.status()["waiting_for"] == "safe_mode")
         await runner.resume()

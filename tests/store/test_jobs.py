@@ -99,7 +99,7 @@ def test_an_item_that_takes_the_service_down_is_given_up(db: Connection) -> None
     job_id = _enqueue(db, "deadly", "harmless")
     for attempt in (1, 2, 3):
         assert _claimed(db).source == "deadly"
-        steering.after_start(db, 10)
+        steering.after_start(db, 10, 100, 1.0)
         assert value(db, "SELECT max(attempts) FROM job_items") == attempt
     assert _claimed(db).source == "harmless"
     [refusal] = job_rows.job(db, job_id, 10).refusals
@@ -111,7 +111,7 @@ def test_giving_up_the_last_item_ends_the_job(db: Connection) -> None:
     """Nobody waits for a job whose only document is deadly."""
     job_id = _enqueue(db, "deadly")
     _claimed(db)
-    steering.after_start(db, 3)
+    steering.after_start(db, 3, 100, 1.0)
     assert jobs.claim(db, 1, 9.0) is None
     assert job_rows.job(db, job_id, 10).finished_at == 9.0
 
@@ -182,7 +182,7 @@ def test_what_is_not_held_any_more_changes_nothing(db: Connection) -> None:
     """A hand that was given up, or whose job was cancelled, may come to its end as late as it likes."""
     job_id = _enqueue(db, "a")
     late = _claimed(db)
-    steering.after_start(db, 10)
+    steering.after_start(db, 10, 100, 1.0)
     again = _claimed(db)
     assert (jobs.is_held(db, late), jobs.is_held(db, again)) == (False, True)
     jobs.finish(db, late, "done", 1, None, 1.0)
@@ -351,7 +351,7 @@ class Queue(RuleBasedStateMachine):
         """The service stops, in good order or not, and starts again."""
         for item in self.running if orderly else []:
             jobs.put_back(self.db, item, counted=False)
-        steering.after_start(self.db, 10_000)
+        steering.after_start(self.db, 10_000, 10_000, 1.0)
         self.running = []
 
     @invariant()

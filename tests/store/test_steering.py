@@ -101,13 +101,32 @@ def test_three_ends_in_a_row_with_work_in_hand_make_it_wait(db: Connection) -> N
 
     def ended_in_work() -> str | None:
         jobs.claim(db, 100, 1.0)
-        steering.after_start(db, 3)
+        steering.after_start(db, 3, 100, 1.0)
         return steering.paused(db)
 
     assert [ended_in_work() for _ in range(2)] == [None, None]
     steering.settled(db)
     assert [ended_in_work() for _ in range(2)] == [None, None]
-    steering.after_start(db, 3)
+    steering.after_start(db, 3, 100, 1.0)
     assert [ended_in_work() for _ in range(3)] == [None, None, "safe_mode"]
     steering.resume_all(db)
     assert ended_in_work() is None
+
+
+def test_a_poison_pays_alone_for_what_it_did(db: Connection) -> None:
+    """What was in hand beside it is worked on, and no other document begins until that is known."""
+    enqueued(db, "good 1", "poison", "good 2", "later")
+    for _ in range(3):
+        claimed(db)
+    steering.after_start(db, 10, 3, 1.0)
+    first = claimed(db)
+    assert (first.source, jobs.claim(db, 3, 1.0)) == ("good 1", None)
+    jobs.finish(db, first, "done", 1, None, 1.0)
+    for _ in range(2):
+        assert (claimed(db).source, jobs.claim(db, 3, 1.0)) == ("poison", None)
+        steering.after_start(db, 10, 3, 1.0)
+    assert [letter.source for letter in job_rows.dead_letters(db, 10)] == ["poison"]
+    suspect = claimed(db)
+    assert (suspect.source, jobs.claim(db, 3, 1.0)) == ("good 2", None)
+    jobs.finish(db, suspect, "done", 1, None, 1.0)
+    assert claimed(db).source == "later"
