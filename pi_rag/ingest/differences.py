@@ -50,6 +50,8 @@ class Differences:
     changed: list[Seen] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     unchanged: int = 0
+    known: int = 0
+    """Files that were looked at and are as stored, by their path, or by size and time under a new one."""
 
     @property
     def seen(self) -> int:
@@ -69,7 +71,10 @@ def compare(seen: Iterable[Seen], stored: Mapping[str, tuple[int, int]]) -> Diff
             found.changed.append(each)
         else:
             found.unchanged += 1
+            found.known += each.stamp != NOT_TAKEN
     found.gone = sorted(missing)
+    stamps = set(missing.values()) - {NOT_TAKEN}
+    found.known += sum(each.stamp in stamps for each in found.fresh)
     return found
 
 
@@ -78,25 +83,30 @@ def doubt(
     *,
     device: int | None,
     device_before: int | None,
+    was_away: bool,
+    first: bool,
     unreadable: Collection[str],
     empty_files_min: int | None,
 ) -> Doubt | None:
     """Why a whole folder is not to be believed; None when it is.
 
-    A folder that held `empty_files_min` files or more is not believed to be empty; None: any is.
     `device` is the folder's now, None when there is no folder. Device numbers change from one start of the
-    machine to the next, so another one alone says nothing: only when nothing of what is known is there.
+    machine to the next, and some go from one drive to the next, so neither another one nor the same says
+    much: one file that is known does. Where none is, a folder is not believed on another device, nor after it
+    `was_away`, nor, having held `empty_files_min` files or more (None: any number may go), when it is empty
+    or this is the `first` look since the start.
     """
     if device is None:
         return "not_there"
     if "" in unreadable:
         return "not_readable"
-    if not found.gone or found.unchanged:
+    if not found.gone or found.known:
         return None
-    if device_before is not None and device != device_before:
-        return "other_device"
+    other = device_before is not None and device != device_before
     many = empty_files_min is not None and len(found.gone) >= empty_files_min
-    return "empty" if many and not found.seen else None
+    if other or (was_away and device_before is not None) or (many and (first or not found.seen)):
+        return "other_device" if other or found.seen else "empty"
+    return None
 
 
 def believed(gone: Iterable[str], away: Collection[str]) -> list[str]:

@@ -54,7 +54,7 @@ WORDS: dict[Doubt, str] = {
     "not_there": "the folder is not there: waiting",
     "not_readable": "the folder cannot be looked into: waiting",
     "empty": "the folder was found empty, as when a drive is away: waiting",
-    "other_device": "another disk lies there, with none of the files that are known: waiting",
+    "other_device": "another disk seems to lie there, with none of the files that are known: waiting",
 }
 """What a person is told; nothing is removed meanwhile."""
 
@@ -203,6 +203,8 @@ class Watched:
             found,
             device=seen.device,
             device_before=self._device,
+            was_away=self.state.doubt is not None,
+            first=self.state.seen_at is None,
             unreadable=seen.unreadable,
             # Who heard that so much changed need not wonder that all is gone.
             empty_files_min=None if self._was_told else self._settings.watch.empty_files_min,

@@ -91,41 +91,88 @@ def test_only_files_of_the_right_size_are_read_for_a_move() -> None:
 GONE = [f"{number}.md" for number in range(20)]
 
 
+OTHER = [Seen("a", Stamp(1, 1))]
+
+
 @pytest.mark.parametrize(
     ("found", "device", "device_before", "expected"),
     [
-        (Differences(unchanged=3, gone=GONE), 1, 1, None),
+        (Differences(known=3, gone=GONE), 1, 1, None),
         (Differences(gone=GONE), None, 1, "not_there"),
         (Differences(gone=GONE), 1, 1, "empty"),
         (Differences(gone=GONE[:19]), 1, 1, None),
         (Differences(gone=GONE[:1]), 2, 1, "other_device"),
-        (Differences(gone=GONE, fresh=[Seen("a", Stamp(1, 1))]), 1, 1, None),
-        (Differences(gone=GONE, fresh=[Seen("a", Stamp(1, 1))]), 2, 1, "other_device"),
-        (Differences(gone=GONE, changed=[Seen("a", Stamp(1, 1))]), 2, 1, "other_device"),
-        (Differences(gone=GONE, unchanged=1), 2, 1, None),
+        (Differences(gone=GONE, fresh=OTHER), 1, 1, None),
+        (Differences(gone=GONE, fresh=OTHER), 2, 1, "other_device"),
+        (Differences(gone=GONE, changed=OTHER), 2, 1, "other_device"),
+        (Differences(gone=GONE, known=1), 2, 1, None),
         (Differences(gone=GONE), 2, None, "empty"),
         (Differences(), 2, 1, None),
-        (Differences(fresh=[Seen("a", Stamp(1, 1))]), 2, 1, None),
+        (Differences(fresh=OTHER), 2, 1, None),
     ],
 )
 def test_a_folder_is_doubted_when_its_drive_may_be_away(
     found: Differences, device: int | None, device_before: int | None, expected: Doubt | None
 ) -> None:
     """Not there, suddenly empty, another disk: nothing is deleted. One known file is enough to believe it."""
-    seen = doubt(found, device=device, device_before=device_before, unreadable=(), empty_files_min=20)
-    assert seen == expected
+    assert doubted(found, device, device_before) == expected
+
+
+def doubted(
+    found: Differences,
+    device: int | None = 1,
+    device_before: int | None = 1,
+    *,
+    was_away: bool = False,
+    first: bool = False,
+    unreadable: tuple[str, ...] = (),
+    empty_files_min: int | None = 20,
+) -> Doubt | None:
+    return doubt(
+        found,
+        device=device,
+        device_before=device_before,
+        was_away=was_away,
+        first=first,
+        unreadable=unreadable,
+        empty_files_min=empty_files_min,
+    )
+
+
+def test_a_folder_that_was_away_is_doubted_until_a_known_file_is_there() -> None:
+    """Another stick of the same name has the same number of a device, on FAT and XFS."""
+    assert doubted(Differences(gone=GONE[:1], fresh=OTHER), was_away=True) == "other_device"
+    assert doubted(Differences(gone=GONE[:1]), was_away=True) == "empty"
+    assert doubted(Differences(gone=GONE, known=1), was_away=True) is None
+    assert doubted(Differences(fresh=OTHER), was_away=True) is None
+
+
+def test_a_stick_that_was_swapped_before_the_start_is_doubted() -> None:
+    """A folder that held many files is not believed at first when there are only others."""
+    assert doubted(Differences(gone=GONE, fresh=OTHER), first=True) == "other_device"
+    assert doubted(Differences(gone=GONE[:19], fresh=OTHER), first=True) is None
+    assert doubted(Differences(gone=GONE, fresh=OTHER, known=1), first=True) is None
+
+
+def test_a_file_is_known_by_its_stamp_and_never_by_its_name_alone() -> None:
+    """A picture that was never looked at may be on any disk; a renamed note has its size and time."""
+    stored = {"a.jpg": NOT_TAKEN, "b.jpg": NOT_TAKEN, "old.md": Stamp(3, 4)}
+    assert compare([Seen("a.jpg", NOT_TAKEN), Seen("c.jpg", NOT_TAKEN)], stored).known == 0
+    assert compare([Seen("old.md", Stamp(3, 4))], stored).known == 1
+    assert compare([Seen("new.md", Stamp(3, 4))], stored).known == 1
+    assert compare([Seen("new.md", Stamp(3, 5)), Seen("old.md", Stamp(3, 5))], stored).known == 0
 
 
 def test_an_empty_folder_is_believed_when_it_was_seen_to_be_emptied() -> None:
     """However many files it held."""
     found = Differences(gone=GONE)
-    assert doubt(found, device=1, device_before=1, unreadable=(), empty_files_min=None) is None
+    assert doubted(found, empty_files_min=None) is None
 
 
 def test_a_folder_that_cannot_be_looked_into_is_doubted() -> None:
     """A share that answers with an error has lost nothing."""
     found = Differences(gone=["a"])
-    assert doubt(found, device=1, device_before=1, unreadable=[""], empty_files_min=5) == "not_readable"
+    assert doubted(found, unreadable=("",)) == "not_readable"
 
 
 def test_what_lies_in_a_folder_that_is_away_is_not_gone() -> None:

@@ -303,6 +303,29 @@ async def test_a_folder_that_goes_while_it_is_watched_empties_nothing(at_home: H
     await at_home.holds("a.md", "in/b.md", "c.md")
 
 
+async def test_another_stick_in_the_place_of_one_empties_nothing(at_home: Home) -> None:
+    """It may have the same number of a device, as here: what is known is not on it. The first comes back."""
+    make(at_home.root, a_md="tea", b_jpg="x")
+    await watch(at_home)
+    before = await at_home.holds("a.md")
+    away = at_home.root.with_name("away")
+    at_home.root.rename(away)
+
+    async def says(words: str) -> bool:
+        return words in (await at_home.problem() or "")
+
+    await until(lambda: says("not there"))
+    other = at_home.root.with_name("other")
+    make(other, b_jpg="y", c_md="coffee")
+    other.rename(at_home.root)
+    await until(lambda: says("another disk"))
+    assert await at_home.documents() == before
+    at_home.root.rename(other)
+    away.rename(at_home.root)
+    make(at_home.root, d_md="milk")
+    await at_home.holds("a.md", "d.md")
+
+
 @contextmanager
 def mounted(folder: Path) -> Iterator[None]:
     """A drive of its own on a folder."""
