@@ -18,7 +18,7 @@ from pi_rag.ingest.differences import NOT_TAKEN, Differences, Seen, Stamp, compa
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.ignore import IGNORE_FILES, Choice, folders_of
 from pi_rag.ingest.story import content_digest
-from pi_rag.ingest.walk import Folder, Found, look, shown
+from pi_rag.ingest.walk import Folder, Found, is_absence, look, shown
 from pi_rag.types import Refusal
 
 
@@ -34,7 +34,7 @@ class Sight:
     folders: list[str] = field(default_factory=list)
     """Those that were looked into, by their whole paths, each before what is in it."""
     unreadable: list[str] = field(default_factory=list)
-    """Those that could not be, relative to the root: what lies in them is not known."""
+    """What could not be, relative to the root: what lies there is not known."""
     cut: bool = False
     """There is more than `files_max`; the rest was not seen."""
     _elsewhere: dict[str, bool] = field(default_factory=dict)
@@ -98,11 +98,15 @@ class Sight:
         path = self._relative(refusal.source)
         if refusal.code == DocumentRefused.code:
             self.cut = True
-        elif refusal.code == DocumentUnreadable.code and refusal.source == shown(self.folders[-1]):
+            return None
+        if refusal.code == DocumentVanished.code:
+            return None
+        if refusal.code == DocumentUnreadable.code:
+            # It may be a folder: then nothing is known of what lies in it.
             self.unreadable.append(path)
-        elif refusal.code != DocumentVanished.code:
-            return Seen(path, NOT_TAKEN, refusal=refusal)
-        return None
+            if self.folders and refusal.source == shown(self.folders[-1]):
+                return None
+        return Seen(path, NOT_TAKEN, refusal=refusal)
 
     def _relative(self, path: str) -> str:
         return path[len(self.root) + 1 :]
@@ -138,8 +142,16 @@ def away(root: str, device: int | None, paths: Collection[str]) -> list[str]:
 
 
 def not_there(root: str, paths: Collection[str]) -> list[str]:
-    """Those of these files that do not exist, asked one by one."""
-    return [path for path in paths if not os.path.lexists(f"{root}/{path}")]
+    """Those of these files that do not exist, asked one by one. An error is no answer."""
+    return [path for path in paths if _is_absent(f"{root}/{path}")]
+
+
+def _is_absent(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return is_absence(error)
+    return False
 
 
 def parts(root: str, changed: Collection[str], parts_max: int) -> set[str]:

@@ -101,20 +101,32 @@ def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator
     """What a walk of the folder `root`, a real path, would find at `path` within it and below; '' is all.
 
     Folders come before what is in them. What a walk would not come across gives nothing, as does what is not
-    there.
+    there; what cannot be asked is refused.
     """
-    rules = Rules()
-    if path:
-        for base in ("", *folders_of(path)):
-            folder = _named(root, base)
-            if base and not (_is_folder(folder) and _wanted(folder, base, rules, choice)):
-                return
-            rules = rules.within(folder.path, base)
+    rules, above = Rules(), ""
+    for base in (*folders_of(path), path) if path else ():
+        rules = rules.within(_named(root, above).path, above)
+        here, above = _named(root, base), base
+        if not _wanted(here, base, rules, choice):
+            return
+        try:
+            mode = os.lstat(here.path).st_mode
+        except OSError as error:
+            if not is_absence(error):
+                yield _refusal(here.path, _of_folder(error))
+            return
+        if not stat.S_ISDIR(mode):
+            if base == path:
+                yield _classified(here)
+            return
     start = _named(root, path)
-    if _is_folder(start) and (not path or _wanted(start, path, rules, choice)):
+    if path or _is_folder(start):
         yield from _Walk(root, files_max, choice).below(start.path, path, rules)
-    elif os.path.lexists(start.path) and _wanted(start, path, rules, choice):
-        yield _classified(start)
+
+
+def is_absence(error: OSError) -> bool:
+    """Whether it says that something is not there. Of all other errors nothing can be concluded."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR)
 
 
 def _named(root: str, path: str) -> _Named:
@@ -174,7 +186,10 @@ def _wanted(entry: Entry, path: str, rules: Rules, choice: Choice) -> bool:
     """Whether a walk looks at what is at `path`, seen from the root."""
     if entry.name.startswith("."):
         return False
-    is_folder = _is_folder(entry)
+    try:
+        is_folder = entry.is_dir(follow_symlinks=False)
+    except OSError:  # it may be anything: whoever looks at it will say what is wrong
+        return True
     if is_folder and entry.name in JUNK_FOLDERS:
         return False
     return choice.takes(path, is_folder=is_folder) and not rules.ignores(path, is_folder=is_folder)
@@ -194,8 +209,7 @@ def _classified(entry: Entry) -> Found | Refusal:
         if entry.is_file(follow_symlinks=False):
             return _file(entry.path, entry.name)
         error: PiRagError = DocumentUnsupported("It is a device, a pipe or a socket, not a file.")
-        if not os.path.lexists(entry.path):
-            error = DocumentVanished("It was gone when it was its turn.")
+        os.lstat(entry.path)
     except OSError as failure:
         error = _of_folder(failure)
     return _refusal(entry.path, error)
@@ -243,7 +257,7 @@ def _of_root(root: Path, error: OSError | ValueError) -> PiRagError:
 
 def _of_folder(error: OSError) -> PiRagError:
     """What the operating system says about a folder that was there a moment ago."""
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+    if is_absence(error):
         return DocumentVanished("It was gone when it was its turn.")
     return DocumentUnreadable(f"It cannot be looked into: {os.strerror(error.errno or 0)}.")
 

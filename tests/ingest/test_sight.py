@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pi_rag.ingest import sight
-from pi_rag.ingest.differences import NOT_TAKEN, Stamp
+from pi_rag.ingest.differences import NOT_TAKEN, Stamp, believed
 from pi_rag.ingest.ignore import ALL
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
@@ -108,6 +109,33 @@ def test_what_cannot_be_looked_into_is_known(tmp_path: Path, monkeypatch: pytest
     found = look.compared([""], {"a/1.md": (1, 1)})
     assert look.unreadable == ["a"]
     assert (found.gone, [each.path for each in found.fresh]) == (["a/1.md"], ["b.md"])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("include", [(), ("*.md",)])
+def test_an_error_is_not_taken_for_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, include: tuple[str, ...]
+) -> None:
+    """Named or on the way to what is named, nothing in it is gone. The errors are made up."""
+    make(tmp_path, "a/b/1.md")
+    lstat, pathlib_stat = os.lstat, Path.stat
+
+    def failing(path: str | Path) -> os.stat_result:
+        if f"{path}/".startswith(f"{tmp_path}/a/"):
+            raise OSError(number, os.strerror(number))
+        return lstat(path)
+
+    def failing_too(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        failing(path)
+        return pathlib_stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "lstat", failing)
+    monkeypatch.setattr(Path, "stat", failing_too)
+    for path in ("a", "a/b", "a/b/1.md"):
+        look = Sight(str(tmp_path), sight.chosen(str(tmp_path), "/data", include, ()), 100)
+        found = look.compared([path], {"a/b/1.md": (1, 1)})
+        assert believed(found.gone, look.unreadable) == []
+    assert sight.not_there(str(tmp_path), ["a/b/1.md", "none.md"]) == ["none.md"]
 
 
 def test_a_name_that_is_no_text_is_refused_and_nothing_else(tmp_path: Path) -> None:
