@@ -35,8 +35,8 @@ class Seen:
 
     path: str
     stamp: Stamp
-    elsewhere: bool = False
-    """It lies on another device than the folder: a drive mounted within it."""
+    elsewhere: int = 0
+    """The number of the device of a drive mounted within the folder, on which it lies; 0: on the folder's."""
     refusal: Refusal | None = None
     """Why it is not taken, where that is known without reading it."""
 
@@ -52,6 +52,13 @@ class Differences:
     unchanged: int = 0
     known: int = 0
     """Files that were looked at and are as stored, by their path, or by size and time under a new one."""
+    known_devices: set[int] = field(default_factory=set)
+    """Where those lie."""
+
+    @property
+    def strange_devices(self) -> set[int]:
+        """Where there are new files, and none that is known."""
+        return {each.elsewhere for each in self.fresh} - self.known_devices
 
     @property
     def seen(self) -> int:
@@ -71,10 +78,14 @@ def compare(seen: Iterable[Seen], stored: Mapping[str, tuple[int, int]]) -> Diff
             found.changed.append(each)
         else:
             found.unchanged += 1
-            found.known += each.stamp != NOT_TAKEN
+            if each.stamp != NOT_TAKEN:
+                found.known += 1
+                found.known_devices.add(each.elsewhere)
     found.gone = sorted(missing)
     stamps = set(missing.values()) - {NOT_TAKEN}
-    found.known += sum(each.stamp in stamps for each in found.fresh)
+    renamed = [each.elsewhere for each in found.fresh if each.stamp in stamps]
+    found.known += len(renamed)
+    found.known_devices.update(renamed)
     return found
 
 

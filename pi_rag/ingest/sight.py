@@ -37,8 +37,8 @@ class Sight:
     """What could not be, relative to the root: what lies there is not known."""
     cut: bool = False
     """There is more than `files_max`; the rest was not seen."""
-    _elsewhere: dict[str, bool] = field(default_factory=dict)
-    """Of each folder, whether it lies on another device."""
+    _devices: dict[str, int | None] = field(default_factory=dict)
+    """Of each folder, the number of the device it lies on; None: it is away by now."""
 
     def look_for_folders(self) -> None:
         """Only list the folders."""
@@ -85,14 +85,18 @@ class Sight:
         except OSError:
             self.unreadable.append(self._relative(str(found.path)))
             return None
+        device = self._device_of(str(found.path.parent))
+        if device is None:
+            self.unreadable.append(self._relative(str(found.path)))
+            return None
         stamp = Stamp(facts.st_size, facts.st_mtime_ns)
-        return Seen(self._relative(str(found.path)), stamp, self._is_elsewhere(str(found.path.parent)))
+        return Seen(self._relative(str(found.path)), stamp, 0 if device == self.device else device)
 
-    def _is_elsewhere(self, folder: str) -> bool:
+    def _device_of(self, folder: str) -> int | None:
         """Folders are asked, not files: on an overlay each file may have a device of its own."""
-        if folder not in self._elsewhere:
-            self._elsewhere[folder] = device_of(folder) != self.device
-        return self._elsewhere[folder]
+        if folder not in self._devices:
+            self._devices[folder] = device_of(folder)
+        return self._devices[folder]
 
     def _of_refusal(self, refusal: Refusal) -> Seen | None:
         path = self._relative(refusal.source)
@@ -126,18 +130,20 @@ def device_of(folder: str) -> int | None:
         return None
 
 
-def away(root: str, device: int | None, paths: Collection[str]) -> list[str]:
-    """Of files that lay on another device than their folder, the folders whose drive is not there now.
+def away(root: str, stored: Mapping[str, int], strange: Collection[int]) -> list[str]:
+    """Of files that lay on other devices than their folder, the folders whose drive is not there now.
 
-    Where a drive was mounted lies an empty folder of the root's own device when it is not.
+    `stored` has the device of each path. Where a drive was mounted lies an empty folder of the device around
+    it when it is away, or none at all, or another drive. A drive is there when its number is, which some pass
+    on to the next: not if it is among the `strange`, which hold only other files.
     """
     found: set[str] = set()
-    for path in paths:
-        folder = _folder(path)
+    for path, device in stored.items():
+        folder, missing = _folder(path), ""
         while folder and device_of(f"{root}/{folder}") is None:
-            folder = _folder(folder)
-        if folder and device_of(f"{root}/{folder}") == device:
-            found.add(folder)
+            folder, missing = _folder(folder), folder
+        if device in strange or device_of(f"{root}/{folder}" if folder else root) != device:
+            found.add(missing or folder or path)
     return sorted(found)
 
 

@@ -247,7 +247,10 @@ class Watched:
         if not found.gone:
             return []
         elsewhere = await self._store.read(watches.elsewhere, self.watch.id, found.gone)
-        drives = await self._in_thread(sight.away, self.watch.root, seen.device, elsewhere)
+        # One file says little of its drive. What is on a strange one waits, or it would be known by that.
+        strange = found.strange_devices.intersection(elsewhere.values()) if seen.folders else set()
+        found.fresh = [each for each in found.fresh if each.elsewhere not in strange]
+        drives = await self._in_thread(sight.away, self.watch.root, elsewhere, strange)
         gone = differences.believed(found.gone, [*seen.unreadable, *drives])
         if seen.cut:  # what was not seen may be there
             gone = await self._in_thread(sight.not_there, self.watch.root, gone)

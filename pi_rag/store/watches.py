@@ -52,7 +52,8 @@ class File:
     path: str
     size: int
     mtime_ns: int
-    elsewhere: bool
+    elsewhere: int
+    """The number of the device it lies on, where that is not the folder's own; else 0."""
     refusal: Refusal | None = None
 
 
@@ -164,10 +165,11 @@ def stamps(db: Connection, watch_id: int, path: str = "") -> dict[str, tuple[int
     return {each: (size, mtime_ns) for each, size, mtime_ns in rows}
 
 
-def elsewhere(db: Connection, watch_id: int, paths: Iterable[str]) -> list[str]:
-    """Those of the files that lay on another device than their folder."""
+def elsewhere(db: Connection, watch_id: int, paths: Iterable[str]) -> dict[str, int]:
+    """The devices of those of the files that lay on another one than their folder, by their paths."""
     sql = "SELECT elsewhere FROM watch_files WHERE watch_id = ? AND path = ?"
-    return [path for path in paths if value(db, sql, (watch_id, path))]
+    found = {path: value(db, sql, (watch_id, path)) for path in paths}
+    return {path: device for path, device in found.items() if device}
 
 
 def waiting(db: Connection, watch: Watch, paths: Iterable[str]) -> set[str]:

@@ -88,6 +88,14 @@ def test_only_files_of_the_right_size_are_read_for_a_move() -> None:
     assert [each.path for each in may_have_moved(found, {"old": 7})] == ["a", "d"]
 
 
+def test_a_drive_is_strange_where_only_other_files_are_on_it() -> None:
+    """One that is known, also by another name, makes it known."""
+    stored = {"7/a": Stamp(1, 1), "8/a": Stamp(2, 2), "9/a": Stamp(3, 3)}
+    seen = [Seen("7/a", Stamp(1, 1), 7), Seen("8/b", Stamp(2, 2), 8), Seen("9/b", Stamp(4, 4), 9)]
+    found = compare([*seen, Seen("7/b", Stamp(5, 5), 7)], stored)
+    assert (found.known_devices, found.strange_devices) == ({7, 8}, {9})
+
+
 GONE = [f"{number}.md" for number in range(20)]
 
 

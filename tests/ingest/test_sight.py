@@ -217,9 +217,37 @@ def test_a_drive_within_the_folder_that_is_away_is_told(tmp_path: Path) -> None:
         make(tmp_path, "usb/in/b.md")
         look = looked(tmp_path)
         found = look.compared([""], {})
-        assert {each.path: each.elsewhere for each in found.fresh} == {"a.md": False, "usb/in/b.md": True}
-        assert sight.away(str(tmp_path), look.device, ["usb/in/b.md", "usb/gone/c.md"]) == []
-    assert sight.away(str(tmp_path), look.device, ["usb/in/b.md"]) == ["usb"]
+        stick = sight.device_of(str(tmp_path / "usb")) or 0
+        assert {each.path: each.elsewhere for each in found.fresh} == {"a.md": 0, "usb/in/b.md": stick}
+        stored = {"usb/in/b.md": stick, "usb/gone/c.md": stick}
+        assert sight.away(str(tmp_path), stored, ()) == []
+    assert sight.away(str(tmp_path), stored, ()) == ["usb/gone", "usb/in"]
+    (tmp_path / "usb" / ".keep").unlink()
+    (tmp_path / "usb").rmdir()
+    assert sight.away(str(tmp_path), stored, ()) == ["usb"]
+
+
+def test_a_mount_point_that_is_removed_with_its_drive_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As udisks does below /media/pi, whatever was there before. The numbers are made up."""
+    devices: dict[str, int | None] = {"": 1, "pi": 1, "pi/USB": 7}
+
+    def device_of(folder: str) -> int | None:
+        return devices.get(folder[3:])
+
+    monkeypatch.setattr(sight, "device_of", device_of)
+    stored = {"pi/USB/in/a.md": 7}
+    assert sight.away("/r", stored, ()) == []
+    assert sight.away("/r", stored, {7}) == ["pi/USB/in"], "another stick with the same number"
+    devices["pi/USB"] = 8
+    assert sight.away("/r", stored, ()) == ["pi/USB/in"], "another stick"
+    del devices["pi/USB"]
+    assert sight.away("/r", stored, ()) == ["pi/USB"]
+    del devices["pi"]
+    assert sight.away("/r", stored, ()) == ["pi"]
+    del devices[""]
+    assert sight.away("/r", stored, ()) == ["pi"]
 
 
 def test_stamps_tell_a_change_without_reading(tmp_path: Path) -> None:

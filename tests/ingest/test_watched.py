@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pi_rag.errors import EmbedderUnavailable
-from pi_rag.ingest import watched
+from pi_rag.ingest import sight, watched
 from pi_rag.ingest.notices import Notices, NoWatches
 from pi_rag.ingest.sight import Sight
 from pi_rag.store import checkup
@@ -375,6 +375,53 @@ async def test_a_drive_within_the_folder_takes_nothing_with_it(at_home: Home) ->
 
     await until(is_said)
     await at_home.holds("b.md", "usb/c.md")
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+async def test_a_drive_whose_mount_point_goes_with_it_takes_nothing_along(at_home: Home) -> None:
+    """As below /media/pi. Another one in its place takes nothing either, and what is on it comes."""
+    stick = at_home.root / "usb"
+    stick.mkdir()
+    with mounted(stick):
+        make(at_home.root, a_md="tea", usb__in__b_md="coffee")
+        await watch(at_home)
+        await at_home.holds("a.md", "usb/in/b.md")
+    stick.rmdir()
+
+    async def is_said() -> bool:
+        return "1 files cannot be looked at" in (await at_home.problem() or "")
+
+    await until(is_said)
+    await at_home.holds("a.md", "usb/in/b.md")
+    stick.mkdir()
+    with mounted(stick):
+        make(at_home.root, usb__c_md="milk")
+        await at_home.holds("a.md", "usb/in/b.md", "usb/c.md")
+        await at_home.again(lambda: None)
+        await until(is_said)
+        await at_home.holds("a.md", "usb/in/b.md", "usb/c.md")
+
+
+async def test_another_drive_with_the_number_of_one_takes_nothing_with_it(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On FAT and XFS the next stick has it. What is on that one waits, however often it is looked at."""
+    device_of = sight.device_of
+    monkeypatch.setattr(sight, "device_of", lambda path: 7 if "/usb" in path else device_of(path))
+    make(at_home.root, a_md="tea", usb__b_md="coffee")
+    await watch(at_home)
+    await at_home.holds("a.md", "usb/b.md")
+
+    def swapped() -> None:
+        (at_home.root / "usb/b.md").unlink()
+        make(at_home.root, usb__c_md="milk", d_md="wine")
+
+    await at_home.again(swapped)
+    await at_home.holds("a.md", "usb/b.md", "d.md")
+    await at_home.again(lambda: make(at_home.root, e_md="water"))
+    await at_home.holds("a.md", "usb/b.md", "d.md", "e.md")
+    assert "1 files cannot be looked at" in (await at_home.problem() or "")
 
 
 async def test_without_watches_of_the_kernel_sweeps_find_it(

@@ -19,7 +19,7 @@ def watch(db: Connection, root: str = "/home", collection: str = "default") -> W
 
 
 def file(path: str, size: int = 5, mtime_ns: int = 7) -> File:
-    return File(path, size, mtime_ns, elsewhere=False)
+    return File(path, size, mtime_ns, elsewhere=0)
 
 
 def queue(db: Connection, folder: Watch, *paths: str) -> int:
@@ -92,10 +92,10 @@ def test_files_are_known_as_they_were_queued(db: Connection) -> None:
 
 
 def test_what_lay_on_a_drive_within_the_folder_is_known(db: Connection) -> None:
-    """Only those that did."""
+    """Only those that did, and on which: drives have numbers."""
     folder = watch(db)
-    watches.queued(db, folder.id, [File("usb/a", 1, 1, elsewhere=True), file("b")], None)
-    assert watches.elsewhere(db, folder.id, ["usb/a", "b", "none"]) == ["usb/a"]
+    watches.queued(db, folder.id, [File("usb/a", 1, 1, elsewhere=2**62), file("b")], None)
+    assert watches.elsewhere(db, folder.id, ["usb/a", "b", "none"]) == {"usb/a": 2**62}
 
 
 def test_a_file_whose_turn_is_yet_to_come_is_waiting(db: Connection) -> None:
@@ -128,7 +128,7 @@ def test_a_document_that_is_stored_again_is_no_longer_skipped(db: Connection) ->
     """A file that failed and then succeeded has its document, and no reason any more."""
     folder = watch(db)
     put(db, "/home/a.md", ["tea"])
-    watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=False, refusal=EMPTY)], None)
+    watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None)
     put(db, "/home/a.md", ["coffee"], collection="other", now=5.0)
     assert row(db, folder, "a.md").skipped == EMPTY
     put(db, "/home/a.md", ["coffee"], now=5.0)
@@ -176,7 +176,7 @@ def test_a_file_says_what_became_of_it(db: Connection) -> None:
 def test_what_was_never_looked_at_has_no_size(db: Connection) -> None:
     """A picture is refused by its name."""
     folder = watch(db)
-    watches.queued(db, folder.id, [File("a.jpg", -1, -1, elsewhere=False, refusal=EMPTY)], None)
+    watches.queued(db, folder.id, [File("a.jpg", -1, -1, elsewhere=0, refusal=EMPTY)], None)
     assert (row(db, folder, "a.jpg").size, row(db, folder, "a.jpg").modified_at) == (None, None)
 
 
@@ -232,8 +232,8 @@ def test_a_document_whose_file_holds_nothing_any_more_is_outdated(db: Connection
     folder = watch(db)
     ids = [put(db, f"/home/{name}.md", ["tea"]) for name in "abc"]
     locked = Refusal("/home/b.md", "document_unreadable", "It cannot be read.", "")
-    watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=False, refusal=EMPTY)], None)
-    watches.queued(db, folder.id, [File("b.md", 1, 1, elsewhere=False, refusal=locked), file("c.md")], None)
+    watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None)
+    watches.queued(db, folder.id, [File("b.md", 1, 1, elsewhere=0, refusal=locked), file("c.md")], None)
     assert watches.outdated(db, folder) == ids[:1]
 
 
