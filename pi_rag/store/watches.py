@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from pi_rag.errors import (
     DocumentBinary,
-    DocumentDamaged,
     DocumentEmpty,
     DocumentEncrypted,
     DocumentNeedsOcr,
@@ -87,9 +86,11 @@ _OF_ITS_CONTENT = (
     DocumentTooLarge.code,
     DocumentEncrypted.code,
     DocumentNeedsOcr.code,
-    DocumentDamaged.code,
 )
-"""Refusals that say what is in a file now, so that what was in it before is not in it any more."""
+"""Refusals that say what is in a file now, so that what was in it before is not in it any more.
+
+One that is damaged is not among them: a drive that fails, or a reader that does, says so of good files too.
+"""
 
 _WATCH = "SELECT id, root, collection, include, exclude, created_at, device FROM watches"
 

@@ -228,9 +228,11 @@ def test_the_contents_of_documents_are_known(db: Connection) -> None:
 
 
 def test_a_document_whose_file_holds_nothing_any_more_is_outdated(db: Connection) -> None:
-    """What was in it before is not in it now. One that only could not be opened is not outdated."""
+    """What was in it before is not in it now. One that could not be opened, or made sense of, is not."""
     folder = watch(db)
-    ids = [put(db, f"/home/{name}.md", ["tea"]) for name in "abc"]
+    ids = [put(db, f"/home/{name}.md", ["tea"]) for name in "abcd"]
+    damaged = Refusal("/home/d.md", "document_damaged", "It cannot be made sense of.", "")
+    watches.queued(db, folder.id, [File("d.md", 1, 1, elsewhere=0, refusal=damaged)], None)
     locked = Refusal("/home/b.md", "document_unreadable", "It cannot be read.", "")
     watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None)
     watches.queued(db, folder.id, [File("b.md", 1, 1, elsewhere=0, refusal=locked), file("c.md")], None)
