@@ -129,7 +129,7 @@ class Watched:
             self.state.waiting_for = None
             took_s = self._clock.monotonic_s() - begun_s
             # Nobody heard of what happened in other folders than those that were known before the look.
-            if known.issuperset(seen.folders) and await self._follow(notices, known, seen.device):
+            if known.issuperset(seen.folders) and await self._follow(notices, seen.device):
                 self._folders = known.intersection(seen.folders)
                 return
         finally:
@@ -144,9 +144,9 @@ class Watched:
         await self._in_thread(listing.look_for_folders)
         return frozenset(listing.folders)
 
-    async def _follow(self, notices: Notices | None, known: Collection[str], device: int | None) -> bool:
+    async def _follow(self, notices: Notices | None, device: int | None) -> bool:
         """Look where notices point. True when it is time for a sweep; False when it takes one now, since
-        there are other folders, or it may be anything."""
+        folders have come, or it may be anything."""
         settings = self._settings.watch
         sweep_s = settings.sweep_blind_s if self.state.blind else settings.sweep_s
         until_s = self._clock.monotonic_s() + sweep_s
@@ -160,7 +160,8 @@ class Watched:
             if "" in where:
                 self._was_told = True
                 return False
-            if where and not frozenset(known).issuperset((await self._look(where)).folders):
+            # A folder may have the path of one that is known, and be another: nobody hears of what is in it.
+            if where and (await self._look(where)).folders:
                 return False
         return True
 

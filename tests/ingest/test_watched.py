@@ -96,6 +96,18 @@ async def test_a_deleted_file_and_a_deleted_folder_vanish(at_home: Home) -> None
     assert await at_home.store.read(checkup.check) == []
 
 
+async def test_a_folder_that_is_made_again_is_heard_of(at_home: Home) -> None:
+    """It has the path of one that was known, and is another. What comes into it later is stored."""
+    make(at_home.root, a_md="tea", in__b_md="coffee")
+    await watch(at_home)
+    await at_home.holds("a.md", "in/b.md")
+    shutil.rmtree(at_home.root / "in")
+    make(at_home.root, in__c_md="milk")
+    await at_home.holds("a.md", "in/c.md")
+    make(at_home.root, in__d_md="water")
+    await at_home.holds("a.md", "in/c.md", "in/d.md")
+
+
 async def test_a_folder_that_is_emptied_at_once_is_empty(
     at_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
