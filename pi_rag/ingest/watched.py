@@ -41,6 +41,9 @@ LOOK_S_BETWEEN = 2.0
 REST_S = 5.0
 """How long it rests when the queue or the database cannot go on."""
 
+LISTED_MAX = 5
+"""How often folders are listed anew, at once, when some of them have gone."""
+
 PARTS_MAX = 1000
 """After notices of more paths than this at once, all of the folder is looked at."""
 
@@ -122,8 +125,7 @@ class Watched:
     async def _round(self) -> None:
         """Hear of changes, look at all of it, then where something changes, until the next sweep is due."""
         begun_s = self._clock.monotonic_s()
-        known, self._folders = self._folders or await self._listed(), frozenset()
-        notices = await self._notices(sorted(known))
+        known, notices = await self._heard()
         try:
             seen = await self._look({""})
             self.state.waiting_for = None
@@ -138,6 +140,16 @@ class Watched:
                 self._thread.submit(notices.close)
         # Where folders come and go all the time, half of the time is for others.
         await asyncio.sleep(took_s)
+
+    async def _heard(self) -> tuple[frozenset[str], Notices | None]:
+        """The folders, and notices of them. One may go between listing and hearing: they are listed again."""
+        known, self._folders = self._folders or await self._listed(), frozenset()
+        for _ in range(LISTED_MAX):
+            try:
+                return known, await self._notices(sorted(known))
+            except OSError:
+                known = await self._listed()
+        return known, await self._notices(sorted(known))
 
     async def _listed(self) -> frozenset[str]:
         listing = self._sight()

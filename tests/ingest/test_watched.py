@@ -108,6 +108,34 @@ async def test_a_folder_that_is_made_again_is_heard_of(at_home: Home) -> None:
     await at_home.holds("a.md", "in/c.md", "in/d.md")
 
 
+async def test_a_folder_that_goes_costs_no_rest(
+    tmp_path: Path, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next sweep knows it is gone; nobody waits, and no fault is told."""
+    rests: list[Exception] = []
+
+    async def rest(self: object, error: Exception) -> None:
+        rests.append(error)
+
+    monkeypatch.setattr(watched.Watched, "_rest", rest)
+    async with home(tmp_path, embedder, watch__sweep_s=1.0) as made:
+        make(made.root, a_md="tea", in__deep__b_md="coffee")
+        await watch(made)
+        await made.holds("a.md", "in/deep/b.md")
+        shutil.rmtree(made.root / "in")
+        await made.holds("a.md")
+        (before,) = await made.watching.listing()
+
+        async def is_swept() -> bool:
+            (told,) = await made.watching.listing()
+            return bool(told["seen_at"] > before["seen_at"])
+
+        await until(is_swept)
+        make(made.root, c_md="milk")
+        await made.holds("a.md", "c.md")
+    assert rests == []
+
+
 async def test_a_folder_that_is_emptied_at_once_is_empty(
     at_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
