@@ -59,16 +59,23 @@ class Watching:
         """
         root = await asyncio.to_thread(_root_of, folder, self._settings)
         folders_max, now = self._settings.watch.folders_max, self._clock.wall_s()
+        # Who asked may go meanwhile: what is written is kept all the same.
+        return await asyncio.shield(self._added(root, collection, include, exclude, folders_max, now))
+
+    async def _added(self, *watch: Any) -> dict[str, Any]:
         async with self._turn:
-            watch = await self._store.write(watches.add, root, collection, include, exclude, folders_max, now)
-            return _told(watch, self._keep(watch).state, Tally(0, 0))
+            added = await self._store.write(watches.add, *watch)
+            return _told(added, self._keep(added).state, Tally(0, 0))
 
     async def remove(self, watch_id: int) -> None:
-        """Watch a folder no more; its documents stay. Raises WatchNotFound."""
+        """Watch a folder no more; its documents stay. Raises WatchNotFound, and what a write raises: then
+        it is still watched."""
+        await asyncio.shield(self._removed(watch_id))
+
+    async def _removed(self, watch_id: int) -> None:
         async with self._turn:
-            await self._store.read(watches.one, watch_id)
-            await self._end([watch_id])
             await self._store.write(watches.remove, watch_id)
+            await self._end([watch_id])
 
     async def listing(self) -> list[dict[str, Any]]:
         """Every watched folder with how it is, as /v1/watches shows it."""

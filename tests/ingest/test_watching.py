@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pi_rag.errors import (
+    DiskFull,
     DocumentLinkLoop,
     DocumentOutside,
     DocumentUnreadable,
@@ -17,8 +20,9 @@ from pi_rag.errors import (
     RequestInvalid,
     WatchNotFound,
 )
+from pi_rag.store import watches
 from tests.embedder.fake import FakeEmbedder
-from tests.ingest.folders import Home, home, make
+from tests.ingest.folders import Home, home, make, until
 
 
 @pytest.fixture
@@ -130,3 +134,60 @@ async def test_a_folder_that_is_removed_is_left_alone(at_home: Home) -> None:
         await at_home.watching.remove(number)
     with pytest.raises(WatchNotFound):
         await at_home.watching.files(number, skipped=False, limit=1, after="")
+
+
+async def test_a_folder_that_could_not_be_removed_is_kept(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, here made up, leaves it watched."""
+    number = (await at_home.watching.add(str(at_home.root), "default", [], []))["id"]
+    write = at_home.store.write
+
+    async def full(do: Any, *args: Any) -> Any:
+        if do is watches.remove:
+            raise DiskFull("made up")
+        return await write(do, *args)
+
+    monkeypatch.setattr(at_home.store, "write", full)
+    with pytest.raises(DiskFull):
+        await at_home.watching.remove(number)
+    assert at_home.watching.status()["folders"] == 1
+    make(at_home.root, a_md="tea")
+    await at_home.holds("a.md")
+
+
+async def test_who_asks_and_goes_leaves_nothing_half_done(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is written down is kept, and one that is not is not, whenever the question ends."""
+    write, begun, go_on = at_home.store.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(do: Any, *args: Any) -> Any:
+        done = await write(do, *args)
+        if do in (watches.add, watches.remove):
+            begun.set()
+            await go_on.wait()
+        return done
+
+    monkeypatch.setattr(at_home.store, "write", slow)
+
+    async def asked_and_gone(asked: Coroutine[Any, Any, object], folders: int) -> None:
+        begun.clear()
+        go_on.clear()
+        task = asyncio.create_task(asked)
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        go_on.set()
+
+        async def agree() -> bool:
+            listed = len(await at_home.watching.listing())
+            return (listed, at_home.watching.status()["folders"]) == (folders, folders)
+
+        await until(agree)
+
+    await asked_and_gone(at_home.watching.add(str(at_home.root), "default", [], []), 1)
+    make(at_home.root, a_md="tea")
+    await at_home.holds("a.md")
+    (told,) = await at_home.watching.listing()
+    await asked_and_gone(at_home.watching.remove(told["id"]), 0)
