@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pi_rag.errors import PiRagError
+from pi_rag.errors import DocumentUnreadable, PiRagError
 from pi_rag.ingest.file import read_file
 
 IGNORE_FILES = (".gitignore", ".piragignore")
@@ -66,7 +66,10 @@ class Rules:
         return False
 
     def within(self, folder: str, base: str) -> Rules:
-        """The rules in `folder`, which is `base` seen from the root. What cannot be read says nothing."""
+        """The rules in `folder`, which is `base` seen from the root. What is no ignore file says nothing.
+
+        Raises DocumentUnreadable for one that is there and cannot be read: it may hide anything.
+        """
         lines = [line for name in IGNORE_FILES for line in _lines_of(Path(folder) / name)]
         return Rules((*self.layers, Patterns(base, lines))) if lines else self
 
@@ -125,7 +128,13 @@ def _lines_of(path: Path) -> list[Pattern]:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return []
         text = read_file(path, 1).decode("utf-8-sig", "surrogateescape")
-    except (OSError, PiRagError):
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, DocumentUnreadable) as error:
+        raise DocumentUnreadable(
+            f"Its {path.name} cannot be read, so nobody knows what to leave out."
+        ) from error
+    except PiRagError:
         return []
     return parsed(line.removesuffix("\r") for line in text.split("\n"))
 

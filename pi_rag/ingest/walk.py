@@ -105,7 +105,13 @@ def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator
     """
     rules, above = Rules(), ""
     for base in (*folders_of(path), path) if path else ():
-        rules = rules.within(_named(root, above).path, above)
+        folder = _named(root, above).path
+        try:
+            rules = rules.within(folder, above)
+        except DocumentUnreadable as error:
+            yield Folder(folder)
+            yield _refusal(folder, error)
+            return
         here, above = _named(root, base), base
         if not _wanted(here, base, rules, choice):
             return
@@ -169,13 +175,15 @@ class _Walk:
         self, folder: str, base: str, above: Rules, room: int
     ) -> tuple[Iterator[os.DirEntry[str] | Refusal], Rules]:
         """What is in a folder, by name, and its rules; of one too full only as much as shows that it is."""
-        rules = above.within(folder, base)
         try:
+            rules = above.within(folder, base)
             with os.scandir(folder) as listing:
                 wanted = (each for each in listing if _wanted(each, self._path(each), rules, self.choice))
                 return iter(heapq.nsmallest(room + 1, wanted, key=lambda entry: entry.name)), rules
         except OSError as error:
-            return iter([_refusal(folder, _of_folder(error))]), rules
+            return iter([_refusal(folder, _of_folder(error))]), above
+        except DocumentUnreadable as error:
+            return iter([_refusal(folder, error)]), above
 
     def _path(self, entry: Entry) -> str:
         """Where an entry is, seen from the root."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.ingest import sight
+from pi_rag.errors import DocumentUnreadable
+from pi_rag.ingest import ignore, sight
 from pi_rag.ingest.differences import NOT_TAKEN, Stamp, believed
 from pi_rag.ingest.ignore import ALL
 from pi_rag.ingest.sight import Sight
@@ -136,6 +137,23 @@ def test_an_error_is_not_taken_for_absence(
         found = look.compared([path], {"a/b/1.md": (1, 1)})
         assert believed(found.gone, look.unreadable) == []
     assert sight.not_there(str(tmp_path), ["a/b/1.md", "none.md"]) == ["none.md"]
+
+
+@pytest.mark.parametrize("part", ["", "in", "in/b.md"])
+def test_a_folder_whose_ignore_file_cannot_be_read_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """It may hide anything: nothing comes from it and nothing in it is gone. The refusal is made up."""
+    make(tmp_path, "in/.gitignore", "in/b.md")
+
+    def refused(path: Path, mib_max: int) -> bytes:
+        raise DocumentUnreadable("made up")
+
+    monkeypatch.setattr(ignore, "read_file", refused)
+    look = looked(tmp_path)
+    found = look.compared([part], {"in/a.md": (1, 1)})
+    assert (found.fresh, look.unreadable) == ([], ["in"])
+    assert believed(found.gone, look.unreadable) == []
 
 
 def test_a_name_that_is_no_text_is_refused_and_nothing_else(tmp_path: Path) -> None:
