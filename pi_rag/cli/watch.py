@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,10 @@ def _remove(client: Client, args: Namespace) -> None:
         printing.as_json(answer)
         return
     folder = one_line(watch.get("folder"))
-    print(f"{folder} is watched no more. Its documents stay; to forget them: pi-rag remove --under {folder}")
+    command = shlex.join(
+        ["pi-rag", "remove", "--under", folder, "--collection", one_line(watch.get("collection"))]
+    )
+    print(f"{folder} is watched no more. Its documents stay; to forget them: {command}")
 
 
 def _found(client: Client, named: str) -> dict[str, Any]:

@@ -80,11 +80,14 @@ def test_the_files_of_a_folder_say_what_became_of_them(service: StandIn, run: Ru
 
 
 def test_a_folder_is_removed_by_number_or_path(service: StandIn, run: Run, tmp_path: Path) -> None:
-    """Its documents stay, and the command that forgets them is named."""
-    service.on("GET", "/v1/watches", {"watches": [watched(str(tmp_path))]})
+    """Its documents stay, and the command that forgets just them is named, ready to be pasted."""
+    tmp_path = tmp_path / "my notes"
+    service.on("GET", "/v1/watches", {"watches": [watched(str(tmp_path)) | {"collection": "diary"}]})
     service.on("DELETE", "/v1/watches/3", {"removed": 1})
     for named in ("3", str(tmp_path)):
-        assert run("watch", "remove", named).out.endswith(f"pi-rag remove --under {tmp_path}\n")
+        assert run("watch", "remove", named).out.endswith(
+            f"pi-rag remove --under '{tmp_path}' --collection diary\n"
+        )
     ran = run("watch", "remove", "/none")
     assert (ran.code, "hint: Run: pi-rag watch list" in ran.err) == (3, True)
 
