@@ -636,8 +636,8 @@ class IngestSettings:
     starts_failed_max: int = setting(
         3,
         "starts",
-        "When the service has ended so often in a row within a minute of its start, with documents in hand, "
-        "ingest waits for `pi-rag jobs resume`; search and removal work.",
+        "When the service has ended so often in a row with documents in hand, within a minute of its start "
+        "and before it had finished one, ingest waits for `pi-rag jobs resume`; search and removal work.",
         low=1,
         high=100,
     )

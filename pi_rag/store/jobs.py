@@ -30,6 +30,9 @@ PRIORITIES: dict[Priority, int] = {"low": -1, "normal": 0, "high": 1}
 PAUSED = "ingest_paused"
 """The key in `meta` of why nothing is begun: `paused` by a person, or `safe_mode`."""
 
+ENDS = "ingest_ends"
+"""The key in `meta` of how often in a row the service ended with documents in hand and none finished."""
+
 _COUNTERS: dict[Outcome, str] = {
     "done": "items_done",
     "unchanged": "items_unchanged",
@@ -166,6 +169,8 @@ def finish(
     )
     _add_refusals(db, item.job_id, [refusal] if refusal else [])
     settle(db, item.job_id, now)
+    # A service that finishes documents does not end because of its start.
+    db.execute("DELETE FROM meta WHERE key = ?", (ENDS,))
 
 
 def fail(db: Connection, item: Item, reason: Refusal, now: float) -> None:

@@ -10,13 +10,10 @@ from typing import Literal
 
 from pi_rag.errors import JobNotFound
 from pi_rag.store import Connection
-from pi_rag.store.jobs import PAUSED, bury, expect_room, gave_up, settle
+from pi_rag.store.jobs import ENDS, PAUSED, bury, expect_room, gave_up, settle
 from pi_rag.store.rows import all_rows, value
 
 Paused = Literal["paused", "safe_mode"]
-
-_ENDS = "ingest_ends"
-"""The key in `meta` of how often in a row the service ended soon after its start with documents in hand."""
 
 
 def pause_all(db: Connection, why: Paused = "paused") -> None:
@@ -26,7 +23,7 @@ def pause_all(db: Connection, why: Paused = "paused") -> None:
 
 def resume_all(db: Connection) -> None:
     """Go on with everything that no job's own pause holds back."""
-    db.execute("DELETE FROM meta WHERE key IN (?, ?)", (PAUSED, _ENDS))
+    db.execute("DELETE FROM meta WHERE key IN (?, ?)", (PAUSED, ENDS))
 
 
 def paused(db: Connection) -> Paused | None:
@@ -93,15 +90,15 @@ def after_start(db: Connection, ends_max: int, attempts_max: int, now: float) ->
     if not left:
         settled(db)
         return
-    ends = int(value(db, "SELECT value FROM meta WHERE key = ?", (_ENDS,)) or 0) + 1
-    _set(db, _ENDS, str(ends))
+    ends = int(value(db, "SELECT value FROM meta WHERE key = ?", (ENDS,)) or 0) + 1
+    _set(db, ENDS, str(ends))
     if ends >= ends_max:
         pause_all(db, "safe_mode")
 
 
 def settled(db: Connection) -> None:
     """The service has lasted: what happens from now on is not its start's fault."""
-    db.execute("DELETE FROM meta WHERE key = ?", (_ENDS,))
+    db.execute("DELETE FROM meta WHERE key = ?", (ENDS,))
 
 
 def _set(db: Connection, key: str, text: str) -> None:

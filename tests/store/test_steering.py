@@ -130,3 +130,13 @@ def test_a_poison_pays_alone_for_what_it_did(db: Connection) -> None:
     assert (suspect.source, jobs.claim(db, 3, 1.0)) == ("good 2", None)
     jobs.finish(db, suspect, "done", 1, None, 1.0)
     assert claimed(db).source == "later"
+
+
+def test_a_service_that_finishes_documents_never_waits_for_a_person(db: Connection) -> None:
+    """However often the power is cut: each start gets further."""
+    enqueued(db, *(f"{number}" for number in range(20)))
+    for _ in range(10):
+        jobs.finish(db, claimed(db), "done", 1, None, 1.0)
+        claimed(db)
+        steering.after_start(db, 2, 100, 1.0)
+    assert steering.paused(db) is None

@@ -107,9 +107,9 @@ def _written_until_killed(
             if len(written) == kill_after:
                 killer.start()
     except PiRagError:
-        return written
-    finally:
+        assert len(written) >= kill_after, "it ended by itself"
         killer.join()
+        return written
 
 
 def test_what_was_only_queued_is_finished_after_a_kill(service: RunningService) -> None:
