@@ -20,6 +20,16 @@ from pi_rag.types import ModelCard
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the sweeps that are marked `slow` whole")
+
+
+@pytest.fixture(scope="session")
+def long_form(request: pytest.FixtureRequest) -> bool:
+    """Whether a sweep runs whole. Tests that ask are marked `slow`."""
+    return bool(request.config.getoption("--long"))
+
+
 @pytest.fixture(scope="session")
 def minilm() -> ModelCard:
     """all-MiniLM-L6-v2 in Q8_0. Tests that use it are marked `model`."""
