@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pi_rag.config import QuerySettings
 from pi_rag.query.course import Course
@@ -38,19 +39,19 @@ def chosen(
 ) -> list[Choice]:
     """The passages for an answer: at most `question.k`, the best first."""
     with course.stage("fuse"):
-        fused: Sequence[Fused] = one_ranking(db, looked, chances, settings, course)
+        fused = one_ranking(db, looked, chances, settings, course)
     if looked.words is not None and looked.words.every:
         # Who asks for certain words wants no passage without them, however near in meaning it is.
-        fused = [each for each in fused if "text" in each.scores]
+        fused = (each for each in fused if "text" in each.scores)
     if question.unique:
-        fused = _each_once(db, fused)
+        fused = _each_once(db, list(fused))
     if question.per_document_max is not None:
-        fused = _few_of_each(db, fused, question.per_document_max)
+        fused = _few_of_each(db, list(fused), question.per_document_max)
     wanted = settings.diversity if question.diversity is None else question.diversity
     if not wanted:
-        return [Choice(each) for each in fused[: question.k]]
+        return [Choice(each) for each in islice(fused, question.k)]
     with course.stage("diversify"):
-        choices, considered = _diverse(db, fused, question.k, wanted, settings)
+        choices, considered = _diverse(db, list(fused), question.k, wanted, settings)
         course.explain["diversity"] = {"diversity": wanted, "considered": considered}
         return choices
 

@@ -1,8 +1,8 @@
 """The story of a search: what vectors and words have found is fused, thinned out, read as cited texts.
 
-All of a search is one read on one thread, so that what is chosen and what is read are of one state. The words
-may be ahead of it on another: while a query is embedded, and where a core would be idle. When the embedder
-cannot answer in time the words answer alone, and the answer says so.
+All of a search is one read on one thread, so that what is chosen and what is read are of one state. A half of
+it may be ahead on another: the words while a query is embedded, the vectors of a known one where a core would
+be idle. When the embedder cannot answer in time the words answer alone, and the answer says so.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
@@ -28,7 +28,7 @@ from pi_rag.store.by_words import Worded, worded
 from pi_rag.store.chances import Chances
 from pi_rag.store.common import CommonWords
 from pi_rag.store.derived import Derived
-from pi_rag.store.nearest import nearest
+from pi_rag.store.nearest import Nearest, nearest
 from pi_rag.store.scope import fitting_none, unknown_fields
 from pi_rag.store.store import Store
 from pi_rag.types import Degraded, Fingerprint
@@ -109,7 +109,7 @@ class QueryDesk:
         return self._made_by is not made_by
 
     async def _answered(self, look: _Look) -> tuple[Hit, ...]:
-        """Embed the query and read the answer, with the words ahead of it where a thread is free for them."""
+        """Embed the query and read the answer, with one half of it ahead where a thread is free for that."""
         text = self._query_prefix + look.query
         self._under_way += 1
         try:
@@ -121,9 +121,13 @@ class QueryDesk:
             self._under_way -= 1
 
     async def _ahead(self, look: _Look) -> None:
-        """The words, for the read that comes after them; it looks itself where no reader is free for this."""
-        with contextlib.suppress(StoreBusy):
-            await self._read(look.words)
+        """The nearest passages where the vector is known by now, else the words: the read will need both.
+
+        That one looks itself where this cannot.
+        """
+        half: Callable[[Connection], object] = look.words if look.vector is None else look.near
+        with contextlib.suppress(StoreBusy, ModelMismatch):
+            await self._read(half)
 
     def _is_crowd(self) -> bool:
         """Whether two threads for each search would be more than there are."""
@@ -175,8 +179,8 @@ class _Look:
         self._common = common
         self._depth = max(settings.candidates, question.k)
         self._is_all = False
-        self._worded: Worded | None = None
-        self._wording = threading.Lock()
+        self._worded: _Once[Worded] = _Once()
+        self._neared: _Once[Nearest] = _Once()
         course.explain |= {"mode": question.mode, "cache": None}
 
     def answered(self, db: Connection, now_s: float) -> tuple[Hit, ...]:
@@ -184,6 +188,8 @@ class _Look:
 
         Raises ModelMismatch when the vector is of another model than the index is.
         """
+        if self.vector is not None:
+            identity.expect(db, self.made_by)
         choices = self._choices(db)
         while len(choices) < self.question.k and self._looks_deeper():
             choices = self._choices(db)
@@ -197,8 +203,9 @@ class _Look:
         return found
 
     def _choices(self, db: Connection) -> list[Choice]:
-        near = self._nearest(db) if self.vector is not None else None
-        words = self.words(db) if near is None or self.question.mode == "hybrid" else None
+        # Words first: they take longer, and who has begun with the vector meanwhile need not be waited for.
+        words = self.words(db) if self.vector is None or self.question.mode == "hybrid" else None
+        near = self.near(db) if self.vector is not None else None
         return self._chosen(db, near, words)
 
     def _chosen(self, db: Connection, near: Ranked | None, words: Worded | None) -> list[Choice]:
@@ -214,39 +221,54 @@ class _Look:
         if not thinned or self._is_all or self._depth >= DEPTH_MAX:
             return False
         self._depth = min(self._depth * DEEPER, DEPTH_MAX)
-        self._worded = None
         return True
 
     def words(self, db: Connection) -> Worded:
-        """The passages that hold the query's words best. Who asks while another looks gets what it finds."""
-        with self._wording:
-            if self._worded is None:
-                with self.course.stage("text"):
-                    self._worded = self._look_for_words(db)
-            return self._worded
+        """The passages that hold the query's words best."""
+        return self._worded.of(self._depth, lambda: self._look_for_words(db))
+
+    def near(self, db: Connection) -> Ranked:
+        """The passages nearest to the query's vector. Raises ModelMismatch."""
+        vector, made_by = self.vector, self.made_by
+        assert vector is not None
+        found = self._neared.of((vector, self._depth), lambda: self._look_near(db, vector, made_by))
+        self.course.explain["vector"] = found.explain
+        return found.found
 
     def _look_for_words(self, db: Connection) -> Worded:
         settings = self._settings
-        return worded(
-            db,
-            self.query,
-            self._depth,
-            self.question.scope,
-            settings.title_weight,
-            settings.heading_weight,
-            match=self.question.match,
-            ranked_max=settings.words_ranked_max,
-            common=self._common,
-        )
+        with self.course.stage("text"):
+            return worded(
+                db,
+                self.query,
+                self._depth,
+                self.question.scope,
+                settings.title_weight,
+                settings.heading_weight,
+                match=self.question.match,
+                ranked_max=settings.words_ranked_max,
+                common=self._common,
+            )
 
-    def _nearest(self, db: Connection) -> Ranked:
-        """The passages nearest to the query's vector. Raises ModelMismatch."""
-        assert self.vector is not None
-        identity.expect(db, self.made_by)
+    def _look_near(self, db: Connection, vector: bytes, made_by: Fingerprint | None) -> Nearest:
+        identity.expect(db, made_by)
         with self.course.stage("vector"):
-            near = nearest(db, self._derived, self.vector, self._depth, self.question.scope)
-        self.course.explain["vector"] = near.explain
-        return near.found
+            return nearest(db, self._derived, vector, self._depth, self.question.scope)
+
+
+class _Once(Generic[T]):
+    """What is found once for a key. Who asks while another looks gets what that one finds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: tuple[object, T] | None = None
+
+    def of(self, key: object, look: Callable[[], T]) -> T:
+        """What `look` gives, or gave for this key before."""
+        with self._lock:
+            if self._found is None or self._found[0] != key:
+                self._found = (key, look())
+            return self._found[1]
 
 
 def _reason(error: PiRagError) -> Degraded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pi_rag.config import QuerySettings
@@ -35,7 +36,7 @@ class Looked:
 
 def one_ranking(
     db: Connection, looked: Looked, chances: Chances, settings: QuerySettings, course: Course
-) -> list[Fused]:
+) -> Iterable[Fused]:
     """All that was found, best first."""
     evidence = _evidence(db, looked, chances) if settings.fusion == "calibrated" else None
     if evidence is None:

@@ -6,10 +6,13 @@ docs/decisions/fusion.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pi_rag.rank.fusion import Fused, Ranked
+
+N = TypeVar("N", int, float)
 
 COVERING = 1.5
 """The power of the covered part by which BM25 counts. By 1 a passage with half of the words tells too much,
@@ -58,8 +61,8 @@ def weights(evidence: Evidence, words_weight: float) -> Weights:
     return Weights(_deviations(evidence.chance, nearest), words_weight)
 
 
-def fused(evidence: Evidence, weighing: Weights) -> list[Fused]:
-    """Fuse by the sum of both ways' evidence, scaled so that best by both is 1; best first.
+def fused(evidence: Evidence, weighing: Weights) -> Iterator[Fused]:
+    """Fuse by the sum of both ways' evidence, scaled so that best by both is 1. Best first.
 
     A cosine counts as its surprise in nats, z * z / 2, where z is by how many deviations it is above chance:
     the exponent of a normal distribution's tail, as in Fisher's method of combining tests. BM25 is a log-odds
@@ -79,21 +82,24 @@ def fused(evidence: Evidence, weighing: Weights) -> list[Fused]:
     return _ordered(sums, cosines, evidence)
 
 
-def _ordered(sums: Mapping[int, float], cosines: Mapping[int, float], evidence: Evidence) -> list[Fused]:
-    scores: dict[int, dict[str, float]] = {item: {} for item in sums}
-    ranks: dict[int, dict[str, int]] = {item: {} for item in sums}
-    for item, cosine in cosines.items():
-        scores[item]["vector"] = cosine
-    for item, score in evidence.text:
-        scores[item]["text"] = score
-    for name, ranked in (("vector", evidence.vector), ("text", evidence.text)):
-        for rank, (item, _) in enumerate(ranked, start=1):
-            ranks[item][name] = rank
+def _ordered(sums: Mapping[int, float], cosines: Mapping[int, float], evidence: Evidence) -> Iterator[Fused]:
+    bm25 = dict(evidence.text)
+    by_vector, by_text = _ranks(evidence.vector), _ranks(evidence.text)
 
     def place(item: int) -> tuple[float, float, float, int]:
-        return -sums[item], -scores[item].get("vector", -1.0), -scores[item].get("text", 0.0), item
+        return -sums[item], -cosines.get(item, -1.0), -bm25.get(item, 0.0), item
 
-    return [Fused(item, min(1.0, sums[item]), scores[item], ranks[item]) for item in sorted(sums, key=place)]
+    for item in sorted(sums, key=place):
+        scores = _of(item, vector=cosines, text=bm25)
+        yield Fused(item, min(1.0, sums[item]), scores, _of(item, vector=by_vector, text=by_text))
+
+
+def _ranks(ranked: Ranked) -> dict[int, int]:
+    return {item: rank for rank, (item, _) in enumerate(ranked, start=1)}
+
+
+def _of(item: int, **by_way: Mapping[int, N]) -> dict[str, N]:
+    return {name: numbers[item] for name, numbers in by_way.items() if item in numbers}
 
 
 def _told(evidence: Evidence) -> dict[int, float]:

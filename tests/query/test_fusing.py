@@ -44,8 +44,8 @@ def sources(db: Connection, ids: list[int]) -> list[str]:
 def test_a_code_that_one_passage_holds_puts_it_first(db: Connection) -> None:
     """Also when its meaning is far from the question's, and the answer says how it was weighed."""
     course = Course(SystemClock())
-    found = one_ranking(db, looked(db, "E-104", vector_of("else")), Chances(), QuerySettings(), course)
-    assert sources(db, [found[0].id]) == ["4"]
+    [first, *_] = one_ranking(db, looked(db, "E-104", vector_of("else")), Chances(), QuerySettings(), course)
+    assert sources(db, [first.id]) == ["4"]
     assert course.explain["fusion"] == "calibrated"
     assert course.explain["weights"]["text"] == QuerySettings().words_weight
     assert course.explain["weights"]["covered"] == 1.0
@@ -65,7 +65,7 @@ def test_what_the_words_alone_have_found_has_its_exact_cosine(db: Connection) ->
 def test_without_a_vector_the_words_keep_their_order(db: Connection) -> None:
     """A search whose model is away is BM25's."""
     words = looked(db, "boiler word 7", None)
-    found = one_ranking(db, words, Chances(), QuerySettings(), Course(SystemClock()))
+    found = list(one_ranking(db, words, Chances(), QuerySettings(), Course(SystemClock())))
     assert [each.id for each in found] == [item for item, _ in words.lists["text"]]
     assert found[0].score == 1.0
 
