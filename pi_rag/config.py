@@ -407,6 +407,21 @@ class StoreSettings:
         low=1,
         high=256,
     )
+    group_writes_max: int = setting(
+        64,
+        "writes",
+        "Small writes of ingest that may share one transaction, which the disk confirms once. They share only "
+        "what they would wait for anyway. 1: each has its own.",
+        low=1,
+        high=1024,
+    )
+    group_ms_max: float = setting(
+        100.0,
+        "ms",
+        "Such a transaction takes no further write once it has lasted so long, since all others wait for it.",
+        low=0,
+        high=10_000,
+    )
     wal_mib_max: int = setting(
         64,
         "MiB",

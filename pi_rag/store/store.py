@@ -98,6 +98,9 @@ class Store:
             db,
             wal_bytes_max=settings.wal_mib_max * 2**20,
             busy_ms_max=int(settings.busy_s_max * 1000),
+            group_writes_max=settings.group_writes_max,
+            group_ms_max=settings.group_ms_max,
+            clock=clock,
             after_commit=self._committed,
         )
         self._readers = Pool(
@@ -123,6 +126,15 @@ class Store:
         Raises Stopping when closing, DiskFull, StoreDamaged and their siblings, or what `fn` raises.
         """
         return await self._writer.run(lambda db: fn(db, *args, **kwargs))
+
+    async def write_together(
+        self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, sharing a COMMIT with others that wait just now: for small writes that come in numbers.
+
+        `fn` may be run twice, the first time to be rolled back: it does nothing outside the database.
+        """
+        return await self._writer.run_together(lambda db: fn(db, *args, **kwargs))
 
     def generation(self, collection: Sequence[str] | None) -> int:
         """Another number as soon as a write that touched the collection is acknowledged; None: any of them.

@@ -34,13 +34,17 @@ class Threads:
 
         Raises Stopping once closing has begun.
         """
+        return await asyncio.shield(self.begin(work, on_end))
+
+    def begin(self, work: Callable[[], T], on_end: Callable[[], None] = lambda: None) -> asyncio.Future[T]:
+        """As `run`, for those who wait for the same work: each waits for `asyncio.shield` of the future."""
         if self.closing:
             on_end()
             raise Stopping("The store is closing.")
         future = asyncio.get_running_loop().run_in_executor(self._executor, work)
         self._working.add(future)
         future.add_done_callback(lambda done: self._ended(done, on_end))
-        return await asyncio.shield(future)
+        return future
 
     def _ended(self, future: asyncio.Future[Any], on_end: Callable[[], None]) -> None:
         self._working.discard(future)

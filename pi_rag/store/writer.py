@@ -1,17 +1,22 @@
 """The writer: one thread with the only connection that writes, and the only one that checkpoints.
 
 A write is one transaction. It is acknowledged when COMMIT has returned, which with `synchronous = FULL` means
-that the disk has it. It knows no tables.
+that the disk has it. Small writes that wait at the same time share one COMMIT (group commit: Gray and Reuter,
+Transaction Processing, 1992, section 9.4). It knows no tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import apsw
 
+from pi_rag.clock import Clock
 from pi_rag.errors import Stopping, StoreDamaged
 from pi_rag.store import Connection
 from pi_rag.store.threads import Threads
@@ -41,6 +46,45 @@ EMPTY = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, LATE_WAIT_MS)
 """Down to a log without a byte."""
 
 EMPTY_IF_FREE = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, EARLY_WAIT_MS)
+
+
+NUMBERS = ("writes", "grouped", "failed", "checkpoints", "checkpoints_put_off")
+"""What is counted. A group is one write; how many writes shared theirs is counted beside."""
+
+Job = Callable[[Connection], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one write among several."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Writes that wait for the same turn. Who waits joins in the loop, the writer's thread closes it."""
+
+    jobs_max: int
+    jobs: list[Job] = field(default_factory=list)
+    done: asyncio.Future[list[Outcome]] | None = None
+    _closed: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def join(self, job: Job) -> int | None:
+        """The place of the job among the others; None when the group takes no more."""
+        with self._lock:
+            if self._closed or len(self.jobs) >= self.jobs_max:
+                return None
+            self.jobs.append(job)
+            return len(self.jobs) - 1
+
+    def close(self) -> list[Job]:
+        """All that have joined."""
+        with self._lock:
+            self._closed = True
+            return self.jobs
 
 
 def checkpoint_due(wal_bytes: int, tried_at_bytes: int, wal_bytes_max: int) -> Checkpoint | None:
@@ -73,12 +117,19 @@ class Writer:
         *,
         wal_bytes_max: int,
         busy_ms_max: int,
+        group_writes_max: int,
+        group_ms_max: float,
+        clock: Clock,
         after_commit: Callable[[], None] = lambda: None,
     ) -> None:
         """Takes over `db`: from now on only this object's thread uses it, and calls `after_commit`, which
         knows of a write before whoever asked for it does.
         """
         self._db = db
+        self._clock = clock
+        self._group_writes_max = group_writes_max
+        self._group_s_max = group_ms_max / 1000
+        self._open: _Group | None = None
         self._after_commit = after_commit
         self._wal_bytes_max = wal_bytes_max
         self._busy_ms_max = busy_ms_max
@@ -88,7 +139,9 @@ class Writer:
         self._threads = Threads("store-writer", 1)
         self._abandoned = False
         self._damage: StoreDamaged | None = None
-        self._numbers = dict.fromkeys(("writes", "failed", "checkpoints", "checkpoints_put_off"), 0)
+        self._numbers = dict.fromkeys(
+            ("writes", "grouped", "failed", "checkpoints", "checkpoints_put_off"), 0
+        )
         # A hook of our own also turns SQLite's automatic checkpoints off.
         db.set_wal_hook(self._after_log_write)
 
@@ -98,7 +151,31 @@ class Writer:
         A task that is cancelled while it waits does not know whether its write was done. Raises Stopping when
         closing, StoreDamaged and its siblings, or what `job` raises.
         """
+        self._open = None  # what is asked for later must not go before it
         return await self._threads.run(lambda: self._work(job))
+
+    async def run_together(self, job: Callable[[Connection], T]) -> T:
+        """As `run`, in one transaction with other such writes that wait just now.
+
+        It is acknowledged after that transaction's COMMIT. When one of them fails, nothing of any stays, and
+        each is done again in a transaction of its own: so `job` must do nothing outside the database.
+        """
+        group, place = self._joined(job)
+        assert group.done is not None, "set as soon as it is there"
+        outcome = (await asyncio.shield(group.done))[place]
+        if outcome.error is not None:
+            raise outcome.error
+        result: T = outcome.result
+        return result
+
+    def _joined(self, job: Job) -> tuple[_Group, int]:
+        """The group that waits for its turn, or a new one behind all that was asked for."""
+        if self._open is not None and (place := self._open.join(job)) is not None:
+            return self._open, place
+        group = _Group(self._group_writes_max, [job])
+        group.done = self._threads.begin(partial(self._work_together, group))
+        self._open = group
+        return group, 0
 
     async def drain(self, wait_s_max: float) -> bool:
         """Take no more writes, finish those in progress, and interrupt them when that takes too long.
@@ -157,6 +234,41 @@ class Writer:
         if due:
             self._checkpoint(due)
         return result
+
+    def _work_together(self, group: _Group) -> list[Outcome]:
+        """On the thread: all writes of a group, in as few transactions as their bound on time lets."""
+        jobs = group.close()
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(jobs):
+            outcomes += self._several(jobs[len(outcomes) :])
+        return outcomes
+
+    def _several(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """One transaction of the first of these writes; one of each when that fails."""
+        if len(jobs) == 1:
+            return [self._alone(jobs[0])]
+        try:
+            results: list[Any] = self._work(partial(self._in_turn, jobs))
+        except BaseException:
+            # Whose fault it was shows when each has a transaction of its own.
+            return [self._alone(job) for job in jobs]
+        self._numbers["grouped"] += len(results)
+        return [Outcome(result) for result in results]
+
+    def _in_turn(self, jobs: Sequence[Job], db: Connection) -> list[Any]:
+        """Their results, as far as they come within the time that others may have to wait for a group."""
+        end_s, results = self._clock.monotonic_s() + self._group_s_max, []
+        for job in jobs:
+            results.append(job(db))
+            if self._clock.monotonic_s() >= end_s:
+                break
+        return results
+
+    def _alone(self, job: Job) -> Outcome:
+        try:
+            return Outcome(self._work(job))
+        except BaseException as error:
+            return Outcome(error=error)
 
     def _after_log_write(self, _db: Connection, _name: str, pages: int) -> int:
         if pages < self._wal_pages:

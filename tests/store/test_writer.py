@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
 
+from pi_rag.clock import SystemClock
 from pi_rag.errors import DiskFull, InternalError, Stopping, StoreDamaged
 from pi_rag.store import Connection
 from pi_rag.store.rows import value
@@ -27,10 +28,22 @@ def _connection(path: Path) -> Connection:
     return db
 
 
+def _writer(folder: Path, group_ms_max: float = 10_000) -> Writer:
+    """A writer of a table `t`, of groups of up to four."""
+    return Writer(
+        _connection(folder / "w.db"),
+        wal_bytes_max=MIB,
+        busy_ms_max=1000,
+        group_writes_max=4,
+        group_ms_max=group_ms_max,
+        clock=SystemClock(),
+    )
+
+
 @pytest.fixture
 async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
     """A writer of a table `t`."""
-    made = Writer(_connection(tmp_path / "w.db"), wal_bytes_max=MIB, busy_ms_max=1000)
+    made = _writer(tmp_path)
     yield made
     assert await made.drain(10)
     await made.close()
@@ -173,9 +186,88 @@ async def test_a_reader_that_stays_puts_a_checkpoint_off_and_fails_no_write(
     assert await writer.run(lambda db: value(db, "PRAGMA busy_timeout")) == 1000
 
 
+async def _together(
+    writer: Writer, jobs: Sequence[Callable[[Connection], object]]
+) -> list[object | BaseException]:
+    """What becomes of writes that all wait while the writer is at another one."""
+    go = threading.Event()
+    held = asyncio.create_task(writer.run(lambda db: go.wait(10)))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(writer.run_together(job)) for job in jobs]
+    await asyncio.sleep(0)
+    go.set()
+    assert await held
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_small_writes_that_wait_share_transactions(writer: Writer) -> None:
+    """Ten of them in groups of four, each with its own result, in their order."""
+    assert await _together(writer, [_insert] * 10) == list(range(1, 11))
+    assert writer.stats()["writes"] == 1 + 3
+    assert writer.stats()["grouped"] == 10
+
+
+async def test_a_write_that_fails_in_a_group_leaves_nothing_and_hurts_no_other(writer: Writer) -> None:
+    """The others are done all the same, each once."""
+
+    def raises(db: Connection) -> None:
+        _insert(db)
+        raise KeyError("ours")
+
+    results = await _together(writer, [_insert, raises, _insert])
+    assert (results[0], type(results[1]), results[2]) == (1, KeyError, 2)
+    assert await writer.run(_count) == 2
+
+
+async def test_a_group_ends_when_it_has_lasted_long_enough(tmp_path: Path) -> None:
+    """With no time for a second write, each has its own transaction."""
+    writer = _writer(tmp_path, group_ms_max=0)
+    assert await _together(writer, [_insert] * 3) == [1, 2, 3]
+    assert writer.stats()["writes"] == 1 + 3
+    assert await writer.drain(10)
+    await writer.close()
+
+
+async def test_a_write_of_its_own_is_done_in_its_place_between_groups(writer: Writer) -> None:
+    """What is asked for after it does not join those before it."""
+    go = threading.Event()
+    held = asyncio.create_task(writer.run(lambda db: go.wait(10)))
+    await asyncio.sleep(0)
+    calls = [writer.run_together, writer.run_together, writer.run, writer.run_together]
+    waiting = [asyncio.create_task(call(_insert)) for call in calls]
+    await asyncio.sleep(0)
+    go.set()
+    assert await held
+    assert await asyncio.gather(*waiting) == [1, 2, 3, 4]
+
+
+async def test_who_is_cancelled_in_a_group_takes_no_other_with_it(writer: Writer) -> None:
+    """Its write may be done; those of the others are."""
+    go = threading.Event()
+    held = asyncio.create_task(writer.run(lambda db: go.wait(10)))
+    await asyncio.sleep(0)
+    first, second = (asyncio.create_task(writer.run_together(_insert)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    go.set()
+    assert await held
+    assert await second == 2
+    assert first.cancelled()
+
+
+async def test_after_damage_in_a_group_none_of_it_is_written(writer: Writer) -> None:
+    """Nor tried again: writing on would make it worse."""
+
+    def meets_damage(db: Connection) -> None:
+        raise apsw.exception_for(apsw.SQLITE_CORRUPT)
+
+    results = await _together(writer, [_insert, meets_damage, _insert])
+    assert [type(result) for result in results] == [StoreDamaged] * 3
+
+
 async def test_closing_finishes_what_was_asked_for_and_refuses_the_rest(tmp_path: Path) -> None:
     """Writes that wait behind one another are all done; the file is left without a log."""
-    writer = Writer(_connection(tmp_path / "w.db"), wal_bytes_max=MIB, busy_ms_max=1000)
+    writer = _writer(tmp_path)
     tasks = [asyncio.create_task(writer.run(_insert)) for _ in range(10)]
     await asyncio.sleep(0)
     assert await writer.drain(10)
@@ -188,7 +280,7 @@ async def test_closing_finishes_what_was_asked_for_and_refuses_the_rest(tmp_path
 
 async def test_a_write_without_end_is_undone_when_closing_and_those_behind_it_refused(tmp_path: Path) -> None:
     """None of them was acknowledged, none of them is there."""
-    writer = Writer(_connection(tmp_path / "w.db"), wal_bytes_max=MIB, busy_ms_max=1000)
+    writer = _writer(tmp_path)
     inside = threading.Event()
 
     def endless(db: Connection) -> None:
