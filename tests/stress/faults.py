@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -18,6 +19,17 @@ def kill_a_worker(service: RunningService, dice: random.Random) -> int:
     pid = dice.choice(pids)
     os.kill(pid, signal.SIGKILL)
     return int(pid)
+
+
+def kill_one(service: RunningService, role: str, dice: random.Random) -> int:
+    """kill -9 of one child in that role, if there is any; how many that were."""
+    children = service.client.status()["memory"]["processes"]
+    pids = [each["pid"] for each in children if each["role"] == role]
+    if not pids:
+        return 0
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(dice.choice(pids), signal.SIGKILL)
+    return 1
 
 
 def processes(status: dict[str, Any]) -> set[int]:

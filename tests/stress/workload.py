@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-_THINGS = "boiler roof garden cellar lamp oven fence pump window stair kettle shelf bicycle ladder".split()
-_ACTS = "repaired painted bought measured cleaned sold moved lent tested replaced opened closed".split()
+THINGS = "boiler roof garden cellar lamp oven fence pump window stair kettle shelf bicycle ladder".split()
+ACTS = "repaired painted bought measured cleaned sold moved lent tested replaced opened closed".split()
 _TIMES = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January June October".split()
 
 
@@ -18,7 +18,7 @@ def documents(seed: int) -> Iterator[dict[str, str]]:
         number += 1
         mark = marker(seed, number)
         lines = [
-            f"The {dice.choice(_THINGS)} was {dice.choice(_ACTS)} on {dice.choice(_TIMES)} by {mark}."
+            f"The {dice.choice(THINGS)} was {dice.choice(ACTS)} on {dice.choice(_TIMES)} by {mark}."
             for _ in range(dice.randint(1, 12))
         ]
         yield {"source": f"{mark}.txt", "title": f"Note {number}", "text": "\n".join(lines)}
@@ -40,4 +40,4 @@ def questions(seed: int) -> Iterator[str]:
     number = 0
     while True:
         number += 1
-        yield f"when was the {dice.choice(_THINGS)} {dice.choice(_ACTS)} for the {number}th time"
+        yield f"when was the {dice.choice(THINGS)} {dice.choice(ACTS)} for the {number}th time"
