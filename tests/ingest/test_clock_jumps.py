@@ -1,4 +1,4 @@
-"""The wall clock jumps by a year, back or forth, while documents are under way. A Pi's does at its first sync."""
+"""The wall clock jumps by a year, back or forth, while documents are under way: a Pi may do it at a start."""
 
 from __future__ import annotations
 
