@@ -578,6 +578,14 @@ class IngestSettings:
         low=1,
         high=10_000_000,
     )
+    queue_mib_max: int = setting(
+        1024,
+        "MiB",
+        "Bytes of documents that were sent, and wait in the queue. A request that would exceed it is answered "
+        "`busy`. They lie in the database file, which keeps the room for others when they have gone.",
+        low=1,
+        high=1_000_000,
+    )
     walk_files_max: int = setting(
         100_000,
         "files",
@@ -648,6 +656,15 @@ class IngestSettings:
         low=0.1,
         high=86_400,
     )
+    disk_s_max: float = setting(
+        60.0,
+        "s",
+        "Longest the disk may take to answer about one file, or to give it. Then the attempt is ended, and "
+        "until it answers nothing more is asked of the same mount: what lies there waits, all else goes on. "
+        "Too short for a large file on a slow mount: that one is given up after attempts_max.",
+        low=0.1,
+        high=3600,
+    )
     starts_failed_max: int = setting(
         3,
         "starts",
@@ -663,6 +680,22 @@ class IngestSettings:
         low=0,
         high=1_000_000,
     )
+    dead_letters_mib_max: int = setting(
+        256,
+        "MiB",
+        "How many bytes of such documents are kept, where they were sent and lie nowhere else; of older ones "
+        "the reason alone.",
+        low=0,
+        high=1_000_000,
+    )
+    skipped_max: int = setting(
+        100_000,
+        "sources",
+        "Of how many sources it is kept why they were not taken, for `pi-rag sources`. The oldest reasons go "
+        "first.",
+        low=0,
+        high=10_000_000,
+    )
     embed_texts: int = setting(
         4,
         "texts",
@@ -676,6 +709,27 @@ class IngestSettings:
         "Longest one document may take to read; its reader is killed after that.",
         low=0.1,
         high=3600,
+    )
+    ocr: str = setting(
+        "off",
+        "off or on",
+        "Whether the pages of a PDF that are pictures are read by Tesseract, whose languages come from "
+        "`sudo apt install tesseract-ocr`. On, each takes some seconds of a core and 300 MiB of RAM. Off, a "
+        "scan is refused, and says why.",
+        choices=("off", "on"),
+    )
+    ocr_languages: str = setting(
+        "eng",
+        "languages",
+        "In which languages pictures of text are read, as Tesseract calls them: `eng+deu`. Each but English "
+        "has a package: tesseract-ocr-deu. More of them take longer.",
+    )
+    ocr_pages_max: int = setting(
+        200,
+        "pages",
+        "How many pages of one document are read by OCR; the rest is counted and left out.",
+        low=1,
+        high=100_000,
     )
     reader_memory_mib_max: int = setting(
         1536,

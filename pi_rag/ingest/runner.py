@@ -34,7 +34,7 @@ from pi_rag.errors import (
 from pi_rag.ingest.pause import Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
-from pi_rag.store import Connection, job_rows, jobs, steering
+from pi_rag.store import Connection, job_rows, jobs, sources, steering, watches
 from pi_rag.store.store import Store
 from pi_rag.types import DeadLetter, Embedder, Item, JobRow, NewItem, Priority, Refusal
 
@@ -188,7 +188,8 @@ class Runner:
 
     async def retry(self, job_id: int | None = None) -> int:
         """Try again what was given up, of one job or of all; how many. Raises JobNotFound, Busy."""
-        count = await self._store.write(steering.retry, job_id, self._settings.queue_items_max)
+        items_max, bytes_max = self._settings.queue_items_max, self._settings.queue_mib_max * 2**20
+        count = await self._store.write(steering.retry, job_id, items_max, bytes_max)
         self._queued.set()
         return count
 
@@ -340,7 +341,7 @@ class Runner:
 
     async def _refuse(self, item: Item, error: PiRagError) -> None:
         refusal = Refusal(item.source, error.code, error.message, error.hint)
-        await self._insist(jobs.finish, item, "refused", 0, refusal, self._clock.wall_s())
+        await self._insist(watches.refused, item, refusal, self._clock.wall_s())
         self._waiting_for = None
 
     async def _insist(self, write: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -397,8 +398,13 @@ def _enqueued(
     key: str | None,
 ) -> int:
     """The new job, with the oldest finished ones forgotten, in one transaction."""
-    job_id = jobs.enqueue(db, collection, items, settings.queue_items_max, now, priority=priority, key=key)
-    jobs.forget_old(db, settings.jobs_kept_max, settings.dead_letters_max)
+    items_max, bytes_max = settings.queue_items_max, settings.queue_mib_max * 2**20
+    job_id = jobs.enqueue(
+        db, collection, items, items_max, now, priority=priority, key=key, queue_bytes_max=bytes_max
+    )
+    dead_bytes_max = settings.dead_letters_mib_max * 2**20
+    jobs.forget_old(db, settings.jobs_kept_max, settings.dead_letters_max, dead_bytes_max)
+    sources.forget_old(db, settings.skipped_max)
     return job_id
 
 

@@ -184,7 +184,8 @@ class Story:
         """A folder becomes its files, each a place in the queue of its own; what is stored as it is, none."""
         listed, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max, self._roots)
         found = await changed(self._store, item.collection, listed, self._roots, content_digest, progress)
-        unchanged = len(listed) - len(found)
+        left = {each.source for each in found}
+        unchanged = [each.source for each in listed if each.source not in left]
         await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s(), unchanged)
 
     async def _bytes_of(self, item: Item) -> tuple[str, bytes]:
@@ -274,7 +275,7 @@ def _leave(db: Connection, item: Item, now: float) -> None:
     """What is stored is what was sent, and as new."""
     if jobs.is_held(db, item):
         if not documents.is_newer(db, item.collection, item.source, item.id):
-            documents.came_with(db, item.collection, item.source, item.id)
+            documents.came_with(db, item, now)
         jobs.finish(db, item, "unchanged", 0, None, now)
 
 
@@ -306,7 +307,7 @@ def _commit(
         export.set_dates(db, item.collection, item.source, dates)
     if repeated is not None:
         jobs.note_repeated(db, item.job_id, repeated)
-    documents.came_with(db, item.collection, item.source, item.id)
+    documents.came_with(db, item, now)
     jobs.finish(db, item, "done", len(chunks), None, now)
 
 

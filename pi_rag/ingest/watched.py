@@ -29,7 +29,7 @@ from pi_rag.ingest.runner import Runner
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
 from pi_rag.ingest.unchanged import changed
-from pi_rag.store import Connection, documents, watches
+from pi_rag.store import Connection, watches
 from pi_rag.store.store import Store
 from pi_rag.store.watches import File, Watch
 from pi_rag.text.titles import file_name, file_stem
@@ -233,8 +233,6 @@ class Watched:
         if seen.device is not None and seen.device != self._device:
             await self._store.write(watches.lies_on, self.watch.id, seen.device)
             self._device = seen.device
-        for document_id in await self._store.read(watches.outdated, self.watch):
-            await self._store.write(documents.remove, document_id)
         return True
 
     async def _act(
@@ -304,13 +302,17 @@ class Watched:
             due = await changed(self._store, collection, items, beneath, content_digest, lambda _: None)
             job_id = await self._runner.enqueue(collection, due, priority=priority) if due else None
             queued = {item.source for item in due}
-            await self._noted([each for each in some if self.watch.source(each.path) not in queued], None)
             await self._noted([each for each in some if self.watch.source(each.path) in queued], job_id)
+            await self._noted([each for each in some if each.path in waiting], None)
+            as_stored = {item.source for item in items} - queued
+            same = [_file(each) for each in some if self.watch.source(each.path) in as_stored]
+            if same:
+                await self._store.write(watches.as_stored, self.watch, same, self._clock.wall_s())
 
     async def _noted(self, files: Sequence[Seen], job_id: int | None) -> None:
         if files:
             noted = [_file(each) for each in files]
-            await self._store.write(watches.queued, self.watch.id, noted, job_id)
+            await self._store.write(watches.queued, self.watch, noted, job_id, self._clock.wall_s())
 
     def _sight(self) -> Sight:
         return Sight(self.watch.root, self._choice, self._settings.ingest.walk_files_max)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
-from pi_rag.store import Connection, by_words, duplicates, identity, vectors
+from pi_rag.store import Connection, by_words, duplicates, identity, sources, vectors
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import Row, all_rows, one_row, value
-from pi_rag.types import Chunk, Counts, DocumentRow, NewDocument
+from pi_rag.types import Chunk, Counts, DocumentRow, Item, NewDocument
 
 _COLUMNS = """
     documents.id, collections.name, source, title, kind, content_hash, metadata,
@@ -48,11 +48,19 @@ def put(
     return document_id, found is not None
 
 
-def came_with(db: Connection, collection: str, source: str, item_id: int) -> None:
-    """Note the place in the queue that a stored document is as new as: they are numbered as they are sent."""
-    document_id = _id_of(db, collection, source)
+def came_with(db: Connection, item: Item, now: float) -> None:
+    """Note the place in the queue that a stored document is as new as: they are numbered as they are sent.
+
+    And what was given with it, and that it was seen.
+    """
+    sql = """
+        INSERT OR REPLACE INTO document_items (document_id, item_id, seen_at, title, metadata)
+        VALUES (?, ?, ?, ?, ?)
+    """
+    document_id = _id_of(db, item.collection, item.source)
     if document_id is not None:
-        db.execute("INSERT OR REPLACE INTO document_items VALUES (?, ?)", (document_id, item_id))
+        db.execute(sql, (document_id, item.id, now, item.title, to_json(item.metadata)))
+    sources.taken(db, item.collection, item.source)
 
 
 def is_newer(db: Connection, collection: str, source: str, item_id: int) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import astuple
 from typing import Literal
 
 from pi_rag.errors import Busy, DocumentGaveUp, KeyReused
-from pi_rag.store import Connection
+from pi_rag.store import Connection, sources
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import all_rows, one_row, value
 from pi_rag.types import Item, NewItem, Priority, Refusal, Repeated
@@ -49,16 +49,18 @@ def enqueue(
     *,
     priority: Priority = "normal",
     key: str | None = None,
+    queue_bytes_max: int | None = None,
 ) -> int:
     """Queue the items of one request and return the job's id.
 
     A request that comes again with the same `key` is the same job. Raises KeyReused when it is another
-    request, Busy when the queue has no room.
+    request, Busy when the queue has no room for so many, or for so many bytes (None: any number).
     """
     request_hash = None if key is None else _request_hash(collection, items)
     if key is not None and (known := _job_of(db, key, request_hash)) is not None:
         return known
     expect_room(db, len(items), queue_items_max)
+    expect_bytes(db, sum(len(item.payload) for item in items), queue_bytes_max)
     sql = """
         INSERT INTO jobs (collection, created_at, items_total, priority, key, request_hash)
         VALUES (?, ?, ?, ?, ?, ?)
@@ -75,6 +77,18 @@ def expect_room(db: Connection, count: int, queue_items_max: int) -> None:
     waiting = value(db, "SELECT count(*) FROM job_items")
     if waiting + count > queue_items_max:
         raise Busy(f"The queue holds {waiting} documents; {count} more are over its {queue_items_max}.")
+
+
+def expect_bytes(db: Connection, count: int, queue_bytes_max: int | None) -> None:
+    """Raise Busy when so many bytes more would be too many. What comes first is taken however large."""
+    if not count or queue_bytes_max is None:
+        return
+    waiting = value(db, "SELECT sum(payload_bytes) FROM job_items WHERE payload_bytes > 0") or 0
+    if waiting and waiting + count > queue_bytes_max:
+        raise Busy(
+            f"The queue holds {waiting / 2**20:.0f} MiB of what was sent; {count / 2**20:.1f} MiB more are "
+            f"over its {queue_bytes_max / 2**20:.0f} MiB."
+        )
 
 
 def claim(db: Connection, attempts_max: int, now: float, retry_s_max: float = 0.0) -> Item | None:
@@ -136,23 +150,26 @@ def expand(
     found: Sequence[NewItem],
     refusals: Sequence[Refusal],
     now: float,
-    unchanged: int = 0,
+    unchanged: Sequence[str] = (),
 ) -> None:
     """A folder becomes the files found in it; what was refused on the way is noted with its reason.
 
-    `unchanged` files more are in it, which are stored as they are.
+    The sources `unchanged` are in it too, and stored as they are.
     """
     if not is_held(db, item):
         return
     _take_out(db, item.id)
+    sources.taken_below(db, item.collection, item.source)
+    sources.seen(db, item.collection, unchanged, now)
+    sources.skip(db, item.collection, refusals, now)
     _add_items(db, item.job_id, found)
     _add_refusals(db, item.job_id, refusals)
     sql = """
         UPDATE jobs SET items_total = items_total + ?, items_refused = items_refused + ?,
                         items_unchanged = items_unchanged + ? WHERE id = ?
     """
-    more = len(found) + len(refusals) + unchanged - 1
-    db.execute(sql, (more, len(refusals), unchanged, item.job_id))
+    more = len(found) + len(refusals) + len(unchanged) - 1
+    db.execute(sql, (more, len(refusals), len(unchanged), item.job_id))
     settle(db, item.job_id, now)
 
 
@@ -167,7 +184,9 @@ def finish(
     db.execute(
         f"UPDATE jobs SET {counter} = {counter} + 1, chunks = chunks + ? WHERE id = ?", (chunks, item.job_id)
     )
-    _add_refusals(db, item.job_id, [refusal] if refusal else [])
+    if refusal:
+        _add_refusals(db, item.job_id, [refusal])
+        sources.skip(db, item.collection, [refusal], now)
     settle(db, item.job_id, now)
     # A service that finishes documents does not end because of its start.
     db.execute("DELETE FROM meta WHERE key = ?", (ENDS,))
@@ -177,6 +196,14 @@ def fail(db: Connection, item: Item, reason: Refusal, now: float) -> None:
     """A held item was tried often enough: it lies with the dead letters from now on."""
     if is_held(db, item):
         bury(db, item.id, reason, now)
+
+
+def withdraw(db: Connection, item_id: int, reason: Refusal, now: float) -> None:
+    """Take an item out, whoever holds it: what it was about is not there any more."""
+    job_id = _take_out(db, item_id)
+    db.execute("UPDATE jobs SET items_refused = items_refused + 1 WHERE id = ?", (job_id,))
+    _add_refusals(db, job_id, [reason])
+    settle(db, job_id, now)
 
 
 def note_repeated(db: Connection, job_id: int, repeated: Repeated) -> None:
@@ -189,33 +216,46 @@ def note_repeated(db: Connection, job_id: int, repeated: Repeated) -> None:
     db.execute(sql, (job_id, *astuple(repeated)))
 
 
-def forget_old(db: Connection, jobs_kept_max: int, dead_letters_max: int) -> int:
+def forget_old(
+    db: Connection, jobs_kept_max: int, dead_letters_max: int, dead_bytes_max: int | None = None
+) -> int:
     """Forget finished jobs but the newest `jobs_kept_max`, and those with dead letters. Returns how many.
 
-    Of dead letters beyond the newest `dead_letters_max` only the reason is kept, as of what was refused.
+    Of dead letters beyond the newest `dead_letters_max`, and beyond `dead_bytes_max` of their bytes (None:
+    any number), only the reason is kept, as of what was refused.
     """
-    old = "SELECT id FROM dead_letters ORDER BY id DESC LIMIT -1 OFFSET ?"
-    db.execute(
-        f"""
-        INSERT INTO job_refusals (job_id, source, code, message, hint)
-        SELECT job_id, source, code, message, hint FROM dead_letters WHERE id IN ({old}) ORDER BY id;
-        UPDATE jobs SET (items_failed, items_refused) = (
-            SELECT items_failed - count(*), items_refused + count(*) FROM dead_letters
-            WHERE job_id = jobs.id AND id IN ({old})
-        ) WHERE id IN (SELECT job_id FROM dead_letters WHERE id IN ({old}));
-        DELETE FROM dead_letters WHERE id IN ({old})
-        """,
-        (dead_letters_max,) * 4,
-    )
-    db.execute(
-        """
-        DELETE FROM jobs WHERE finished_at IS NOT NULL AND id NOT IN (
-            SELECT id FROM jobs WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT ?
-        ) AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE job_id = jobs.id)
-        """,
-        (jobs_kept_max,),
-    )
+    _close(db, _dead_letters_over(db, dead_letters_max, dead_bytes_max))
+    ended = "finished_at IS NOT NULL AND items_failed = 0"
+    old = f"SELECT id FROM jobs WHERE {ended} ORDER BY id DESC LIMIT -1 OFFSET ?"
+    db.execute(f"DELETE FROM jobs WHERE id IN ({old})", (jobs_kept_max,))
     return db.changes()
+
+
+def _dead_letters_over(db: Connection, count_max: int, bytes_max: int | None) -> list[int]:
+    """The oldest that are too many, or too large. How many there are is asked first: mostly there are few."""
+    over: set[int] = set()
+    if value(db, "SELECT count(*) FROM dead_letters") > count_max:
+        sql = "SELECT id FROM dead_letters ORDER BY id DESC LIMIT -1 OFFSET ?"
+        over.update(letter for (letter,) in all_rows(db, sql, (count_max,)))
+    if bytes_max is not None:
+        sql = """
+            SELECT id FROM (
+                SELECT id, sum(payload_bytes) OVER (ORDER BY id DESC) AS newer
+                FROM dead_letters INDEXED BY dead_letters_with_payload WHERE payload_bytes > 0
+            ) WHERE newer > ?
+        """
+        over.update(letter for (letter,) in all_rows(db, sql, (bytes_max,)))
+    return sorted(over)
+
+
+def _close(db: Connection, letters: Iterable[int]) -> None:
+    """What was given up cannot be tried again any more; why stays with its job."""
+    for letter in letters:
+        sql = "DELETE FROM dead_letters WHERE id = ? RETURNING job_id, source, code, message, hint"
+        job_id, *reason = all_rows(db, sql, (letter,))[0]
+        _add_refusals(db, job_id, [Refusal(*reason)])
+        counted = "items_failed = items_failed - 1, items_refused = items_refused + 1"
+        db.execute(f"UPDATE jobs SET {counted} WHERE id = ?", (job_id,))
 
 
 def settle(db: Connection, job_id: int, now: float) -> None:
@@ -238,7 +278,6 @@ def _next(db: Connection, now: float, retry_s_max: float) -> tuple[Item, bool] |
     """The item whose turn it is, as it will be once claimed, and whether it is a suspect.
 
     Urgent jobs come first, then jobs and items in order.
-
 
     One whose document is being worked on waits for that to end: of two versions of a document, the one that
     was sent last must also be the last to be stored. The index is named, because statistics of a long queue
@@ -269,11 +308,12 @@ def bury(db: Connection, item_id: int, reason: Refusal, now: float) -> None:
         INSERT INTO dead_letters
         SELECT id, job_id, kind, source, title, metadata,
                coalesce((SELECT payload FROM item_payloads WHERE item_id = job_items.id), x''), attempts,
-               ?, ?, ?, ?
+               ?, ?, ?, ?, payload_bytes
         FROM job_items WHERE id = ?
     """
     db.execute(sql, (reason.code, reason.message, reason.hint, now, item_id))
     job_id = _take_out(db, item_id)
+    sources.skip(db, value(db, "SELECT collection FROM jobs WHERE id = ?", (job_id,)), [reason], now)
     db.execute("UPDATE jobs SET items_failed = items_failed + 1 WHERE id = ?", (job_id,))
     settle(db, job_id, now)
 
@@ -307,9 +347,13 @@ def _take_out(db: Connection, item_id: int) -> int:
 
 
 def _add_items(db: Connection, job_id: int, items: Iterable[NewItem]) -> None:
-    sql = "INSERT INTO job_items (job_id, kind, source, title, metadata) VALUES (?, ?, ?, ?, ?)"
+    sql = """
+        INSERT INTO job_items (job_id, kind, source, title, metadata, payload_bytes)
+        VALUES (?, ?, ?, ?, ?, ?)
+    """
     for item in items:
-        db.execute(sql, (job_id, item.kind, item.source, item.title, to_json(item.metadata)))
+        given = (item.title, to_json(item.metadata), len(item.payload))
+        db.execute(sql, (job_id, item.kind, item.source, *given))
         if item.payload:
             db.execute("INSERT INTO item_payloads VALUES (?, ?)", (db.last_insert_rowid(), item.payload))
 

@@ -311,6 +311,48 @@ def s14_document_items(db: Connection) -> None:
     """)
 
 
+def s15_sources(db: Connection) -> None:
+    """What became of every source: when it was last seen and with what it was given, or why it is not taken.
+
+    Reasons lie by source, whoever asked for it, and watched files have none of their own any more. How large
+    payloads are is known without reading them, and what the queue looks up with each request has its index.
+    """
+    db.execute("""
+        ALTER TABLE document_items ADD COLUMN seen_at REAL;
+        ALTER TABLE document_items ADD COLUMN title TEXT NOT NULL DEFAULT '';
+        ALTER TABLE document_items ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
+        CREATE TABLE skipped (
+            id INTEGER PRIMARY KEY,
+            collection TEXT NOT NULL,
+            source TEXT NOT NULL,
+            code TEXT NOT NULL,
+            message TEXT NOT NULL,
+            hint TEXT NOT NULL,
+            seen_at REAL NOT NULL,
+            UNIQUE (source, collection)
+        ) STRICT;
+        INSERT INTO skipped (collection, source, code, message, hint, seen_at)
+            SELECT collection, root || '/' || path, code, message, hint, created_at
+            FROM watch_files JOIN watches ON id = watch_id WHERE code IS NOT NULL;
+        DROP TRIGGER watch_job_refusals;
+        DROP TRIGGER watch_dead_letters;
+        DROP TRIGGER watch_new_document;
+        DROP TRIGGER watch_renewed_document;
+        ALTER TABLE watch_files DROP COLUMN code;
+        ALTER TABLE watch_files DROP COLUMN message;
+        ALTER TABLE watch_files DROP COLUMN hint;
+        ALTER TABLE job_items ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE dead_letters ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0;
+        UPDATE job_items SET payload_bytes = length(payload) FROM item_payloads WHERE item_id = job_items.id;
+        UPDATE dead_letters SET payload_bytes = length(payload) WHERE payload != x'';
+        CREATE INDEX job_items_with_payload ON job_items (payload_bytes) WHERE payload_bytes > 0;
+        CREATE INDEX dead_letters_with_payload ON dead_letters (payload_bytes) WHERE payload_bytes > 0;
+        CREATE INDEX job_items_by_source ON job_items (source);
+        CREATE INDEX jobs_ended ON jobs (id, finished_at, items_failed)
+            WHERE finished_at IS NOT NULL AND items_failed = 0;
+    """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -326,6 +368,7 @@ STEPS: tuple[Step, ...] = (
     s12_queue,
     s13_watches,
     s14_document_items,
+    s15_sources,
 )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pi_rag.errors import JobNotFound
 from pi_rag.store import Connection
-from pi_rag.store.jobs import ENDS, PAUSED, bury, expect_room, gave_up, settle
+from pi_rag.store.jobs import ENDS, PAUSED, bury, expect_bytes, expect_room, gave_up, settle
 from pi_rag.store.rows import all_rows, value
 
 Paused = Literal["paused", "safe_mode"]
@@ -51,7 +51,9 @@ def cancel(db: Connection, job_id: int, now: float) -> int:
     return count
 
 
-def retry(db: Connection, job_id: int | None, queue_items_max: int) -> int:
+def retry(
+    db: Connection, job_id: int | None, queue_items_max: int, queue_bytes_max: int | None = None
+) -> int:
     """Queue again what was given up, of one job or of all, with all its attempts. Returns how many.
 
     Raises JobNotFound; Busy when the queue has no room, and then nothing was moved.
@@ -59,12 +61,14 @@ def retry(db: Connection, job_id: int | None, queue_items_max: int) -> int:
     if job_id is not None:
         _expect_job(db, job_id)
     which = "job_id = coalesce(?, job_id)"
-    count: int = value(db, f"SELECT count(*) FROM dead_letters WHERE {which}", (job_id,))
+    of_all = f"SELECT count(*), coalesce(sum(payload_bytes), 0) FROM dead_letters WHERE {which}"
+    count, held_bytes = all_rows(db, of_all, (job_id,))[0]
     expect_room(db, count, queue_items_max)
+    expect_bytes(db, held_bytes, queue_bytes_max)
     db.execute(
         f"""
-        INSERT INTO job_items (id, job_id, kind, source, title, metadata)
-        SELECT id, job_id, kind, source, title, metadata FROM dead_letters WHERE {which};
+        INSERT INTO job_items (id, job_id, kind, source, title, metadata, payload_bytes)
+        SELECT id, job_id, kind, source, title, metadata, payload_bytes FROM dead_letters WHERE {which};
         INSERT INTO item_payloads
         SELECT id, payload FROM dead_letters WHERE {which} AND payload != x'';
         UPDATE jobs SET finished_at = NULL, items_failed = items_failed - (
@@ -74,7 +78,7 @@ def retry(db: Connection, job_id: int | None, queue_items_max: int) -> int:
         """,
         (job_id,) * 4,
     )
-    return count
+    return int(count)
 
 
 def after_start(db: Connection, ends_max: int, attempts_max: int, now: float) -> None:

@@ -13,9 +13,9 @@ import apsw
 from pi_rag.store import Connection
 from pi_rag.store.rows import Row, all_rows
 
-_CHANGES_NO_ANSWER = ("job", "item_payloads", "query_", "sqlite_", "removed_chunks", "dead_", "watch")
+_CHANGES_NO_ANSWER = ("job", "item_payloads", "query_", "sqlite_", "removed_chunks", "dead_", "watch", "skip")
 """Beginnings of tables that decide no answer: the queue with what was given up, vectors of queries, the
-planner's statistics, the RAM index's journal, and watched folders."""
+planner's statistics, the RAM index's journal, watched folders, and why sources are not taken."""
 
 _GOES_WITH_ITS_DOCUMENT = ("chunks", "vectors", "document_")
 """Beginnings of tables whose rows change only with a row of `documents`, which tells of the collection."""

@@ -16,12 +16,13 @@ from pi_rag.errors import (
     DocumentEncrypted,
     DocumentNeedsOcr,
     DocumentTooLarge,
+    DocumentVanished,
     RequestInvalid,
     WatchNotFound,
 )
-from pi_rag.store import Connection, documents, jobs
+from pi_rag.store import Connection, documents, jobs, sources
 from pi_rag.store.rows import Row, all_rows, one_row, value
-from pi_rag.types import Refusal
+from pi_rag.types import Item, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ _OF_ITS_CONTENT = (
 One that is damaged is not among them: a drive that fails, or a reader that does, says so of good files too.
 """
 
+_FILES = """
+    FROM watch_files JOIN watches ON watches.id = watch_id
+    LEFT JOIN skipped ON skipped.source = root || '/' || path AND skipped.collection = watches.collection
+"""
+
 _WATCH = "SELECT id, root, collection, include, exclude, created_at, device FROM watches"
 
 
@@ -149,7 +155,7 @@ def lies_on(db: Connection, watch_id: int, device: int) -> None:
 
 def tallies(db: Connection) -> dict[int, Tally]:
     """How much each folder holds, by its id."""
-    sql = "SELECT watch_id, count(*), count(code) FROM watch_files GROUP BY watch_id"
+    sql = f"SELECT watch_id, count(*), count(code) {_FILES} GROUP BY watch_id"
     return {watch_id: Tally(files, skipped) for watch_id, files, skipped in all_rows(db, sql)}
 
 
@@ -178,7 +184,7 @@ def waiting(db: Connection, watch: Watch, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if _items(db, watch, path, "queued")}
 
 
-def queued(db: Connection, watch_id: int, files: Iterable[File], job_id: int | None) -> None:
+def queued(db: Connection, watch: Watch, files: Sequence[File], job_id: int | None, now: float) -> None:
     """Remember files as they were when they were queued in a job.
 
     Without a job: as they are, since they wait for their turn already, or need none, or are refused.
@@ -188,14 +194,27 @@ def queued(db: Connection, watch_id: int, files: Iterable[File], job_id: int | N
         VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET
             size = excluded.size, mtime_ns = excluded.mtime_ns, elsewhere = excluded.elsewhere,
-            job_id = coalesce(excluded.job_id, job_id), code = NULL, message = NULL, hint = NULL
+            job_id = coalesce(excluded.job_id, job_id)
     """
     for file in files:
-        db.execute(sql, (watch_id, file.path, file.size, file.mtime_ns, file.elsewhere, job_id))
-        if file.refusal is not None:
-            _skip(db, watch_id, file.path, file.refusal)
-    if job_id is not None:
-        _note_early_refusals(db, watch_id, job_id)
+        db.execute(sql, (watch.id, file.path, file.size, file.mtime_ns, file.elsewhere, job_id))
+    sources.skip(db, watch.collection, (file.refusal for file in files if file.refusal), now)
+
+
+def as_stored(db: Connection, watch: Watch, files: Sequence[File], now: float) -> None:
+    """Remember files whose documents are stored just as they are."""
+    queued(db, watch, files, None, now)
+    sources.seen(db, watch.collection, (watch.source(file.path) for file in files), now)
+
+
+def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
+    """Note why a held item is not taken. A watched file that is known to hold something else by now, or
+    nothing, takes its old document with it."""
+    if not jobs.is_held(db, item):
+        return
+    jobs.finish(db, item, "refused", 0, refusal, now)
+    if refusal.code in _OF_ITS_CONTENT and _is_watched(db, item.collection, item.source):
+        documents.remove_source(db, item.source, item.collection)
 
 
 def content_hashes(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, str]:
@@ -223,42 +242,30 @@ def moved(
     documents.remove_source(db, watch.source(file.path), watch.collection)
     to = watch.source(file.path)
     documents.rename(db, watch.collection, watch.source(before), to, titles, read_again=read_again)
-    db.execute("DELETE FROM watch_files WHERE watch_id = ? AND path = ?", (watch.id, before))
-    queued(db, watch.id, [file], None)
+    _forget_file(db, watch, before)
+    sources.taken(db, watch.collection, to)
+    queued(db, watch, [file], None, now)
 
 
 def forget(db: Connection, watch: Watch, paths: Sequence[str], now: float) -> int:
     """What came from these files is gone, what waits in the queue or is in hand too. Returns how many
     documents."""
     _take_out_of_queue(db, watch, paths, now)
-    sql = "DELETE FROM watch_files WHERE watch_id = ? AND path = ?"
-    db.executemany(sql, ((watch.id, path) for path in paths))
+    for path in paths:
+        _forget_file(db, watch, path)
     return sum(documents.remove_source(db, watch.source(path), watch.collection) for path in paths)
-
-
-def outdated(db: Connection, watch: Watch) -> list[int]:
-    """Documents of files whose content is such by now that they were refused."""
-    sql = f"""
-        SELECT documents.id FROM watch_files
-        JOIN documents ON source = ? || '/' || path
-            AND collection_id = (SELECT id FROM collections WHERE name = ?)
-        WHERE watch_id = ? AND code IN ({", ".join("?" * len(_OF_ITS_CONTENT))})
-    """
-    rows = all_rows(db, sql, (watch.root, watch.collection, watch.id, *_OF_ITS_CONTENT))
-    return [document_id for (document_id,) in rows]
 
 
 def files(db: Connection, watch: Watch, *, skipped: bool, limit: int, after: str) -> list[FileRow]:
     """Files by path, a page at a time: `limit` of those after the path `after`; all, or those not taken."""
     only = "AND code IS NOT NULL" if skipped else ""
     sql = f"""
-        SELECT path, size, mtime_ns, documents.updated_at, documents.id, code, message, hint
-        FROM watch_files
-        LEFT JOIN documents ON source = ? || '/' || path
-            AND collection_id = (SELECT id FROM collections WHERE name = ?)
+        SELECT path, size, mtime_ns, documents.updated_at, documents.id, code, message, hint {_FILES}
+        LEFT JOIN documents ON documents.source = root || '/' || path
+            AND collection_id = (SELECT id FROM collections WHERE name = watches.collection)
         WHERE watch_id = ? AND path > ? {only} ORDER BY path LIMIT ?
     """
-    rows = all_rows(db, sql, (watch.root, watch.collection, watch.id, after, limit))
+    rows = all_rows(db, sql, (watch.id, after, limit))
     return [_file_row(db, watch, *row) for row in rows]
 
 
@@ -297,21 +304,17 @@ def _touch(one_root: str, other: str) -> bool:
     return a.startswith(b) or b.startswith(a)
 
 
-def _skip(db: Connection, watch_id: int, path: str, refusal: Refusal) -> None:
-    sql = "UPDATE watch_files SET code = ?, message = ?, hint = ? WHERE watch_id = ? AND path = ?"
-    db.execute(sql, (refusal.code, refusal.message, refusal.hint, watch_id, path))
-
-
-def _note_early_refusals(db: Connection, watch_id: int, job_id: int) -> None:
-    """A file may be refused before it is noted here that it was queued."""
-    root = one(db, watch_id).root
+def _is_watched(db: Connection, collection: str, source: str) -> bool:
     sql = """
-        SELECT source, code, message, hint FROM job_refusals WHERE job_id = ?
-        UNION ALL SELECT source, code, message, hint FROM dead_letters WHERE job_id = ?
+        SELECT 1 FROM watches JOIN watch_files ON watch_id = id AND path = substr(?1, length(root) + 2)
+        WHERE collection = ?2 AND substr(?1, 1, length(root) + 1) = root || '/'
     """
-    for row in all_rows(db, sql, (job_id, job_id)):
-        refusal = Refusal(*row)
-        _skip(db, watch_id, refusal.source[len(root) + 1 :], refusal)
+    return bool(value(db, sql, (source, collection)))
+
+
+def _forget_file(db: Connection, watch: Watch, path: str) -> None:
+    db.execute("DELETE FROM watch_files WHERE watch_id = ? AND path = ?", (watch.id, path))
+    sources.taken(db, watch.collection, watch.source(path))
 
 
 def _items(db: Connection, watch: Watch, path: str, state: str | None = None) -> list[int]:
@@ -328,6 +331,9 @@ def _take_out_of_queue(db: Connection, watch: Watch, paths: Iterable[str], now: 
     """What waits, or is in hand, is not stored any more: it was read where the file no longer is."""
     for path in paths:
         for item_id in _items(db, watch, path):
-            job_id = value(db, "DELETE FROM job_items WHERE id = ? RETURNING job_id", (item_id,))
-            db.execute("UPDATE jobs SET items_cancelled = items_cancelled + 1 WHERE id = ?", (job_id,))
-            jobs.settle(db, job_id, now)
+            jobs.withdraw(db, item_id, _went(watch.source(path)), now)
+
+
+def _went(source: str) -> Refusal:
+    error = DocumentVanished(f"{source} went away, or got another name, before its turn.")
+    return Refusal(source, error.code, error.message, error.hint)

@@ -216,7 +216,7 @@ async def test_a_version_that_was_overtaken_is_not_stored(
     assert (await store.read(documents.get, row.id)).text == "high"
 
 
-@pytest.mark.parametrize("failing", ["claim", "finish", "put_back", "_after_start"])
+@pytest.mark.parametrize("failing", ["claim", "refused", "put_back", "_after_start"])
 async def test_a_full_disk_strands_nothing(
     store: Store, embedder: FakeEmbedder, settings: Settings, failing: str
 ) -> None:

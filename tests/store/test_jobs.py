@@ -207,6 +207,34 @@ def test_of_old_dead_letters_the_reason_alone_is_kept(db: Connection) -> None:
     assert jobs.forget_old(db, 0, 0) == 1
 
 
+def test_the_bytes_of_dead_letters_are_bounded_too(db: Connection) -> None:
+    """Those of the oldest go first; one without bytes of its own costs none, and stays."""
+    _enqueue(db, "path")
+    sent = [NewItem("bytes", name, payload=b"12345") for name in ("a", "b", "c")]
+    job_id = jobs.enqueue(db, "default", sent, 10, 1.0)
+    for _ in range(4):
+        jobs.fail(db, _claimed(db), REFUSAL, 1.0)
+    jobs.forget_old(db, 10, 10, 10)
+    assert [letter.source for letter in job_rows.dead_letters(db, 10)] == ["path", "b", "c"]
+    row = job_rows.job(db, job_id, 10)
+    assert (row.items_failed, row.items_refused, len(row.refusals)) == (2, 1, 3)
+
+
+def test_a_queue_full_of_bytes_is_busy(db: Connection) -> None:
+    """As long as they wait. Paths have none, and what comes first is taken, or it never could be."""
+    large, small = [NewItem("bytes", "l", payload=b"0" * 50)], [NewItem("bytes", "s", payload=b"0" * 9)]
+    jobs.enqueue(db, "default", large, 10, 1.0, queue_bytes_max=10)
+    with pytest.raises(Busy, match="MiB") as full:
+        jobs.enqueue(db, "default", small, 10, 1.0, queue_bytes_max=58)
+    assert full.value.retry_after_ms
+    jobs.enqueue(db, "default", small, 10, 1.0, queue_bytes_max=59)
+    jobs.enqueue(db, "default", [NewItem("path", "p")], 10, 1.0, queue_bytes_max=1)
+    jobs.fail(db, _claimed(db), REFUSAL, 1.0)
+    with pytest.raises(Busy):
+        steering.retry(db, None, 10, 58)
+    assert steering.retry(db, None, 10, 59) == 1
+
+
 def test_a_document_in_work_holds_back_its_next_version(db: Connection) -> None:
     """Two versions are never worked on at once; another collection's document of that name may be."""
     _enqueue(db, "a", "a", "b")

@@ -21,6 +21,7 @@ from pi_rag.store import (
     job_rows,
     jobs,
     query_vectors,
+    sources,
     steering,
     upkeep,
     vectors,
@@ -29,9 +30,11 @@ from pi_rag.store import (
 from pi_rag.store.query_vectors import Changes, KeptQuery
 from pi_rag.store.rows import all_rows
 from pi_rag.store.watches import File
-from pi_rag.types import Item, NewItem
+from pi_rag.types import Item, NewItem, Refusal
 from tests.store.making import FINGERPRINT, axis, put
 
+NO = Refusal("no", "document_binary", "It is no text.", "")
+EMPTY = Refusal("s0", "document_empty", "There is nothing in it.", "")
 KEPT = KeptQuery(b"h", b"v", 2, 1.0)
 
 HOT: dict[str, Callable[[Connection], Any]] = {
@@ -56,14 +59,37 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "putting back": lambda db: jobs.put_back(db, _claimed(db), counted=True),
     "when the next is due": lambda db: jobs.due_in_s(db, 1.0),
     "what was given up": lambda db: job_rows.dead_letters(db, 10, 5),
+    "queueing": lambda db: jobs.enqueue(
+        db, "default", [NewItem("bytes", "new", "", b"tea")], 1000, 1.0, key="k", queue_bytes_max=10_000
+    ),
+    "forgetting old jobs": lambda db: jobs.forget_old(db, 3, 2, 5),
+    "forgetting old reasons": lambda db: sources.forget_old(db, 3),
+    "a folder becomes its files": lambda db: jobs.expand(
+        db, _claimed(db), [NewItem("path", "new")], [NO], 2.0, ["s5"]
+    ),
+    "giving up": lambda db: jobs.fail(db, _claimed(db), NO, 2.0),
+    "refusing": lambda db: watches.refused(db, _claimed(db), EMPTY, 2.0),
+    "stored as it is": lambda db: documents.came_with(db, _claimed(db), 2.0),
+    "a page of sources": lambda db: sources.listing(db, limit=5, after=("s2", "default")),
+    "sources below a folder": lambda db: sources.listing(
+        db, under="/home", collection="default", skipped=True, limit=5
+    ),
+    "the contents of watched files": lambda db: watches.content_hashes(db, watches.one(db, 1), ["s1"]),
+    "devices of watched files": lambda db: watches.elsewhere(db, 1, ["s1"]),
+    "watched files as stored": lambda db: watches.as_stored(
+        db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0)], 2.0
+    ),
+    "watched folders": watches.listing,
     "cancelling": lambda db: steering.cancel(db, 9, 1.0),
     "one job": lambda db: job_rows.job(db, 1, 10),
     "what is in hand": lambda db: jobs.in_hand(db, "default"),
     "watched files below a folder": lambda db: watches.stamps(db, 1, "s"),
-    "noting watched files": lambda db: watches.queued(db, 1, [File("s1", 1, 1, elsewhere=False)], 9),
+    "noting watched files": lambda db: watches.queued(
+        db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0, refusal=NO)], 9, 1.0
+    ),
     "watched files that wait": lambda db: watches.waiting(db, watches.one(db, 1), ["s1", "no"]),
     "a watched file moves": lambda db: watches.moved(
-        db, watches.one(db, 1), "s2", File("new", 1, 1, elsewhere=False), {}, 1.0, read_again=False
+        db, watches.one(db, 1), "s2", File("new", 1, 1, elsewhere=0), {}, 1.0, read_again=False
     ),
     "a watched file goes": lambda db: watches.forget(db, watches.one(db, 1), ["s3"], 1.0),
     "a page of watched files": lambda db: watches.files(
@@ -75,7 +101,10 @@ HOT: dict[str, Callable[[Connection], Any]] = {
 
 HARMLESS = re.compile(
     r"SCAN (CONSTANT ROW|\(subquery|\w+ VIRTUAL TABLE INDEX (?!0:$)"  # json_each; words that are looked up
-    r"|jobs USING INDEX jobs_open)"  # the open ones in their order, until one has something to do
+    r"|jobs USING INDEX jobs_open"  # the open ones in their order, until one has something to do
+    r"|(job_items|dead_letters) USING COVERING INDEX"  # counted; settings bound how many there are
+    r"|jobs USING COVERING INDEX jobs_ended|skipped$|watches\b|page$"  # as many as are kept; few; one page
+    r"|(documents|job_items) USING INDEX \w+_by_source)"  # in their order, until a page is full
 )
 
 
@@ -92,7 +121,7 @@ def full(request: pytest.FixtureRequest, db: Connection) -> Iterator[Connection]
     for number in range(300):
         put(db, f"s{number}", [f"tea {number}", "milk"], collection="other" if number % 3 else "default")
         job_id = jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
-        watches.queued(db, watch.id, [File(f"s{number}", 1, 1, elsewhere=False)], job_id)
+        watches.queued(db, watch, [File(f"s{number}", 1, 1, elsewhere=0)], job_id, 1.0)
     if request.param == "with statistics":
         upkeep.plan(db)
     yield db

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pi_rag.errors import RequestInvalid, WatchNotFound
-from pi_rag.store import Connection, documents, job_rows, jobs, watches
+from pi_rag.store import Connection, documents, job_rows, jobs, sources, watches
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.watches import File, Tally, Watch
 from pi_rag.types import Item, NewItem, Refusal
@@ -26,7 +28,7 @@ def queue(db: Connection, folder: Watch, *paths: str) -> int:
     """Queue files and remember that, as a sweep does."""
     items = [NewItem("path", folder.source(path)) for path in paths]
     job_id = jobs.enqueue(db, folder.collection, items, 1000, 1.0)
-    watches.queued(db, folder.id, [file(path) for path in paths], job_id)
+    watches.queued(db, folder, [file(path) for path in paths], job_id, 1.0)
     return job_id
 
 
@@ -94,7 +96,7 @@ def test_files_are_known_as_they_were_queued(db: Connection) -> None:
 def test_what_lay_on_a_drive_within_the_folder_is_known(db: Connection) -> None:
     """Only those that did, and on which: drives have numbers."""
     folder = watch(db)
-    watches.queued(db, folder.id, [File("usb/a", 1, 1, elsewhere=2**62), file("b")], None)
+    watches.queued(db, folder, [File("usb/a", 1, 1, elsewhere=2**62), file("b")], None, 1.0)
     assert watches.elsewhere(db, folder.id, ["usb/a", "b", "none"]) == {"usb/a": 2**62}
 
 
@@ -119,20 +121,21 @@ def test_why_a_file_was_not_taken_stays_known(db: Connection) -> None:
     assert watches.tallies(db) == {folder.id: Tally(1, 1)}
     assert [each.path for each in watches.files(db, folder, skipped=True, limit=9, after="")] == ["a.md"]
 
-    put(db, "/home/a.md", ["tea"])
+    queue(db, folder, "a.md")
+    documents.came_with(db, claimed(db), 3.0)
     assert row(db, folder, "a.md").skipped is None
     assert watches.files(db, folder, skipped=True, limit=9, after="") == []
 
 
-def test_a_document_that_is_stored_again_is_no_longer_skipped(db: Connection) -> None:
-    """A file that failed and then succeeded has its document, and no reason any more."""
+def test_a_file_that_is_as_it_was_stored_is_no_longer_skipped(db: Connection) -> None:
+    """It failed and was mended: it has its document, and no reason any more."""
     folder = watch(db)
     put(db, "/home/a.md", ["tea"])
-    watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None)
-    put(db, "/home/a.md", ["coffee"], collection="other", now=5.0)
+    watches.queued(db, folder, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None, 1.0)
     assert row(db, folder, "a.md").skipped == EMPTY
-    put(db, "/home/a.md", ["coffee"], now=5.0)
+    watches.as_stored(db, folder, [file("a.md")], 5.0)
     assert row(db, folder, "a.md").skipped is None
+    assert watches.stamps(db, folder.id) == {"a.md": (5, 7)}
 
 
 def test_what_was_given_up_is_skipped_too(db: Connection) -> None:
@@ -148,16 +151,15 @@ def test_a_refusal_that_comes_first_is_not_lost(db: Connection) -> None:
     folder = watch(db)
     job_id = jobs.enqueue(db, "default", [NewItem("path", "/home/a.md")], 10, 1.0)
     jobs.finish(db, claimed(db), "refused", 0, EMPTY, 2.0)
-    watches.queued(db, folder.id, [file("a.md")], job_id)
+    watches.queued(db, folder, [file("a.md")], job_id, 1.0)
     assert row(db, folder, "a.md").skipped == EMPTY
 
 
-def test_a_refusal_of_another_job_is_not_the_files(db: Connection) -> None:
-    """What was refused when somebody added it, before or besides, says nothing of what the folder queued."""
+def test_a_refusal_in_another_collection_is_not_the_files(db: Connection) -> None:
+    """There it is another source."""
     folder = watch(db)
     queue(db, folder, "a.md")
-    other = jobs.enqueue(db, "default", [NewItem("text", "/home/a.md")], 10, 1.0)
-    db.execute("INSERT INTO job_refusals VALUES (NULL, ?, '/home/a.md', 'x', 'x', 'x')", (other,))
+    sources.skip(db, "other", [EMPTY], 1.0)
     assert row(db, folder, "a.md").skipped is None
 
 
@@ -176,7 +178,7 @@ def test_a_file_says_what_became_of_it(db: Connection) -> None:
 def test_what_was_never_looked_at_has_no_size(db: Connection) -> None:
     """A picture is refused by its name."""
     folder = watch(db)
-    watches.queued(db, folder.id, [File("a.jpg", -1, -1, elsewhere=0, refusal=EMPTY)], None)
+    watches.queued(db, folder, [File("a.jpg", -1, -1, elsewhere=0, refusal=EMPTY)], None, 1.0)
     assert (row(db, folder, "a.jpg").size, row(db, folder, "a.jpg").modified_at) == (None, None)
 
 
@@ -214,7 +216,8 @@ def test_a_file_that_is_gone_takes_all_with_it(db: Connection) -> None:
     assert not jobs.is_held(db, in_hand)
     assert [each.collection for each in documents.listing(db, None, 9, 0)] == ["other"]
     assert (set(watches.stamps(db, folder.id)), claimed(db).source) == ({"c.md"}, "/home/c.md")
-    assert job_rows.job(db, job_id, 9).items_cancelled == 2
+    job = job_rows.job(db, job_id, 9)
+    assert (job.items_cancelled, [each.code for each in job.refusals]) == (0, ["document_vanished"] * 2)
     assert value(db, "SELECT count(*) FROM vectors") == 1
 
 
@@ -227,22 +230,33 @@ def test_the_contents_of_documents_are_known(db: Connection) -> None:
     assert found == {"a.md": document("", ["tea"]).content_hash}
 
 
-def test_a_document_whose_file_holds_nothing_any_more_is_outdated(db: Connection) -> None:
-    """What was in it before is not in it now. One that could not be opened, or made sense of, is not."""
+@pytest.mark.parametrize(
+    ("code", "left"), [("document_empty", 1), ("document_damaged", 2), ("document_unreadable", 2)]
+)
+def test_a_file_that_holds_nothing_any_more_takes_its_document_with_it(
+    db: Connection, code: str, left: int
+) -> None:
+    """At once: what was in it before is not in it now. One that makes no sense, or cannot be opened, keeps
+    it, and so does a file that nobody watches, and one that is worked on no more."""
     folder = watch(db)
-    ids = [put(db, f"/home/{name}.md", ["tea"]) for name in "abcd"]
-    damaged = Refusal("/home/d.md", "document_damaged", "It cannot be made sense of.", "")
-    watches.queued(db, folder.id, [File("d.md", 1, 1, elsewhere=0, refusal=damaged)], None)
-    locked = Refusal("/home/b.md", "document_unreadable", "It cannot be read.", "")
-    watches.queued(db, folder.id, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None)
-    watches.queued(db, folder.id, [File("b.md", 1, 1, elsewhere=0, refusal=locked), file("c.md")], None)
-    assert watches.outdated(db, folder) == ids[:1]
+    queue(db, folder, "a.md")
+    for source in ("/home/a.md", "/else/a.md"):
+        put(db, source, ["tea"])
+    reason = Refusal("/home/a.md", code, "No.", "")
+    item = claimed(db)
+    watches.refused(db, replace(item, attempts=7), reason, 2.0)
+    assert documents.counts(db).documents == 2
+    watches.refused(db, item, reason, 2.0)
+    assert (documents.counts(db).documents, row(db, folder, "a.md").skipped) == (left, reason)
+    jobs.enqueue(db, "default", [NewItem("path", "/else/a.md")], 10, 1.0)
+    watches.refused(db, claimed(db), replace(reason, source="/else/a.md"), 2.0)
+    assert documents.counts(db).documents == left
 
 
 def test_a_file_that_changes_while_it_waits_keeps_its_place(db: Connection) -> None:
-    """It is known as it is now, and why an older version was refused is known no more."""
+    """It is known as it is now."""
     folder = watch(db)
     queue(db, folder, "a.md")
-    watches.queued(db, folder.id, [file("a.md", 99)], None)
+    watches.queued(db, folder, [file("a.md", 99)], None, 1.0)
     assert watches.stamps(db, folder.id) == {"a.md": (99, 7)}
     assert row(db, folder, "a.md").waiting

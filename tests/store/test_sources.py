@@ -1,0 +1,146 @@
+"""Of every source it is known whether it is in, since when, and if not, why not."""
+
+from __future__ import annotations
+
+from pi_rag.store import Connection, documents, jobs, migrations, sources, watches
+from pi_rag.store.rows import all_rows
+from pi_rag.store.sources import SourceRow
+from pi_rag.store.watches import File
+from pi_rag.types import Item, NewItem, Refusal
+from tests.store.making import put
+
+SCAN = Refusal("/home/scan.pdf", "document_needs_ocr", "There are pictures of text in it.", "See docs.")
+
+
+def claimed(db: Connection) -> Item:
+    item = jobs.claim(db, 3, 1.0)
+    assert item is not None
+    return item
+
+
+def only(db: Connection, source: str) -> SourceRow:
+    (found,) = sources.listing(db, under=source, limit=9)
+    return found
+
+
+def test_a_source_tells_what_became_of_it(db: Connection) -> None:
+    """It waits, it is refused with a reason, it waits again, it is stored; and when that was."""
+    for turn in range(2):
+        jobs.enqueue(db, "default", [NewItem("path", SCAN.source)], 9, 1.0)
+        waiting = only(db, SCAN.source)
+        assert (waiting.waiting, waiting.document_id, waiting.skipped) == (True, None, SCAN if turn else None)
+        if not turn:
+            jobs.finish(db, claimed(db), "refused", 0, SCAN, 5.0)
+            told = only(db, SCAN.source)
+            assert (told.waiting, told.seen_at, told.skipped, told.passages) == (False, 5.0, SCAN, 0)
+    item = claimed(db)
+    document_id = put(db, SCAN.source, ["tea", "milk"], now=6.0)
+    documents.came_with(db, item, 6.0)
+    jobs.finish(db, item, "done", 2, None, 6.0)
+    assert only(db, SCAN.source) == SourceRow(
+        SCAN.source, "default", document_id, 2, 6.0, 6.0, waiting=False, watch_id=None, skipped=None
+    )
+
+
+def test_what_was_given_up_says_why(db: Connection) -> None:
+    """Also when nobody can try it again any more."""
+    jobs.enqueue(db, "default", [NewItem("path", SCAN.source)], 9, 1.0)
+    jobs.fail(db, claimed(db), SCAN, 5.0)
+    jobs.forget_old(db, 0, 0)
+    assert all_rows(db, "SELECT * FROM jobs") == []
+    assert only(db, SCAN.source).skipped == SCAN
+
+
+def test_a_document_that_is_found_as_it_is_was_seen(db: Connection) -> None:
+    """Its date stays that of its text. One from before this was noted was seen when it was stored."""
+    put(db, "a", ["tea"], now=2.0)
+    assert (only(db, "a").seen_at, only(db, "a").indexed_at) == (2.0, 2.0)
+    sources.skip(db, "default", [Refusal("a", "c", "m", "h")], 3.0)
+    assert (only(db, "a").seen_at, only(db, "a").passages) == (3.0, 1)
+    sources.seen(db, "default", ["a", "not stored"], 7.0)
+    told = only(db, "a")
+    assert (told.seen_at, told.indexed_at, told.skipped) == (7.0, 2.0, None)
+
+
+def test_a_folder_tells_anew_what_is_not_taken_in_it(db: Connection) -> None:
+    """What it does not hold any more is not asked for any more; what is unchanged was seen."""
+    put(db, "/home/a.md", ["tea"], now=2.0)
+    gone = Refusal("/home/gone.jpg", "document_binary", "m", "h")
+    beside = Refusal("/home.jpg", "document_binary", "m", "h")
+    sources.skip(db, "default", [gone, beside, Refusal("/home/a.md", "c", "m", "h")], 1.0)
+    jobs.enqueue(db, "default", [NewItem("path", "/home")], 9, 1.0)
+    jobs.expand(db, claimed(db), [], [SCAN], 8.0, ["/home/a.md"])
+    found = {each.source: (each.seen_at, each.skipped) for each in sources.listing(db, limit=9)}
+    assert found == {
+        "/home.jpg": (1.0, beside), "/home/a.md": (8.0, None), "/home/scan.pdf": (8.0, SCAN)
+    }  # fmt: skip
+
+
+def test_sources_come_a_page_at_a_time(db: Connection) -> None:
+    """By name and collection, each once; of one collection, below a folder, or only the skipped."""
+    names = ["/a", "/a/b", "/a/c/d", "/a.md", "/a0", "/b"]
+    for name in names:
+        put(db, name, ["tea"])
+    put(db, "/a/b", ["tea"], collection="other")
+    sources.skip(db, "default", [Refusal(name, "c", "m", "h") for name in ("/a/b", "/a/z", "/b")], 1.0)
+    jobs.enqueue(db, "default", [NewItem("path", name) for name in ("/a/b", "/a/y", "/a/y")], 9, 1.0)
+
+    def paged(limit: int, **wanted: object) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        while page := sources.listing(
+            db, limit=limit, after=found[-1] if found else ("", ""), **wanted  # type: ignore[arg-type]
+        ):  # fmt: skip
+            found += [(each.source, each.collection) for each in page]
+        return found
+
+    for limit in (1, 2, 100):
+        every = [(name, "default") for name in sorted([*names, "/a/y", "/a/z"])]
+        assert paged(limit) == sorted([*every, ("/a/b", "other")])
+        assert paged(limit, collection="other") == [("/a/b", "other")]
+        assert [name for name, _ in paged(limit, under="/a", collection="default")] == [
+            "/a", "/a/b", "/a/c/d", "/a/y", "/a/z"
+        ]  # fmt: skip
+        assert [name for name, _ in paged(limit, skipped=True)] == ["/a/b", "/a/z", "/b"]
+        assert paged(limit, under="/a", skipped=True, collection="other") == []
+
+
+def test_a_file_of_a_watched_folder_says_so(db: Connection) -> None:
+    """In the folder's own collection."""
+    watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
+    watches.queued(db, watch, [File("a.md", 1, 1, elsewhere=0)], None, 1.0)
+    put(db, "/home/a.md", ["tea"])
+    put(db, "/home/a.md", ["tea"], collection="other")
+    put(db, "/home/b.md", ["tea"])
+    found = [(each.source, each.watch_id) for each in sources.listing(db, limit=9)]
+    assert found == [("/home/a.md", watch.id), ("/home/a.md", None), ("/home/b.md", None)]
+
+
+def test_only_so_many_reasons_are_kept(db: Connection) -> None:
+    """The newest; one that is told again is new."""
+    for name in ("a", "b", "c", "a"):
+        sources.skip(db, "default", [Refusal(name, "c", "m", "h")], 1.0)
+    sources.forget_old(db, 2)
+    assert [each.source for each in sources.listing(db, limit=9)] == ["a", "c"]
+    sources.forget_old(db, 2)
+    assert len(sources.listing(db, limit=9)) == 2
+
+
+def test_what_watched_files_said_of_themselves_is_kept() -> None:
+    """A database from before has the reasons with the watched files, and payloads without their size."""
+    old = Connection(":memory:")
+    migrations.migrate(old, migrations.STEPS[:14])
+    old.execute("""
+        INSERT INTO watches VALUES (1, '/home', 'default', '[]', '[]', 4.0, NULL);
+        INSERT INTO watch_files VALUES (1, 'scan.pdf', 1, 1, 0, NULL, 'c', 'm', 'h'),
+                                       (1, 'b', 1, 1, 0, NULL, NULL, NULL, NULL);
+        INSERT INTO jobs (id, collection, created_at, items_total) VALUES (1, 'default', 1.0, 1);
+        INSERT INTO job_items (id, job_id, kind, source, title, metadata)
+            VALUES (5, 1, 'bytes', 'u', '', '{}');
+        INSERT INTO item_payloads VALUES (5, x'010203');
+    """)
+    migrations.migrate(old)
+    (told,) = sources.listing(old, skipped=True, limit=9)
+    assert (told.source, told.watch_id, told.seen_at) == ("/home/scan.pdf", 1, 4.0)
+    assert told.skipped == Refusal("/home/scan.pdf", "c", "m", "h")
+    assert all_rows(old, "SELECT payload_bytes FROM job_items") == [(3,)]
+    old.close()
