@@ -26,6 +26,7 @@ from pi_rag.types import ModelCard
 from tests.stress import faults
 from tests.stress.ledger import GONE, Ledger
 from tests.stress.ledger import Version as Named
+from tests.stress.truth import until
 from tests.stress.versions import VERSIONS, Contents, Version, Whole, contents, undisturbed, versions
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -242,10 +243,3 @@ class _Run:
         name = Path(source).name
         numbers = range(1, VERSIONS + 1)
         return name, next((n for n in numbers if any(each.is_as(whole) for each in self.right[name, n])), -1)
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    end_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end_s, "it did not come true in time"
-        time.sleep(0.02)

@@ -1,9 +1,10 @@
-"""What must be true of a database after any fault, looked at while no service has it open."""
+"""What must be true after any fault: of a database, looked at while no service has it open, or before long."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pi_rag.clock import SystemClock
@@ -15,6 +16,14 @@ from pi_rag.store.store import Store
 def violations(database: Path, acknowledged: Iterable[str]) -> list[str]:
     """Every broken promise: damage, orphans, an acknowledged source that is gone. Empty when all is well."""
     return asyncio.run(_violations(database, set(acknowledged)))
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for what must come true; it fails the test when it does not within `seconds`."""
+    end_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end_s, f"it did not come true within {seconds:g} s"
+        time.sleep(0.01)
 
 
 async def _violations(database: Path, acknowledged: set[str]) -> list[str]:
