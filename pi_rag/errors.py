@@ -12,7 +12,7 @@
     ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
     │   └── PathNotFound, DocumentNotFound, JobNotFound, WatchNotFound, ModelNotFound, RouteNotFound
     ├── TryLater ............. right request, wrong moment; carries retry_after_ms (HTTP 503, exit 4)
-    │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, StoreBusy
+    │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, StoreBusy, DiskStuck
     ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
     │   └── SocketForbidden
     ├── ModelError ........... a model file or its source is at fault (HTTP 500, exit 6)
@@ -262,7 +262,8 @@ class ReaderKilled(PiRagError):
 
 
 class DocumentStalled(PiRagError):
-    """Work on a document has not moved for `ingest.lease_s`. It is tried again, then given up."""
+    """Work on a document has not moved for `ingest.lease_s`, or the disk gave no answer for
+    `ingest.disk_s_max`. It is tried again, then given up."""
 
     code = "document_stalled"
     hint_default = "Look at the disk or the network mount that it lies on; then: pi-rag jobs retry"
@@ -376,6 +377,14 @@ class StoreBusy(TryLater):
 
     code = "store_busy"
     hint_default = "Close other programs that have the database open."
+
+
+class DiskStuck(TryLater):
+    """A drive or network mount gives no answer; what lies on it waits until it does."""
+
+    code = "disk_stuck"
+    hint_default = "Look at the drive or the network mount: df -h. What waits for it goes on by itself."
+    retry_after_ms_default = 10_000
 
 
 class ServiceDown(PiRagError):

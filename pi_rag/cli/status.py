@@ -56,6 +56,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("memory", _memory(status.get("memory") or {})))
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
+    lines += [("no answer", stuck)] if (stuck := _stuck(status.get("ingest") or {})) else []
     lines += [("watching", watching)] if (watching := watch.state_line(status.get("watching") or {})) else []
     lines += [("index", _index(status["index"]))] if status.get("index") else []
     lines += [("reindex", reindexing)] if (reindexing := state_line(status.get("reindex") or {})) else []
@@ -110,6 +111,11 @@ def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
     parts += [f"held up by {ingest['waiting_for']}"] if ingest.get("waiting_for") else []
     parts += [f"now {current[0]}"] if current else []
     return one_line(", ".join(parts))
+
+
+def _stuck(ingest: dict[str, Any]) -> str:
+    stuck = ingest.get("disks_stuck") or []
+    return one_line(", ".join(f"from {each['mount']} for {span(float(each['for_s']))}" for each in stuck))
 
 
 def _index(index: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings, Settings
 from pi_rag.errors import (
+    DiskStuck,
     DocumentRefused,
     DocumentStalled,
     InternalError,
@@ -31,6 +32,7 @@ from pi_rag.errors import (
     StoreError,
     TryLater,
 )
+from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.pause import Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
@@ -84,7 +86,8 @@ class Runner:
         self._refusal = refusal
         self._clock = clock
         self._reader = Reader(settings.ingest, clock)
-        self._story = Story(store, embedder, self._reader, settings, clock, tokens_max=tokens_max)
+        self.disk = Disk(settings.ingest, clock)
+        self._story = Story(store, embedder, self._reader, self.disk, settings, clock, tokens_max=tokens_max)
         self._hands = max(2, settings.embedder.workers_wanted)
         self._pause = Pause()
         self._work: asyncio.Task[None] | None = None
@@ -226,6 +229,7 @@ class Runner:
             "rate_chunks_s": round(chunks / RATE_WINDOW_S, 2),
             "passages": dict(self._story.passages),
             "waiting_for": self._waiting_for or self._paused,
+            "disks_stuck": self.disk.stuck(),
         }
 
     async def drain(self, seconds: float) -> None:
@@ -304,6 +308,9 @@ class Runner:
             return
         except (DocumentRefused, NotFound) as refused:
             await self._refuse(item, refused)
+        except DiskStuck as stuck:  # all else can go on
+            not_before = self._clock.wall_s() + (stuck.retry_after_ms or 0) / 1000
+            await self._insist(jobs.put_back, item, counted=False, not_before=not_before)
         except (TryLater, StoreError) as hindered:
             await self._insist(jobs.put_back, item, counted=False)
             await self._rest(hindered)

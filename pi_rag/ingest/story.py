@@ -10,9 +10,10 @@ import asyncio
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest import exported
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
+from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
@@ -45,6 +47,9 @@ from pi_rag.types import (
     Repeated,
 )
 
+LISTED_AT_ONCE = 1000
+"""Of a walk, what one question to the disk gives. Folders on a slow mount take their time, and it is seen."""
+
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
 
@@ -65,6 +70,7 @@ class Story:
         store: Store,
         embedder: Embedder,
         reader: Reader,
+        disk: Disk,
         settings: Settings,
         clock: Clock,
         *,
@@ -72,6 +78,7 @@ class Story:
     ) -> None:
         self._store = store
         self._reader = reader
+        self._disk = disk
         self._all_settings = settings
         self._settings = settings.ingest
         self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors)
@@ -95,7 +102,7 @@ class Story:
         Raises DocumentRefused and NotFound for the document, TryLater and StoreError kinds for the service,
         other errors when it is not known whose fault it was.
         """
-        if item.kind == "path" and await asyncio.to_thread(_is_folder, item.source):
+        if item.kind == "path" and await self._disk.ask(item.source, _is_folder, item.source):
             await self._unfold(item, progress)
             return
         if item.kind == "export":
@@ -182,11 +189,31 @@ class Story:
 
     async def _unfold(self, item: Item, progress: Callable[[int], None]) -> None:
         """A folder becomes its files, each a place in the queue of its own; what is stored as it is, none."""
-        listed, refusals = await asyncio.to_thread(_listed, item, self._settings.walk_files_max, self._roots)
-        found = await changed(self._store, item.collection, listed, self._roots, content_digest, progress)
+        listed, refusals = await self._listed(item, progress)
+        found = await changed(
+            self._store, self._disk, item.collection, listed, self._roots, content_digest, progress
+        )
         left = {each.source for each in found}
         unchanged = [each.source for each in listed if each.source not in left]
         await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s(), unchanged)
+
+    async def _listed(
+        self, folder: Item, progress: Callable[[int], None]
+    ) -> tuple[list[NewItem], list[Refusal]]:
+        """The files below a folder, each with the folder's metadata; and what is not taken."""
+        path, files_max = Path(folder.source), self._settings.walk_files_max
+        await self._disk.ask(path, self._roots.placed, path)
+        walking = await self._disk.ask(path, walk, path, files_max)
+        found: list[NewItem] = []
+        refusals: list[Refusal] = []
+        while some := await self._disk.ask(path, _next_of, walking):
+            for each in some:
+                if isinstance(each, Found):
+                    found.append(NewItem(kind="path", source=str(each.path), metadata=folder.metadata))
+                else:
+                    refusals.append(each)
+            progress(0)
+        return found, refusals
 
     async def _bytes_of(self, item: Item) -> tuple[str, bytes]:
         """What a document's file is called, which says how to read it, and its bytes."""
@@ -195,7 +222,7 @@ class Story:
             return page.name, page.data
         if item.kind == "path":
             path, mib_max = Path(item.source), self._settings.document_mib_max
-            return item.source, await asyncio.to_thread(read_file, path, mib_max, self._roots)
+            return item.source, await self._disk.ask(path, read_file, path, mib_max, self._roots)
         if len(item.payload) > self._settings.document_mib_max * 1024 * 1024:
             raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
         return item.source, item.payload
@@ -243,17 +270,9 @@ def _is_folder(source: str) -> bool:
         return False
 
 
-def _listed(folder: Item, files_max: int, roots: Roots) -> tuple[list[NewItem], list[Refusal]]:
-    """The files below a folder, each with the folder's metadata; and what is not taken."""
-    roots.placed(Path(folder.source))
-    found: list[NewItem] = []
-    refusals: list[Refusal] = []
-    for each in walk(Path(folder.source), files_max):
-        if isinstance(each, Found):
-            found.append(NewItem(kind="path", source=str(each.path), metadata=folder.metadata))
-        else:
-            refusals.append(each)
-    return found, refusals
+def _next_of(walking: Iterator[Found | Refusal]) -> list[Found | Refusal]:
+    """The next of a walk, as many as are asked for at once; none: it has ended."""
+    return list(islice(walking, LISTED_AT_ONCE))
 
 
 def _digest(item: Item, data: bytes) -> str:

@@ -7,19 +7,19 @@ once than there are hands.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pi_rag.errors import PiRagError
 from pi_rag.ingest.beneath import Roots
+from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.file import read_file
 from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.store import Store
 from pi_rag.types import NewItem
 
-AT_ONCE = 256
-"""Files of one look: some ten milliseconds of a reader, and of the disk when it is slow some seconds."""
+AT_ONCE = 64
+"""Files of one look, which together have as much time as one large file has (`ingest.disk_s_max`)."""
 
 SMALL_MIB = 1
 
@@ -29,18 +29,22 @@ Digest = Callable[[str, Mapping[str, object], bytes], str]
 
 async def changed(
     store: Store,
+    disk: Disk,
     collection: str,
     items: Sequence[NewItem],
     roots: Roots,
     digest: Digest,
     progress: Callable[[int], None],
 ) -> list[NewItem]:
-    """The files that are new, have changed, or have to be read to know, in order. Raises StoreError kinds."""
+    """The files that are new, have changed, or have to be read to know, in order.
+
+    All lie in one folder or below it. Raises StoreError kinds, DiskStuck, DocumentStalled.
+    """
     left: list[NewItem] = []
     for start in range(0, len(items), AT_ONCE):
         some = items[start : start + AT_ONCE]
         known = await store.read(_stored, collection, [each.source for each in some])
-        left += await asyncio.to_thread(_changed, some, known, roots, digest) if known else some
+        left += await disk.ask(some[0].source, _changed, some, known, roots, digest) if known else some
         progress(0)
     return left
 

@@ -299,7 +299,9 @@ class Watched:
             waiting = await self._store.read(watches.waiting, self.watch, paths)
             items = [NewItem("path", self.watch.source(path)) for path in paths if path not in waiting]
             beneath, collection = Roots((self.watch.root,)), self.watch.collection
-            due = await changed(self._store, collection, items, beneath, content_digest, lambda _: None)
+            due = await changed(
+                self._store, self._runner.disk, collection, items, beneath, content_digest, lambda _: None
+            )
             job_id = await self._runner.enqueue(collection, due, priority=priority) if due else None
             queued = {item.source for item in due}
             await self._noted([each for each in some if self.watch.source(each.path) in queued], job_id)

@@ -55,9 +55,9 @@ class Watching:
         """Watch a folder from now on, and queue what is in it. As an entry of `listing`.
 
         Raises RequestInvalid, PathNotFound, DocumentUnreadable, DocumentOutside, DocumentLinkLoop,
-        DocumentUnsupported.
+        DocumentUnsupported, DiskStuck, DocumentStalled.
         """
-        root = await asyncio.to_thread(_root_of, folder, self._settings)
+        root = await self._runner.disk.ask(folder, _root_of, folder, self._settings)
         folders_max, now = self._settings.watch.folders_max, self._clock.wall_s()
         # Who asked may go meanwhile: what is written is kept all the same.
         return await asyncio.shield(self._added(root, collection, include, exclude, folders_max, now))

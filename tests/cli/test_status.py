@@ -71,8 +71,16 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     out = run("status").out
     assert "model    none; get one with: pi-rag model pull" in out
     assert "held up by disk_full" in out
+    assert "no answer" not in out
     assert "degraded: model_mismatch\n  The index was made with another model." in out
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
+
+
+def test_a_mount_that_does_not_answer_is_named(service: StandIn, run: Run) -> None:
+    """Why the documents on it do not come, though all else does."""
+    stuck = {"disks_stuck": [{"mount": "/mnt/nas", "for_s": 130.0, "threads": 2}]}
+    service.on("GET", "/v1/status", STATUS | {"ingest": stuck})
+    assert "no answer  from /mnt/nas for 2 min 10 s\n" in run("status").out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,12 @@ async def added(made: Home, **more: object) -> JobRow:
     """The folder, added as `pi-rag add` does it."""
     item = NewItem("path", str(made.root), **more)  # type: ignore[arg-type]  # as given
     return await made.runner.finished(await made.runner.enqueue("default", [item]))
+
+
+async def asked(made: Home, items: Sequence[NewItem]) -> list[NewItem]:
+    """Which of these files are not stored as they are."""
+    rest = (Roots(), content_digest, lambda _: None)
+    return await unchanged.changed(made.store, made.runner.disk, "default", items, *rest)
 
 
 async def test_what_has_not_changed_takes_no_place_in_the_queue(
@@ -65,7 +71,7 @@ async def test_a_large_file_and_one_that_cannot_be_read_wait_for_their_turn(
     assert (await added(at_home)).items_unchanged == 2
     items = [NewItem("path", str(at_home.root / name)) for name in ("large.md", "gone.md")]
     (at_home.root / "gone.md").unlink()
-    left = await unchanged.changed(at_home.store, "default", items, Roots(), content_digest, lambda _: None)
+    left = await asked(at_home, items)
     assert left == items
 
 
@@ -76,9 +82,7 @@ async def test_what_is_in_hand_waits_for_its_turn(at_home: Home) -> None:
     item = NewItem("path", str(at_home.root / "a.md"))
 
     async def left() -> list[NewItem]:
-        return await unchanged.changed(
-            at_home.store, "default", [item], Roots(), content_digest, lambda _: None
-        )
+        return await asked(at_home, [item])
 
     assert await left() == []
     await at_home.runner.stop()

@@ -1,0 +1,112 @@
+"""Asking the disk for what it may never answer, and still going on.
+
+What asks a dead network mount hangs, and nothing can end it. So each question has a thread of its own, which
+nobody waits for in the end: not who asked, and not the process when it stops. While one hangs, nothing more
+is asked of the same mount, so a dead one costs as many threads as there were questions when it died. It does
+not know what is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any, ParamSpec, TypeVar
+
+from pi_rag.clock import Clock
+from pi_rag.config import IngestSettings
+from pi_rag.errors import Busy, DiskStuck, DocumentStalled
+
+RETRY_S_MIN = 10.0
+"""How long who was turned away waits at least."""
+
+LATE_SHARE = 0.9
+"""A question that has waited for so much of its time is late: when that is over, its mount must be known."""
+
+MOUNTS = Path("/proc/self/mountinfo")
+"""Its fifth field is the mount point (proc_pid_mountinfo(5)). To read it asks no mount anything."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Disk:
+    """Questions to file systems, and which of these give no answer."""
+
+    def __init__(self, settings: IngestSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._asked: dict[asyncio.Future[Any], tuple[str | Path, float]] = {}
+
+    async def ask(self, path: str | Path, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `do` gives or raises, which asks the disk about `path`.
+
+        Raises DiskStuck while an earlier question to the same mount hangs, DocumentStalled when this one has
+        no answer within `disk_s_max`, and Busy when there is no thread for it.
+        """
+        self._check(path)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        work = partial(_answer, future, partial(do, *args, **kwargs))
+        try:
+            threading.Thread(target=work, name="disk", daemon=True).start()
+        except RuntimeError as error:
+            raise Busy("No thread can be started now.") from error
+        self._asked[future] = path, self._clock.monotonic_s()
+        future.add_done_callback(self._answered)
+        await asyncio.wait({future}, timeout=self._settings.disk_s_max)
+        if not future.done():
+            raise DocumentStalled(f"The disk gave no answer for {self._settings.disk_s_max:g} s.")
+        return future.result()
+
+    def stuck(self) -> list[dict[str, Any]]:
+        """The mounts that give no answer: for how long, and how many threads wait for one."""
+        now_s, late_s = self._clock.monotonic_s(), self._settings.disk_s_max * LATE_SHARE
+        late: dict[str, list[float]] = {}
+        for path, begun_s in self._asked.values():
+            if now_s - begun_s >= late_s:
+                late.setdefault(mount_of(path), []).append(now_s - begun_s)
+        return [
+            {"mount": mount, "for_s": round(max(for_s), 1), "threads": len(for_s)}
+            for mount, for_s in sorted(late.items())
+        ]
+
+    def _check(self, path: str | Path) -> None:
+        """Raise DiskStuck for a path on a mount that gives no answer."""
+        for stuck in self.stuck():
+            if stuck["mount"] == mount_of(path):
+                # The longer it has been away, the less a moment matters.
+                wait_s = min(max(stuck["for_s"], RETRY_S_MIN), self._settings.retry_s_max)
+                reason = f"What is mounted at {stuck['mount']} has given no answer for {stuck['for_s']:g} s."
+                raise DiskStuck(reason, retry_after_ms=int(wait_s * 1000))
+
+    def _answered(self, future: asyncio.Future[Any]) -> None:
+        del self._asked[future]
+        future.exception()  # seen, also when nobody waits for it any more
+
+
+def mount_of(path: str | Path) -> str:
+    """The mount point that a path lies below, by their names alone: to ask the path might hang."""
+    pure = PurePath(os.path.normpath(path))
+    fields = (line.split(b" ")[4] for line in MOUNTS.read_bytes().splitlines())
+    points = (os.fsdecode(re.sub(rb"\\(\d{3})", _octal, field)) for field in fields)
+    return max((point for point in points if pure.is_relative_to(point)), key=len, default="/")
+
+
+def _octal(escape: re.Match[bytes]) -> bytes:
+    return bytes([int(escape[1], 8)])
+
+
+def _answer(future: asyncio.Future[T], do: Callable[[], T]) -> None:
+    """On the thread: the answer goes to the loop, unless that has ended meanwhile."""
+    try:
+        tell = partial(future.set_result, do())
+    except BaseException as error:  # whatever it is, it belongs to who asked
+        tell = partial(future.set_exception, error)
+    try:
+        future.get_loop().call_soon_threadsafe(tell)
+    except RuntimeError:
+        return
