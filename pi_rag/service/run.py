@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -207,6 +208,7 @@ async def _prove(house: House) -> None:
     """
     await selftest.prove_words(house.store)
     await house.meaning.start()
+    _settle()
     told = ""
     while not house.proven:
         try:
@@ -216,6 +218,12 @@ async def _prove(house: House) -> None:
         except PiRagError as error:
             told = _tell(f"degraded, answering from words alone: {error.message}", told)
             await asyncio.sleep(PROOF_S_BETWEEN)
+
+
+def _settle() -> None:
+    """What is loaded by now stays: the collector need not look at it again, which would stop all for 0.1 s."""
+    gc.collect()
+    gc.freeze()
 
 
 def _tell(status: str, told: str) -> str:

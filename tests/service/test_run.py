@@ -208,6 +208,15 @@ def test_of_an_edited_file_only_what_changed_is_embedded(tmp_path: Path, minilm:
     assert first["text"].count("cat") == 20
 
 
+def test_what_was_loaded_is_not_collected_over_and_over() -> None:
+    """A full collection in the middle of searches looks at what came since the start, and ends at once."""
+    program = (
+        "import gc; from pi_rag.service.run import _settle; before = len(gc.get_objects());"
+        "_settle(); assert gc.get_freeze_count() > 10_000; assert len(gc.get_objects()) < before / 100"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
 def test_a_stop_is_bounded_whatever_hangs() -> None:
     """A thread that waits for a dead disk for ever does not keep the process from ending."""
     code = (
