@@ -221,7 +221,7 @@ async def _prove(house: House) -> None:
 
 
 def _settle() -> None:
-    """What is loaded by now stays: the collector need not look at it again, which would stop all for 0.1 s."""
+    """What is loaded by now stays. The collector need not look at it again: that would stop all for 0.1 s."""
     gc.collect()
     gc.freeze()
 
