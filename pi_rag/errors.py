@@ -167,7 +167,7 @@ class DocumentBinary(DocumentRefused):
     """A file is neither text nor a format that can be read."""
 
     code = "document_binary"
-    hint_default = "Only text, Markdown, HTML, PDF, DOCX and source code are read."
+    hint_default = "Only text, source code and documents are read; docs/start.md lists their formats."
 
 
 class DocumentTooLarge(DocumentRefused):
@@ -213,10 +213,13 @@ class DocumentEncrypted(DocumentRefused):
 
 
 class DocumentNeedsOcr(DocumentRefused):
-    """A document has pages but no text on them: a scan."""
+    """A document has pages but (nearly) no text on them: a scan."""
 
     code = "document_needs_ocr"
-    hint_default = "Run it through OCR first, for example: ocrmypdf scan.pdf text.pdf"
+    hint_default = (
+        "Have its pictures read: sudo apt install tesseract-ocr, and ingest.ocr = \"on\" (docs/settings.md). "
+        "Or run it through OCR first: ocrmypdf scan.pdf text.pdf"
+    )
 
 
 class DocumentTooSlow(DocumentRefused):

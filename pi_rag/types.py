@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,31 @@ Match = Literal["any", "all", "phrase", "prefix"]
 """What of a query a passage must hold to be found by its words: any word, every word, the query as it stands,
 or any word where the last one may be the beginning of a longer one."""
 
-Kind = Literal["text", "markdown", "code", "html", "pdf", "docx"]
+Kind = Literal[
+    "text",
+    "markdown",
+    "markup",
+    "code",
+    "html",
+    "pdf",
+    "docx",
+    "doc",
+    "odt",
+    "rtf",
+    "pptx",
+    "ppt",
+    "odp",
+    "xlsx",
+    "xls",
+    "ods",
+    "epub",
+    "mail",
+    "notebook",
+]
 """What a document was before it became text; it chooses the reader and the way it is cut."""
+
+TEXT_KINDS: Final[frozenset[Kind]] = frozenset({"text", "markdown", "markup", "code"})
+"""What needs no parser: it is text already."""
 
 Quantisation = Literal["F32", "F16", "BF16", "Q8_0"]
 """In which numbers a converted model is kept."""
@@ -98,8 +121,10 @@ class Reading:
     title: str
     kind: Kind
     pages: tuple[tuple[int, int], ...] = ()
-    """(offset in characters, page number from 1), ascending; empty when the format has no pages."""
+    """(offset in characters, page or slide from 1), ascending; empty when the format has no pages."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    unread: tuple[int, ...] = ()
+    """Pages without text: most likely pictures of text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,24 @@
 """The reading child: it opens what strangers wrote, so that nothing else has to.
 
 It is spawned by `ingest/reading.py`, puts hard limits on itself, and then answers one document after
-another until its socket closes. It is the one place that knows kreuzberg, and the one where its failures get
-the names of our own errors. It never runs OCR, writes no file and reaches no network.
+another until its socket closes. It knows which reader is for which kind, and gives their failures the names
+of our own errors. It writes no file and reaches no network.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
-import kreuzberg
-
-from pi_rag.errors import (
-    DocumentDamaged,
-    DocumentEmpty,
-    DocumentEncrypted,
-    DocumentNeedsOcr,
-    DocumentTooLarge,
-    PiRagError,
-)
-from pi_rag.ingest.reader_wire import Terms, answer, request_parts
-from pi_rag.ingest.structure import as_markdown
+from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, DocumentTooLarge, PiRagError
+from pi_rag.ingest import parser
+from pi_rag.ingest.mail import read_mail
+from pi_rag.ingest.notebook import read_notebook
+from pi_rag.ingest.odp import read_odp
+from pi_rag.ingest.reader_wire import Request, Terms, answer
+from pi_rag.ingest.structure import as_markdown, by_marks
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.processes.limits import Limits, allow_cpu, apply, yield_to_oom
@@ -41,125 +36,149 @@ OOM_SCORE_ADJ = 900
 PLAIN_SHARE = 5
 """Below one part in so many of its words, a page's conversion has lost most of it: too many nested tags."""
 
-_MIME = {
-    "pdf": "application/pdf",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "html": "text/html",
-}
-_HTML_OPTIONS = {
-    # Only the words of links and pictures: addresses cost tokens and answer nothing.
-    "strip_tags": ["a", "img", "svg"],
-    "preprocessing": {
-        "enabled": True,
-        "preset": "aggressive",
-        "remove_navigation": True,
-        "remove_forms": True,
-    },
-}
-_PICTURE = re.compile(r"!\[([^\[\]\n]{0,1000})\]\([^()\n]{0,4000}\)")
-_LINK = re.compile(r"\[([^\[\]\n]{1,1000})\]\([^()\s]{0,4000}\)")
+STAMP_CHARS_MAX = 100
+"""What is the same on every page of a document, and no longer than this, is what the scanner put there."""
+
+OLE_KINDS: frozenset[Kind] = frozenset({"doc", "ppt", "xls", "mail"})
+"""Which have that mark when they are sound; on any newer kind it means a password."""
+
+_PDF_PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
+"""Streams are never packed within others, so what they are can be seen from outside."""
+
+_LETTERS = re.compile(r"[^\W\d_]")
 
 
 def main(argv: Sequence[str]) -> None:
     """Answer documents until the parent closes the socket."""
     sock, (given,) = attach(argv)
     terms = Terms.from_argument(given)
-    apply(Limits(memory_mib_max=terms.memory_mib_max, file_mib_max=0, files_open_max=FILES_OPEN_MAX))
+    with parser.scratch() as folder:
+        apply(Limits(memory_mib_max=terms.memory_mib_max, files_open_max=FILES_OPEN_MAX))
+        parser.prepare(folder)
+    apply(Limits(file_mib_max=0, network=True))  # the network is gone already
     yield_to_oom(OOM_SCORE_ADJ)
     with sock:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)
-            send_frame(sock, answer(said_of(frame, terms.chars_max)), terms.answer_bytes_max)
+            send_frame(sock, answer(said_of(frame, terms)), terms.answer_bytes_max)
 
 
-def said_of(frame: bytes, chars_max: int) -> Reading | PiRagError:
+def said_of(frame: bytes, terms: Terms) -> Reading | PiRagError:
     """One request to its reading, or to the error that says why there is none."""
-    name, kind, data = request_parts(frame)
+    asked = Request.from_frame(frame)
     try:
-        return read(name, kind, data, chars_max)
+        if asked.page:
+            return _guarded(asked.kind, lambda: _recognised(asked, terms.ocr_languages))
+        return read(asked.name, asked.kind, asked.data, terms.chars_max)
     except PiRagError as error:
         return error
 
 
 def read(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     """The text of one document. Raises DocumentRefused kinds, and nothing else."""
-    if data.startswith(OLE_MAGIC):
-        raise DocumentEncrypted("It is behind a password, or in Word's format of before 2007.")
-    reading = {"pdf": _read_pdf, "docx": _read_docx, "html": _read_html}[kind](name, data)
+    if data.startswith(OLE_MAGIC) and kind not in OLE_KINDS:
+        raise DocumentEncrypted("It is behind a password, or in an office format of before 2007.")
+    reading = _guarded(kind, lambda: _READERS.get(kind, _read_office)(name, kind, data))
     if len(reading.text) > chars_max:
         raise DocumentTooLarge(
             f"It unpacks to {len(reading.text)} characters; at most {chars_max} are taken.",
             hint="Split it, or raise ingest.document_chars_max.",
         )
-    if not reading.text.strip():
+    if not reading.text.strip() and not reading.unread:
         raise DocumentEmpty("There is no text in it.")
     return reading
 
 
-def _read_pdf(name: str, data: bytes) -> Reading:
-    result = _extract("pdf", data)
-    pages = result.pages or []
-    plain = {int(page["page_number"]): str(page["content"]) for page in pages}
-    text, starts = as_markdown(result.document["nodes"] if result.document else [], plain)
-    if not any(page["content"].strip() for page in pages):
-        raise DocumentNeedsOcr("There is no text on its pages: it is a scan, or all pictures.")
-    return Reading(text, _title("pdf", name, text, result), "pdf", starts, _metadata(result.metadata))
-
-
-def _read_docx(name: str, data: bytes) -> Reading:
-    result = _extract("docx", data)
-    text = _LINK.sub(r"\1", _PICTURE.sub(r"\1", result.content))
-    return Reading(text, _title("docx", name, text, result), "docx", (), _metadata(result.metadata))
-
-
-def _read_html(name: str, data: bytes) -> Reading:
-    page = page_of(data)
-    main = main_part(page)
-    text = _extract("html", main.encode("utf-8", "replace")).content
-    plain = plain_text(main)
-    if len(text.split()) * PLAIN_SHARE < len(plain.split()):
-        text = plain
-    return Reading(text, title_of("html", name, text, title_of_page(page)), "html")
-
-
-def _extract(kind: str, data: bytes) -> kreuzberg.ExtractionResult:
-    """The one call into the library, and the one place where its failures become ours."""
+def _guarded(kind: Kind, do: Callable[[], Reading]) -> Reading:
+    """The one place where failures of parsers become ours."""
     try:
-        return kreuzberg.extract_bytes_sync(data, _MIME[kind], config=_config(kind))
+        return do()
+    except PiRagError:
+        raise
+    except MemoryError as error:
+        raise DocumentDamaged("It takes more memory to read than ingest.reader_memory_mib_max.") from error
     except Exception as error:  # whatever a parser raises over a file of a stranger's is about that file
-        if "password" in str(error).lower():
+        if "password" in str(error).lower() or "encrypted" in str(error).lower():
             raise DocumentEncrypted("It is behind a password.") from error
         raise DocumentDamaged(f"It cannot be read as {kind.upper()}: {_reason(error)}") from error
 
 
-def _config(kind: str) -> kreuzberg.ExtractionConfig:
-    options: dict[str, Any] = {  # as a mapping, since the library's own types do not know all of them
-        "use_cache": False,  # the cache would be a folder in the current one
-        "disable_ocr": True,
-        "enable_quality_processing": False,
-        "output_format": "markdown",
-        "include_document_structure": kind == "pdf",
-        "pages": kreuzberg.PageConfig(extract_pages=kind == "pdf"),
-        "postprocessor": kreuzberg.PostProcessorConfig(enabled=False),
-        "concurrency": kreuzberg.ConcurrencyConfig(max_threads=1),
-        "html_options": _HTML_OPTIONS,
-    }
-    return kreuzberg.ExtractionConfig(**options)
+def _recognised(asked: Request, languages: str) -> Reading:
+    return Reading(parser.recognise(asked.data, asked.page, languages), "", asked.kind)
 
 
-def _title(kind: Kind, name: str, text: str, result: kreuzberg.ExtractionResult) -> str:
-    return title_of(kind, name, text, str(result.metadata.get("title") or ""))
+def _read_pdf(name: str, kind: Kind, data: bytes) -> Reading:
+    result = parser.extract(kind, data)
+    plain = {int(page["page_number"]): str(page["content"]) for page in result.pages or []}
+    unread = _without_text(plain, bool(_PDF_PICTURE.search(data)))
+    nodes = result.document["nodes"] if result.document else []
+    text, starts = as_markdown(nodes, plain) if len(unread) < len(plain) else ("", ())
+    title = title_of(kind, name, text, _claimed(result.metadata))
+    return Reading(text, title, kind, starts, parser.about(result.metadata), unread)
 
 
-def _metadata(claimed: Mapping[str, Any]) -> dict[str, Any]:
-    """Of all that the document claims about itself, what one would search or sort by."""
-    authors = [str(author) for author in claimed.get("authors") or ()]
-    known = {
-        "author": ", ".join(author for author in authors if "anonymous" not in author.lower()),
-        "created": claimed.get("created_at"),
-        "modified": claimed.get("modified_at"),
-    }
-    return {key: str(value) for key, value in known.items() if value}
+def _without_text(plain: Mapping[int, str], pictures: bool) -> tuple[int, ...]:
+    """Pages with no word, and of one with pictures that has the same few words on all its pages, all."""
+    words = {page: "".join(_LETTERS.findall(text)) for page, text in plain.items()}
+    usual = Counter(words.values()).most_common(1)
+    if (
+        pictures
+        and len(words) > 1
+        and usual
+        and usual[0][1] == len(words)
+        and len(usual[0][0]) <= STAMP_CHARS_MAX
+    ):
+        return tuple(words)
+    return tuple(page for page, text in words.items() if not text)
+
+
+def _read_slides(name: str, kind: Kind, data: bytes) -> Reading:
+    result = parser.extract(kind, data)
+    nodes = [parser.without_marks(node) for node in result.document["nodes"]] if result.document else []
+    text, starts = as_markdown(by_marks(nodes, parser.PAGE_MARK_FOUND), {})
+    title = title_of(kind, name, text, _claimed(result.metadata))
+    return Reading(text, title, kind, starts, parser.about(result.metadata))
+
+
+def _read_office(name: str, kind: Kind, data: bytes) -> Reading:
+    result = parser.extract(kind, data)
+    text = parser.words_of_links(result.content)
+    title = title_of(kind, name, text, _claimed(result.metadata))
+    return Reading(text, title, kind, (), parser.about(result.metadata))
+
+
+def _read_html(name: str, kind: Kind, data: bytes) -> Reading:
+    page = page_of(data)
+    text = _text_of_page(page)
+    return Reading(text, title_of(kind, name, text, title_of_page(page)), kind)
+
+
+def _text_of_page(page: str) -> str:
+    main = main_part(page)
+    text = parser.extract("html", main.encode("utf-8", "replace")).content
+    plain = plain_text(main)
+    return plain if len(text.split()) * PLAIN_SHARE < len(plain.split()) else text
+
+
+def _read_mail(name: str, kind: Kind, data: bytes) -> Reading:
+    if data.startswith(OLE_MAGIC):
+        return _read_office(name, kind, data)
+    mail = read_mail(data, lambda page: _text_of_page(page_of(page)))
+    return Reading(mail.text, title_of(kind, name, "", mail.title), kind, (), mail.metadata)
+
+
+_READERS: Mapping[Kind, Callable[[str, Kind, bytes], Reading]] = {
+    "pdf": _read_pdf,
+    "html": _read_html,
+    "pptx": _read_slides,
+    "odp": lambda name, _, data: read_odp(name, data),
+    "mail": _read_mail,
+    "notebook": lambda name, _, data: read_notebook(name, data),
+}
+
+
+def _claimed(metadata: Mapping[str, object]) -> str:
+    return str(metadata.get("title") or metadata.get("subject") or "")
 
 
 def _reason(error: Exception) -> str:

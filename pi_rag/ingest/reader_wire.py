@@ -35,6 +35,7 @@ class Terms:
     chars_max: int
     request_bytes_max: int
     answer_bytes_max: int
+    ocr_languages: str
 
     @classmethod
     def of(cls, settings: IngestSettings) -> Terms:
@@ -46,6 +47,7 @@ class Terms:
             chars_max=settings.document_chars_max,
             request_bytes_max=settings.document_mib_max * MIB + HEADER_BYTES_MAX,
             answer_bytes_max=settings.document_chars_max * WIRE_BYTES_PER_CHAR_MAX + MIB,
+            ocr_languages=settings.ocr_languages,
         )
 
     def as_argument(self) -> str:
@@ -58,17 +60,26 @@ class Terms:
         return cls(**json.loads(argument))
 
 
-def request(name: str, kind: Kind, data: bytes) -> bytes:
-    """The frame that asks for a document to be read."""
-    head = json.dumps({"name": name[-NAME_CHARS_MAX:], "kind": kind}).encode("ascii")
-    return head + b"\n" + data
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the child is asked: a document, or what its pictures say on one page."""
 
+    name: str
+    kind: Kind
+    data: bytes
+    page: int = 0
+    """0 is the whole document, as text."""
 
-def request_parts(frame: bytes) -> tuple[str, Kind, bytes]:
-    """Name, kind and bytes of a request."""
-    head, _, data = frame.partition(b"\n")
-    asked = json.loads(head)
-    return asked["name"], asked["kind"], data
+    def to_frame(self) -> bytes:
+        """The frame that asks for it."""
+        about = {"name": self.name[-NAME_CHARS_MAX:], "kind": self.kind, "page": self.page}
+        return json.dumps(about).encode("ascii") + b"\n" + self.data
+
+    @classmethod
+    def from_frame(cls, frame: bytes) -> Request:
+        """What `to_frame` made."""
+        head, _, data = frame.partition(b"\n")
+        return cls(data=data, **json.loads(head))
 
 
 def answer(said: Reading | PiRagError) -> bytes:
@@ -81,6 +92,7 @@ def answer(said: Reading | PiRagError) -> bytes:
             "title": said.title,
             "pages": said.pages,
             "metadata": dict(said.metadata),
+            "unread": said.unread,
         }
     )
 
@@ -97,7 +109,8 @@ def reading(frame: bytes, kind: Kind) -> Reading:
         else:
             pages = tuple((int(offset), int(number)) for offset, number in said["pages"])
             metadata = {str(key): str(value) for key, value in said["metadata"].items()}
-            return Reading(str(said["text"]), str(said["title"]), kind, pages, metadata)
+            unread = tuple(int(number) for number in said["unread"])
+            return Reading(str(said["text"]), str(said["title"]), kind, pages, metadata, unread)
     except (AttributeError, KeyError, TypeError, ValueError) as failure:
         raise InternalError("The reading child sent an answer of the wrong shape.") from failure
     raise error if isinstance(error, DocumentRefused) else InternalError(error.message)

@@ -1,6 +1,6 @@
 """Reading one document, from the side of the service.
 
-Text, Markdown and code are decoded here. HTML, PDF and DOCX go to a child process that has no more rights
+Text, Markdown and code are decoded here. All other formats go to a child process that has no more rights
 than it needs: it is killed when it takes too long, and whatever becomes of it is one document's refusal.
 It does not know how the formats are read, nor what becomes of the text.
 """
@@ -10,25 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import (
     Busy,
     DocumentDamaged,
+    DocumentRefused,
     DocumentTooSlow,
     InternalError,
     PiRagError,
     ReaderKilled,
 )
-from pi_rag.ingest.reader_wire import Terms, reading, request
+from pi_rag.ingest.reader_wire import Request, Terms, reading
+from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, with_pages
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, read_frame, write_frame
 from pi_rag.text.decode import decode
+from pi_rag.text.front_matter import front_matter
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
+from pi_rag.text.markup import as_markdown
 from pi_rag.text.titles import title_of
-from pi_rag.types import Kind, Reading
+from pi_rag.types import TEXT_KINDS, Kind, Reading
 
 MIB = 1024 * 1024
 
@@ -77,9 +81,9 @@ class Reader:
         kept of what comes out; only what the child unpacks is bounded here.
         """
         kind = kind_of(name, data[:HEAD_BYTES])
-        if kind in ("html", "pdf", "docx"):
-            async with self._turn:
-                return await self._read_by_child(name, kind, data, moves)
+        if kind not in TEXT_KINDS:
+            said = await self._read_by_child(Request(name, kind, data), moves)
+            return counted(await self._with_pictures(said, name, data, moves)) if said.unread else said
         if len(data) < THREAD_BYTES_MIN:
             return _read_text(name, kind, data)
         return await asyncio.to_thread(_read_text, name, kind, data)
@@ -92,20 +96,45 @@ class Reader:
                 await asyncio.gather(self._idle, return_exceptions=True)
             await self._end_child(END_GRACE_S)
 
-    async def _read_by_child(self, name: str, kind: Kind, data: bytes, moves: Callable[[], None]) -> Reading:
-        """One document through the child, and through another one when that is killed over it."""
-        asked = request(name, kind, data)
-        code = None
+    async def _with_pictures(
+        self, said: Reading, name: str, data: bytes, moves: Callable[[], None]
+    ) -> Reading:
+        """A reading of which some pages are pictures, with what these say where that can be told.
+
+        One page at a time, between which other documents have their turn. The first page that is too much
+        for the child is the last one, so that no document holds it for hours. Raises DocumentNeedsOcr.
+        """
+        missing = None
+        if self._settings.ocr == "on":
+            missing = await asyncio.to_thread(languages_missing, self._settings.ocr_languages)
+        if missing != []:
+            if not said.text.strip():
+                raise needs_ocr(len(said.unread), missing)
+            return said
+        read: dict[int, str] = {}
+        try:
+            for page in said.unread[: self._settings.ocr_pages_max]:
+                found = await self._read_by_child(Request(name, said.kind, data, page), moves)
+                read |= {page: found.text} if found.text.strip() else {}
+        except DocumentRefused:
+            if not read and not said.text.strip():
+                raise
+        return with_pages(said, read)
+
+    async def _read_by_child(self, asked: Request, moves: Callable[[], None]) -> Reading:
+        """One document, or a page of it, through the child; through another when that is killed over it."""
+        code, frame = None, asked.to_frame()
         for _ in range(ATTEMPTS_MAX):
-            moves()
-            line = await self._ready_line()
-            try:
-                return await self._asked(line, asked, kind)
-            except FrameError:
+            async with self._turn:
+                moves()
+                line = await self._ready_line()
                 try:
-                    code = await line.child.wait(END_GRACE_S)
-                finally:
-                    await self._end_child(0.0)
+                    return await self._asked(line, frame, asked.kind)
+                except FrameError:
+                    try:
+                        code = await line.child.wait(END_GRACE_S)
+                    finally:
+                        await self._end_child(0.0)
             if code != -signal.SIGKILL:
                 break
         raise _died(code, self._terms)
@@ -211,4 +240,8 @@ def _died(code: int | None, terms: Terms) -> PiRagError:
 
 def _read_text(name: str, kind: Kind, data: bytes) -> Reading:
     text = decode(data)
-    return Reading(text, title_of(kind, name, text), kind)
+    said: Mapping[str, object] = front_matter(text) if kind == "markdown" else {}
+    if kind == "markup":
+        text, said = as_markdown(name, text)
+    title = title_of(kind, name, text, str(said.get("title") or ""))
+    return Reading(text, title, kind, (), {key: value for key, value in said.items() if key != "title"})

@@ -38,15 +38,30 @@ def as_markdown(
             blocks.setdefault(current, []).append(block)
     for page, text in plain.items():
         blocks[page] += _left_out(text, blocks[page])
-    return _joined(blocks)
+    return joined(blocks)
 
 
-def _joined(blocks: Mapping[int, Sequence[str]]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def by_marks(nodes: Sequence[Mapping[str, Any]], mark: re.Pattern[str]) -> list[Mapping[str, Any]]:
+    """The nodes with their pages, from `mark` in a paragraph of its own before each page; without the marks.
+
+    The parser tells the page of few nodes of a presentation, but puts marks where it is asked to.
+    """
+    page, found = 1, list[Mapping[str, Any]]()
+    for node in nodes:
+        if at := mark.fullmatch(str((node.get("content") or {}).get("text") or "").strip()):
+            page = int(at[1])
+        else:
+            found.append({**node, "page": page})
+    return found
+
+
+def joined(blocks: Mapping[int, Sequence[str]]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The blocks of each page with blank lines between, and (offset, page number) of each page with text."""
     parts: list[str] = []
     starts: list[tuple[int, int]] = []
     length = 0
-    for page, of_page in sorted(blocks.items()):
-        if of_page:
+    for page, all_of_page in sorted(blocks.items()):
+        if of_page := [block for block in all_of_page if block.strip()]:
             starts.append((length, page))
             parts.append("".join(f"{block}\n\n" for block in of_page))
             length += len(parts[-1])
@@ -90,9 +105,12 @@ def _is_heading(text: str) -> bool:
 
 
 def _table(grid: Mapping[str, Any]) -> str:
-    """Rows in order, cells parted by bars, as much of a table as words need."""
+    """Rows in order, cells parted by bars, and the line of dashes below the first that makes it a table."""
     rows: dict[int, list[str]] = {}
     for cell in grid.get("cells") or ():
         text = " ".join(str(cell.get("content") or "").translate(_UNWANTED).split())
         rows.setdefault(int(cell.get("row") or 0), []).append(text)
-    return "\n".join(f"| {' | '.join(cells)} |" for _, cells in sorted(rows.items()))
+    lines = [f"| {' | '.join(cells)} |" for _, cells in sorted(rows.items())]
+    if lines:
+        lines.insert(1, f"|{' --- |' * max(len(cells) for cells in rows.values())}")
+    return "\n".join(lines)

@@ -16,18 +16,64 @@ HEAD_BYTES = 4096
 """As much of a file as the kind is told from."""
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""Word files before 2007, and DOCX files behind a password."""
+"""Office files before 2007, mails of Outlook, and newer office files behind a password."""
+
+ZIP_MAGIC = b"PK\x03\x04"
 
 
 def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-_MARKDOWN = _words(".md .markdown .mdown .mkd .mkdn .mdx .mdwn .qmd .rmd")
 _HTML = _words(".html .htm .xhtml .shtml")
-_DOCX = _words(".docx .docm .dotx")
+_BY_NAME: dict[str, Kind] = {
+    **dict.fromkeys(_words(".md .markdown .mdown .mkd .mkdn .mdx .mdwn .qmd .rmd"), "markdown"),
+    **dict.fromkeys(_words(".rst .org .tex .latex .ltx"), "markup"),
+    ".eml": "mail",
+}
+"""Texts whose name is believed."""
+
+_ZIPPED: dict[str, Kind] = {
+    ".docx": "docx",
+    ".docm": "docx",
+    ".dotx": "docx",
+    ".odt": "odt",
+    ".ott": "odt",
+    ".pptx": "pptx",
+    ".pptm": "pptx",
+    ".ppsx": "pptx",
+    ".potx": "pptx",
+    ".odp": "odp",
+    ".otp": "odp",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xltx": "xlsx",
+    ".ods": "ods",
+    ".ots": "ods",
+    ".epub": "epub",
+}
+_OLE: dict[str, Kind] = {
+    ".doc": "doc",
+    ".dot": "doc",
+    ".ppt": "ppt",
+    ".pps": "ppt",
+    ".xls": "xls",
+    ".xlt": "xls",
+    ".msg": "mail",
+}
+_NEWER: dict[str, Kind] = {".doc": "docx", ".ppt": "pptx", ".xls": "xlsx"}
+"""What a file with an old name is that is zipped inside."""
+
+_MIMETYPES: dict[bytes, Kind] = {
+    b"application/epub+zip": "epub",
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+}
+"""What these formats say of themselves, uncompressed and first of all."""
+
 _CODE = _words("""
-    .py .pyi .pyx .pxd .ipynb .js .mjs .cjs .jsx .ts .tsx .mts .cts .vue .svelte .java .kt .kts .scala
+    .py .pyi .pyx .pxd .js .mjs .cjs .jsx .ts .tsx .mts .cts .vue .svelte .java .kt .kts .scala
     .groovy .gradle .clj .cljs .c .h .cc .cpp .cxx .hpp .hh .hxx .ino .m .mm .cs .fs .vb .go .rs .zig
     .nim .d .swift .dart .rb .rake .php .pl .pm .lua .tcl .r .jl .hs .lhs .ml .mli .elm .erl .hrl .ex
     .exs .lisp .el .scm .rkt .sh .bash .zsh .fish .ksh .ps1 .bat .cmd .awk .sed .sql .graphql .gql
@@ -48,14 +94,13 @@ _MEDIA = _words("""
     .dll .so .dylib .a .o .obj .lib .ko .bin .elf .hex .uf2 .class .pyc .pyo .pyd .wasm .node .db
     .sqlite .sqlite3 .mdb .parquet .feather .arrow .npy .npz .h5 .hdf5 .pkl .pickle .pt .pth .onnx .gguf
     .safetensors .tflite .ttf .otf .woff .woff2 .eot .blend .stl .fbx .swf .pcap .swp .lockb
-    .msi .cab .pak .xls .xlsx .ppt .pptx .doc .odt .ods .odp .epub .mobi .rtf .msg .pst .key
+    .msi .cab .pak .mobi .pst .key
     .pages .numbers
     """)
 _FOREIGN_MAGIC = (
     OLE_MAGIC,
-    b"PK\x03\x04",
+    ZIP_MAGIC,
     b"PK\x05\x06",
-    b"{\\rtf",
     b"%!PS",
     b"\x1f\x8b",
     b"7z\xbc\xaf",
@@ -63,6 +108,7 @@ _FOREIGN_MAGIC = (
 )
 """Formats whose beginning could pass for text. What has zero bytes at its beginning shows without this."""
 
+_MIMETYPE = re.compile(rb".{26}\x08\0.{2}mimetype(application/[a-z.+]{1,60}?)(?:-template)?PK", re.DOTALL)
 _HTML_BEGINNING = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+html|html)\b", re.I | re.S
 )
@@ -74,8 +120,10 @@ def kind_of(name: str, head: bytes) -> Kind:
     # Some printers write a line before it; a text that only speaks of the mark is called something else.
     if head.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return "pdf"
-    if suffix in _DOCX and head.startswith((b"PK\x03\x04", OLE_MAGIC)):
-        return "docx"
+    if head.startswith(b"{\\rtf"):
+        return "rtf"
+    if packed := _kind_of_packed(suffix, head):
+        return packed
     if head.startswith(_FOREIGN_MAGIC) or not looks_like_text(head):
         raise DocumentBinary(_why_not(suffix))
     return _kind_of_text(PurePath(name).name.lower(), suffix, head)
@@ -86,9 +134,21 @@ def is_media(name: str) -> bool:
     return _suffix(name) in _MEDIA
 
 
+def _kind_of_packed(suffix: str, head: bytes) -> Kind | None:
+    """Of office files and books, which are archives inside; None for all else."""
+    if head.startswith(OLE_MAGIC):
+        return _OLE.get(suffix) or _ZIPPED.get(suffix)
+    if not head.startswith(ZIP_MAGIC):
+        return None
+    said = _MIMETYPE.match(head)
+    return (said and _MIMETYPES.get(said[1])) or _ZIPPED.get(suffix) or _NEWER.get(suffix)
+
+
 def _kind_of_text(name: str, suffix: str, head: bytes) -> Kind:
-    if suffix in _MARKDOWN:
-        return "markdown"
+    if suffix in _BY_NAME:
+        return _BY_NAME[suffix]
+    if suffix == ".ipynb" and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return "notebook"
     if suffix in _HTML or (suffix not in _CODE and _HTML_BEGINNING.match(head)):
         return "html"
     if suffix in _CODE or name in _CODE_NAMES or head.startswith(b"#!"):
@@ -101,7 +161,7 @@ def _suffix(name: str) -> str:
 
 
 def _why_not(suffix: str) -> str:
-    if suffix == ".pdf" or suffix in _DOCX:
+    if suffix == ".pdf" or suffix in _ZIPPED or suffix in _OLE:
         return f"It is named {suffix}, but it is none inside."
     if suffix in _MEDIA:
         return f"A {suffix} file is not read."

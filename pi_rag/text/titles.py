@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from pi_rag.text.headings import first_heading, front_matter_end
+from pi_rag.text.headings import first_heading
 from pi_rag.text.outline import label
 from pi_rag.types import Kind
 
-_FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.{1,400})", re.MULTILINE | re.IGNORECASE)
 _SENSELESS = re.compile(
     r"\W*(?:untitled|unnamed|unspecified|anonymous|unknown|none|title|document|document ?\d+|slide ?\d+|"
     r"powerpoint presentation|presentation)?\W*",
@@ -33,8 +32,10 @@ def title_of(kind: Kind, name: str, text: str, claimed: str = "") -> str:
         return file_name(name)
     if kind == "text":
         return file_stem(name)
+    if kind in {"xlsx", "xls", "ods"}:  # their headings are names of sheets
+        return sensible(claimed) or file_stem(name)
     if kind == "markdown":
-        return first_heading(text) or _front_matter_title(text) or file_stem(name)
+        return label(claimed) or first_heading(text) or file_stem(name)
     return sensible(claimed) or first_heading(text, level_max=6) or file_stem(name)
 
 
@@ -54,8 +55,3 @@ def file_name(name: str) -> str:
 def file_stem(name: str) -> str:
     """The last part without its extension; a dot file keeps its name."""
     return label(PurePath(name).stem.encode("utf-8", "replace").decode())
-
-
-def _front_matter_title(text: str) -> str:
-    found = _FRONT_TITLE.search(text, 0, front_matter_end(text))
-    return label(found[1].strip().strip("\"'")) if found else ""

@@ -79,3 +79,105 @@ def _pdf_file(objects: Sequence[str]) -> bytes:
     trailer = f"<< /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>"
     xref = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
     return out + f"{xref}trailer\n{trailer}\nstartxref\n{len(out)}\n%%EOF".encode()
+
+
+_OPEN_DOCUMENT = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+    for name in ("office", "text", "table", "presentation", "meta")
+)
+
+
+def open_document(kind: str, body: str, title: str = "", manifest: str = "") -> bytes:
+    """A file of OpenDocument: `kind` is text, spreadsheet or presentation, `body` the XML within it."""
+    spaces = (
+        f'{_OPEN_DOCUMENT} xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/"'
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+        archive.writestr(
+            "content.xml",
+            f"<office:document-content {spaces}><office:body><office:{kind}>{body}</office:{kind}>"
+            "</office:body></office:document-content>",
+        )
+        archive.writestr(
+            "meta.xml",
+            f"<office:document-meta {spaces}><office:meta><dc:title>{escape(title)}</dc:title>"
+            "<meta:creation-date>2024-01-02T03:04:05</meta:creation-date></office:meta></office:document-meta>",
+        )
+        archive.writestr("META-INF/manifest.xml", f"<manifest>{manifest}</manifest>")
+    return packed.getvalue()
+
+
+_DRAWING = (
+    'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+    'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+)
+_OFFICE_TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def pptx(*slides: tuple[str, str]) -> bytes:
+    """A presentation: a title and a paragraph a slide."""
+    ids = "".join(f'<p:sldId id="{255 + n}" r:id="s{n}"/>' for n in range(1, len(slides) + 1))
+    links = "".join(
+        f'<Relationship Id="s{n}" Target="slides/slide{n}.xml" Type="{_OFFICE_TYPE}/slide"/>'
+        for n in range(1, len(slides) + 1)
+    )
+    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{relations}"><Relationship Id="r1" Target="ppt/presentation.xml" '
+            f'Type="{_OFFICE_TYPE}/officeDocument"/></Relationships>',
+        )
+        archive.writestr(
+            "ppt/presentation.xml",
+            f"<p:presentation {_DRAWING}><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>",
+        )
+        archive.writestr(
+            "ppt/_rels/presentation.xml.rels", f'<Relationships xmlns="{relations}">{links}</Relationships>'
+        )
+        for number, (title, text) in enumerate(slides, 1):
+            shapes = _shape(title, '<p:ph type="title"/>') + _shape(text, "")
+            archive.writestr(
+                f"ppt/slides/slide{number}.xml",
+                f"<p:sld {_DRAWING}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>",
+            )
+    return packed.getvalue()
+
+
+def _shape(text: str, place: str) -> str:
+    return (
+        f'<p:sp><p:nvSpPr><p:cNvPr id="2" name="x"/><p:cNvSpPr/><p:nvPr>{place}</p:nvPr></p:nvSpPr><p:spPr/>'
+        f"<p:txBody><a:bodyPr/><a:p><a:r><a:t>{escape(text)}</a:t></a:r></a:p></p:txBody></p:sp>"
+    )
+
+
+_STROKES = {
+    "B": "0 0 0 7 0 7 3 7 4 6 4 4.5 3 3.7 0 3.7 3 3.7 4.4 2.7 4.4 1 3.2 0 0 0",
+    "I": "2 0 2 7",
+    "R": "0 0 0 7 3 7 4.3 6 4.3 4.4 3 3.5 0 3.5 2 3.5 4.5 0",
+    "D": "0 0 0 7 2.6 7 4.4 5.5 4.4 1.5 2.6 0 0 0",
+    "S": "0.2 1.2 1.3 0 3.2 0 4.2 1.2 4 2.7 0.6 4.2 0.3 5.7 1.3 7 3.1 7 4.1 5.9",
+}
+
+
+def drawn_pdf(word: str) -> bytes:
+    """A page with a word that is drawn with lines, as a picture of text: it has no letters to copy."""
+    drawn = "5 w 1 J 1 j"
+    for place, letter in enumerate(word):
+        points = [float(number) for number in _STROKES[letter].split()]
+        for number, (x, y) in enumerate(zip(points[::2], points[1::2], strict=True)):
+            drawn += f" {100 + place * 50 + x * 7:g} {600 + y * 7:g} {'l' if number else 'm'}"
+        drawn += " S"
+    return _pdf_file([
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R >>",
+        f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream",
+        "<< >>",
+    ])  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from pi_rag.ingest.reader_wire import Terms, answer, request_parts
+from pi_rag.ingest.reader_wire import Request, Terms, answer
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.types import Reading
@@ -20,10 +20,9 @@ def main() -> None:
     terms = Terms.from_argument(given)
     with sock:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
-            name, kind, _ = request_parts(frame)
-            send_frame(
-                sock, _said(name.removesuffix(".html"), Reading(str(os.getpid()), name, kind)), 1 << 20
-            )
+            asked = Request.from_frame(frame)
+            fine = Reading(str(os.getpid()), asked.name, asked.kind)
+            send_frame(sock, _said(asked.name.removesuffix(".html"), fine), 1 << 20)
 
 
 def _said(how: str, fine: Reading) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pi_rag.config import IngestSettings
 from pi_rag.errors import DocumentDamaged, InternalError
-from pi_rag.ingest.reader_wire import HEADER_BYTES_MAX, Terms, answer, reading, request, request_parts
+from pi_rag.ingest.reader_wire import HEADER_BYTES_MAX, Request, Terms, answer, reading
 from pi_rag.types import Reading
 
 
@@ -19,23 +19,24 @@ def test_terms_arrive_as_they_were_sent() -> None:
     assert terms.cpu_s_max == 2
 
 
-@given(st.text(st.characters(codec=None, categories=None)), st.binary())
-def test_a_request_arrives_as_it_was_sent(name: str, data: bytes) -> None:
+@given(st.text(st.characters(codec=None, categories=None)), st.binary(), st.integers(0, 10**9))
+def test_a_request_arrives_as_it_was_sent(name: str, data: bytes, page: int) -> None:
     """Any name, any bytes, line breaks and lone surrogates too."""
-    assert request_parts(request(name, "pdf", data)) == (name, "pdf", data)
+    asked = Request(name, "pdf", data, page)
+    assert Request.from_frame(asked.to_frame()) == asked
 
 
 def test_the_head_of_a_request_is_bounded() -> None:
     """A name of any length leaves room for the largest document."""
-    assert len(request("\U0001f600" * 100_000, "pdf", b"")) <= HEADER_BYTES_MAX
+    assert len(Request("\U0001f600" * 100_000, "pdf", b"").to_frame()) <= HEADER_BYTES_MAX
 
 
 @given(st.text(), st.text(), st.lists(st.tuples(st.integers(0), st.integers(1))), st.text())
 def test_a_reading_arrives_as_it_was_sent(
     text: str, title: str, pages: list[tuple[int, int]], value: str
 ) -> None:
-    """Text, title, pages and metadata."""
-    sent = Reading(text, title, "pdf", tuple(pages), {"author": value})
+    """Text, title, pages, metadata and the pages without text."""
+    sent = Reading(text, title, "pdf", tuple(pages), {"author": value}, tuple(number for _, number in pages))
     assert reading(answer(sent), "pdf") == sent
 
 
@@ -56,8 +57,9 @@ def test_a_refusal_is_raised_again() -> None:
 @pytest.mark.parametrize(
     "frame",
     [b"", b"\xff", b"[]", b"1", b"{}", b'{"text": "x"}', b'{"error": 1}', b'{"error": {"code": "busy"}}',
-     b'{"text": "x", "title": "", "pages": [1], "metadata": {}}',
-     b'{"text": "x", "title": "", "pages": [], "metadata": []}'],
+     b'{"text": "x", "title": "", "pages": [1], "metadata": {}, "unread": []}',
+     b'{"text": "x", "title": "", "pages": [], "metadata": {}}',
+     b'{"text": "x", "title": "", "pages": [], "metadata": [], "unread": []}'],
 )  # fmt: skip
 def test_an_answer_of_another_shape_is_not_believed(frame: bytes) -> None:
     """The child may be in the hands of what it read: it cannot say `busy` for the whole service."""

@@ -19,6 +19,7 @@ from pi_rag.errors import (
     Busy,
     DocumentBinary,
     DocumentDamaged,
+    DocumentNeedsOcr,
     DocumentRefused,
     DocumentTooLarge,
     DocumentTooSlow,
@@ -27,9 +28,10 @@ from pi_rag.errors import (
 )
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
+from pi_rag.ingest.recognition import languages_missing
 from pi_rag.ingest.walk import Found, walk
 
-from .making import docx, pdf
+from .making import docx, drawn_pdf, pdf
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "docs"
@@ -84,6 +86,55 @@ async def test_other_formats_go_through_one_child(reader: Reader) -> None:
     assert (await reader.read("a.pdf", pdf(["Even more"]))).pages == ((0, 1),)
     assert pid is not None
     assert reader.pid == pid
+
+
+async def test_markdown_says_itself_what_it_is(reader: Reader) -> None:
+    """Its front matter has title, dates and tags; other markup says it in its own way."""
+    reading = await reader.read(
+        "a.md", b"---\ntitle: Birds\ndate: 2024-05-01\ntags: [a, b]\n---\n# Heading\n"
+    )
+    assert (reading.title, reading.metadata) == ("Birds", {"date": "2024-05-01", "tags": ["a", "b"]})
+    reading = await reader.read("a.org", b"#+TITLE: Bees\n* Near\n")
+    assert (reading.title, reading.kind, reading.metadata) == ("Bees", "markup", {})
+    assert reading.text.endswith("# Near\n")
+
+
+async def test_a_child_with_a_fresh_folder_for_temporary_files_reads_pdf(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library unpacks a part of itself before the child may write no more, and leaves nothing there."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert (await reader.read("a.pdf", pdf(["Birds fly far."]))).text.strip() == "Birds fly far."
+    assert names_in(tmp_path) == []
+
+
+async def test_a_scan_is_refused_and_says_what_it_needs(reader: Reader) -> None:
+    """OCR; where some pages have text, the others are counted."""
+    with pytest.raises(DocumentNeedsOcr, match="2 pages") as caught:
+        await reader.read("scan.pdf", pdf(["", ""]))
+    assert "tesseract-ocr" in caught.value.hint
+    reading = await reader.read("mixed.pdf", pdf(["Birds fly far.", "", ""]))
+    assert reading.metadata["pages_without_text"] == "2"
+
+
+async def test_ocr_that_is_on_but_not_installed_is_said() -> None:
+    """With the command that installs it; pages with text are kept."""
+    reader = Reader(IngestSettings(ocr="on", ocr_languages="eng+tlh"), SystemClock())
+    with pytest.raises(DocumentNeedsOcr, match="Tesseract is not installed") as caught:
+        await reader.read("scan.pdf", pdf(["", ""]))
+    assert caught.value.hint.startswith("sudo apt install tesseract-ocr")
+    assert (await reader.read("mixed.pdf", pdf(["Birds fly far.", ""]))).text.strip() == "Birds fly far."
+    await reader.stop()
+
+
+@pytest.mark.skipif(bool(languages_missing("eng")), reason="needs Debian's tesseract-ocr")
+async def test_pictures_of_text_are_read_where_tesseract_is_installed() -> None:
+    """Page by page, in the child within its limits, each page in its place."""
+    reader = Reader(IngestSettings(ocr="on"), SystemClock())
+    reading = await reader.read("scan.pdf", drawn_pdf("BIRDS"))
+    assert reading.text.split() == ["BIRDS"]
+    assert (reading.pages, reading.metadata["pages_by_ocr"]) == (((0, 1),), "1")
+    await reader.stop()
 
 
 async def test_several_documents_at_once_wait_for_their_turn(reader: Reader) -> None:
@@ -252,6 +303,11 @@ async def _outcome(reader: Reader, path: Path) -> str:
 def open_files() -> int:
     """How many files this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return [path.name for path in folder.iterdir()]
 
 
 def ended(pid: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pi_rag.ingest import structure
@@ -13,7 +15,7 @@ def node(kind: str, text: str = "", page: int | None = 1, **more: Any) -> dict[s
 
 
 def as_markdown(
-    nodes: list[dict[str, Any]], plain: dict[int, str] | None = None
+    nodes: Sequence[Mapping[str, Any]], plain: dict[int, str] | None = None
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Nodes of pages that hold nothing else, unless said."""
     return structure.as_markdown(nodes, plain or {})
@@ -48,13 +50,23 @@ def test_only_a_short_line_of_words_is_a_heading() -> None:
         assert not as_markdown([node("heading", text, level=1)])[0].startswith("#")
 
 
+def test_marks_tell_where_pages_begin() -> None:
+    """They stand in paragraphs of their own, and are not part of the text."""
+    nodes = [
+        node("paragraph", text, None) for text in ("page-1", "Birds.", "page-2", "Bees.", "They say page-3.")
+    ]
+    text, pages = as_markdown(structure.by_marks(nodes, re.compile(r"page-(\d+)")))
+    assert text == "Birds.\n\nBees.\n\nThey say page-3.\n\n"
+    assert pages == ((0, 1), (8, 2))
+
+
 def test_lists_and_tables_are_kept() -> None:
-    """Each item is a line, each row is a line."""
+    """Each item is a line, each row is a line, and dashes below the first make it a table of Markdown."""
     cells = [{"content": text, "row": row} for row, text in ((0, "a"), (0, "b\nc"), (1, "1"), (1, "2"))]
     text, _ = as_markdown(
         [node("list"), node("list_item", "first"), node("table", grid={"rows": 2, "cells": cells})]
     )
-    assert text == "- first\n\n| a | b c |\n| 1 | 2 |\n\n"
+    assert text == "- first\n\n| a | b c |\n| --- | --- |\n| 1 | 2 |\n\n"
 
 
 def test_a_paragraph_does_not_turn_into_markup() -> None:

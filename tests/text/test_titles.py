@@ -12,9 +12,10 @@ from pi_rag.types import Kind
     ("kind", "name", "text", "claimed", "title"),
     [
         ("markdown", "/a/b.md", "intro\n# The title\n", "", "The title"),
-        ("markdown", "/a/b.md", "---\ntitle: 'From the front'\n---\ntext", "", "From the front"),
-        ("markdown", "/a/b.md", "---\ntitle: Front\n---\n# Heading\n", "", "Heading"),
-        ("markdown", "/a/b.md", "title: not in front matter", "", "b"),
+        ("markdown", "/a/b.md", "# Heading\n", "From its front matter", "From its front matter"),
+        ("markdown", "/a/b.md", "no heading", "", "b"),
+        ("xlsx", "/a/costs.xlsx", "## Sheet1\n", "", "costs"),
+        ("xlsx", "/a/costs.xlsx", "## Sheet1\n", "Costs of 2024", "Costs of 2024"),
         ("text", "/a/diary.2024.txt", "# no heading in plain text", "", "diary.2024"),
         ("code", "/a/main.py", "# comment", "", "main.py"),
         ("pdf", "/a/p.pdf", "# Heading\n", "A real title", "A real title"),

@@ -1,0 +1,169 @@
+"""The one door to kreuzberg, which parses what strangers wrote: for the reading child alone.
+
+It knows what the library is asked for each kind, and what is odd about its answers. It writes no file,
+reaches no network, and reads pictures of text only when it is told to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import kreuzberg
+
+from pi_rag.types import Kind
+
+PAGE_MARK = "pi-rag-page-{page_num}"
+"""Put before each page where the library does not tell in another way where one begins."""
+
+PAGE_MARK_FOUND = re.compile(PAGE_MARK.format(page_num=r"(\d{1,9})"))
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
+MIME: Mapping[Kind, str] = {
+    "html": "text/html",
+    "pdf": "application/pdf",
+    "docx": f"{_OFFICE}wordprocessingml.document",
+    "pptx": f"{_OFFICE}presentationml.presentation",
+    "xlsx": f"{_OFFICE}spreadsheetml.sheet",
+    "doc": "application/msword",
+    "ppt": "application/vnd.ms-powerpoint",
+    "xls": "application/vnd.ms-excel",
+    "odt": f"{_OPEN}text",
+    "ods": f"{_OPEN}spreadsheet",
+    "epub": "application/epub+zip",
+    "rtf": "application/rtf",
+    "mail": "application/vnd.ms-outlook",
+}
+LIBRARY_BYTES_MAX = 32 * 1024 * 1024
+"""What the library's part for PDF takes as a file; it has 8 MiB."""
+
+_TINY_PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj "
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\ntrailer<</Root 1 0 R>>"
+)
+_PAGED = {"pdf", "pptx"}
+_PLAIN = {"doc", "ppt", "mail"}
+"""Of old formats it finds the words and no structure; as Markdown it would run lines together."""
+
+_HTML_OPTIONS = {
+    # Only the words of links and pictures: addresses cost tokens and answer nothing.
+    "strip_tags": ["a", "img", "svg"],
+    "preprocessing": {
+        "enabled": True,
+        "preset": "aggressive",
+        "remove_navigation": True,
+        "remove_forms": True,
+    },
+}
+_PICTURE = re.compile(r"\\?!\[([^\[\]\n]{0,1000})\]\([^()\n]{0,4000}\)")
+_LINK = re.compile(r"\[([^\[\]\n]{1,1000})\]\([^()\s]{0,4000}\)")
+_ESCAPE = re.compile(r"(?<=[^\s\\])\\([<>!\[\]*_~])|(?<=[^\S\n])\\([<>!\[\]*_~])")
+"""Within a line. At its beginning a mark that is not escaped would make something else of the line."""
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[str]:
+    """A folder for `prepare` that nobody else can write to, in RAM where possible, and gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pi-rag-reader-", dir=next(_scratch_folders(), None)) as folder:
+        yield folder
+
+
+def prepare(folder: str) -> None:
+    """Have the library load its part for PDF, which it first writes to a file in `folder`.
+
+    Left to itself, it would use /tmp, and load what it finds there under that name, whoever put it there.
+    It starts threads, so what a thread is to have given up has to be given up before.
+    """
+    os.environ["TMPDIR"] = folder
+    with contextlib.suppress(Exception):  # without it, PDF is refused with this reason and all else is read
+        extract("pdf", _TINY_PDF)
+
+
+def _scratch_folders() -> Iterator[str]:
+    """Folders in which a library can be written and run, the best first."""
+    for folder in ("/dev/shm", tempfile.gettempdir()):
+        with contextlib.suppress(OSError):
+            about = os.statvfs(folder)
+            roomy = about.f_bavail * about.f_frsize >= LIBRARY_BYTES_MAX
+            if roomy and os.access(folder, os.W_OK) and not about.f_flag & os.ST_NOEXEC:
+                yield folder
+
+
+def extract(kind: Kind, data: bytes) -> kreuzberg.ExtractionResult:
+    """What the library makes of a document. Raises whatever it raises."""
+    return kreuzberg.extract_bytes_sync(data, MIME[kind], config=kreuzberg.ExtractionConfig(**_options(kind)))
+
+
+def recognise(data: bytes, page: int, languages: str) -> str:
+    """The words in the picture of one page of a PDF, by Tesseract. Raises whatever the library raises.
+
+    The engine is within the library; the languages are read from the files that Debian's package installs.
+    One page a call: several at once would all be held as pictures.
+    """
+    tesseract = kreuzberg.TesseractConfig(
+        language=languages, output_format="text", enable_table_detection=False, use_cache=False
+    )
+    options = _options("pdf") | {
+        "disable_ocr": False,
+        "force_ocr_pages": [page],
+        "ocr": kreuzberg.OcrConfig(backend="tesseract", language=languages, tesseract_config=tesseract),
+        "output_format": "plain",
+        "include_document_structure": False,
+        "pages": _pages_marked(),
+    }
+    config = kreuzberg.ExtractionConfig(**options)
+    content = kreuzberg.extract_bytes_sync(data, MIME["pdf"], config=config).content
+    parts = PAGE_MARK_FOUND.split(content)
+    return dict(zip(parts[1::2], parts[2::2], strict=True)).get(str(page), "")
+
+
+def words_of_links(text: str) -> str:
+    """Markdown without the addresses of its links and pictures, and without escapes within its lines."""
+    return _ESCAPE.sub(r"\1\2", _LINK.sub(r"\1", _PICTURE.sub(r"\1", text)))
+
+
+def without_marks(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A node of a presentation without the Markdown that the library leaves in its words."""
+    content = node.get("content") or {}
+    text = words_of_links(str(content.get("text") or "")).replace("**", "")
+    return {**node, "content": {**content, "text": text}}
+
+
+def about(claimed: Mapping[str, Any]) -> dict[str, str]:
+    """Of all that a document claims about itself, what one would search or sort by."""
+    authors: Sequence[Any] = claimed.get("authors") or ()
+    known = {
+        "author": ", ".join(str(author) for author in authors if not _NOBODY.search(str(author))),
+        "created": claimed.get("created_at"),
+        "modified": claimed.get("modified_at"),
+    }
+    return {key: str(value) for key, value in known.items() if value and not str(value).startswith("0000")}
+
+
+_NOBODY = re.compile(r"anonymous|unknown author", re.IGNORECASE)
+
+
+def _options(kind: Kind) -> dict[str, Any]:
+    """As a mapping, since the library's own types do not know all of them."""
+    return {
+        "use_cache": False,  # the cache would be a folder in the current one
+        "disable_ocr": True,
+        "enable_quality_processing": False,
+        "output_format": "plain" if kind in _PLAIN else "markdown",
+        "include_document_structure": kind in _PAGED,
+        "pages": _pages_marked() if kind == "pptx" else kreuzberg.PageConfig(extract_pages=kind == "pdf"),
+        "postprocessor": kreuzberg.PostProcessorConfig(enabled=False),
+        "concurrency": kreuzberg.ConcurrencyConfig(max_threads=1),
+        "html_options": _HTML_OPTIONS,
+    }
+
+
+def _pages_marked() -> kreuzberg.PageConfig:
+    return kreuzberg.PageConfig(
+        extract_pages=True, insert_page_markers=True, marker_format=f"\n\n{PAGE_MARK}\n\n"
+    )
