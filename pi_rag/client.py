@@ -163,14 +163,31 @@ class Client:
         """{"job"}. Raises JobNotFound."""
         return self._ask("GET", f"/v1/jobs/{quote(str(job_id), safe='')}")
 
-    def failed_jobs(self, *, limit: int | None = None, after: int | None = None) -> Answer:
-        """{"failed", "next"}: documents that were given up; pass `next` as `after` to go on."""
-        return self._ask("GET", "/v1/jobs/failed", params=_present(limit=limit, after=after))
+    def failed_jobs(
+        self, *, job: int | None = None, limit: int | None = None, after: int | None = None
+    ) -> Answer:
+        """{"failed", "next"}: documents that were given up, of one job or of all; pass `next` as `after` to
+        go on."""
+        return self._ask("GET", "/v1/jobs/failed", params=_present(job=job, limit=limit, after=after))
 
     def steer_jobs(self, what: str, job_id: int | None = None) -> Answer:
         """`what`: pause, resume or retry, of all; of one job also cancel. Raises JobNotFound, Busy."""
         one = "" if job_id is None else f"/{quote(str(job_id), safe='')}"
         return self._ask("POST", f"/v1/jobs{one}/{what}")
+
+    def sources(
+        self,
+        *,
+        under: str | None = None,
+        collection: str | None = None,
+        skipped: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Answer:
+        """{"sources", "next"}: what became of every source; pass `next` as `after` to go on."""
+        only = "true" if skipped else None
+        params = _present(under=under, collection=collection, skipped=only, limit=limit, after=after)
+        return self._ask("GET", "/v1/sources", params=params)
 
     def watch(
         self, folder: str, *, collection: str, include: Sequence[str] = (), exclude: Sequence[str] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
@@ -11,13 +12,14 @@ from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
 from pi_rag.cli.repeats import show_repeats
 from pi_rag.client import Client
+from pi_rag.clock import SystemClock
 from pi_rag.errors import RequestInvalid
 
 DESCRIPTION = """\
 Every pi-rag add is a job in the service's durable queue; it goes on after Ctrl-C, a log-out or a
 power cut. Without an ID it lists the newest jobs; with one it shows what was not taken, and why.
 
-failed    what was tried several times and given up; it is kept
+failed    what was tried several times and given up, of one job or of all; it is kept
 pause     begin nothing more, of one job or at all, until resume; it holds over a restart
 resume    go on: after a pause, or when the service waits in safe mode
 retry     try again what was given up, of one job or of all
@@ -27,33 +29,55 @@ cancel    forget what a job still has to do; what it has stored stays
 EXAMPLES = """\
   pi-rag jobs
   pi-rag jobs 7
+  pi-rag jobs 7 --follow
   pi-rag jobs failed
   pi-rag jobs retry 7
   pi-rag jobs pause
 """
 
 STEERS = ("pause", "resume", "retry", "cancel")
+FAILED = "failed"
 
 
 def configure(parser: ArgumentParser) -> None:
     """Which job, and what to do with it."""
     parser.add_argument("what", metavar="ID|failed|pause|resume|retry|cancel", nargs="?", default="")
     parser.add_argument("id", metavar="ID", type=int, nargs="?", help="the job that is meant; else all")
+    parser.add_argument("--follow", action="store_true", help="show how one job gets on until it has ended")
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most (20)")
+    parser.add_argument("--after", type=int, metavar="N", help="with failed: the next page")
 
 
 def run(args: Namespace) -> int:
     """Ask and print. Raises RequestInvalid, JobNotFound, Busy or ServiceDown."""
+    _check(args)
     client = client_of(settings_of(args))
     if args.what in STEERS:
         _steer(client, args)
-    elif args.what == "failed":
-        _show_failed(client.failed_jobs(limit=args.limit), args)
+    elif args.what == FAILED:
+        _show_failed(client.failed_jobs(job=args.id, limit=args.limit, after=args.after), args)
     elif args.what:
-        _show_one(client.job(_number(args.what)), args)
+        answer = client.job(_number(args.what))
+        _show_one({"job": _followed(client, answer["job"], args)} if args.follow else answer, args)
     else:
         _show_all(client.jobs(limit=args.limit), args)
     return 0
+
+
+def _check(args: Namespace) -> None:
+    """What goes with what. Raises RequestInvalid."""
+    if args.id is not None and args.what not in (*STEERS, FAILED):
+        raise RequestInvalid(f"The number {args.id} is one too many.", hint="Run: pi-rag jobs --help")
+    if args.after is not None and args.what != FAILED:
+        raise RequestInvalid("--after goes with: pi-rag jobs failed")
+    if args.follow and not args.what.isdecimal():
+        raise RequestInvalid("--follow goes with the number of one job.", hint="Run: pi-rag jobs")
+
+
+def _followed(client: Client, job: dict[str, Any], args: Namespace) -> dict[str, Any]:
+    from pi_rag.cli.follow import follow  # only here: the other ways wait for nothing
+
+    return follow(client, job, clock=SystemClock(), pause=time.sleep, quiet=args.json)
 
 
 def _number(what: str) -> int:
@@ -90,8 +114,10 @@ def _show_failed(answer: dict[str, Any], args: Namespace) -> None:
         print(f"job {each.get('job_id')}  {one_line(each.get('source'))}")
         tried = f"{each.get('attempts')} times, last {stamp(each.get('died_at'))}"
         print(f"    {tried}: {one_line(each.get('message'))}")
-    more = "There are more; --limit N shows them. " if answer.get("next") else ""
-    print(f"\n{more}Try them again with: pi-rag jobs retry")
+    of_job = [] if args.id is None else [args.id]
+    print(f"\nTry them again with: {' '.join(map(str, ['pi-rag jobs retry', *of_job]))}")
+    if answer.get("next") is not None:
+        printing.more("jobs", FAILED, *of_job, "--limit", args.limit, "--after", answer["next"])
 
 
 def _show_all(answer: dict[str, Any], args: Namespace) -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "search": "Find passages, with where they come from",
     "get": "Show one document",
     "list": "List the documents",
+    "sources": "Show which files are in, and why others are not",
     "remove": "Forget documents",
     "export": "Write everything that is kept as lines of JSON",
     "import": "Take what pi-rag export has written",

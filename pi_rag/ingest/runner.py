@@ -38,7 +38,7 @@ from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
 from pi_rag.store import Connection, job_rows, jobs, sources, steering, watches
 from pi_rag.store.store import Store
-from pi_rag.types import DeadLetter, Embedder, Item, JobRow, NewItem, Priority, Refusal
+from pi_rag.types import Embedder, Item, JobRow, NewItem, Priority, Refusal
 
 REST_S = 1.0
 """How long a hand rests when the service cannot go on. Short enough to resume soon, long enough to idle."""
@@ -195,10 +195,6 @@ class Runner:
         count = await self._store.write(steering.retry, job_id, items_max, bytes_max)
         self._queued.set()
         return count
-
-    async def dead_letters(self, limit: int, after: int = 0) -> list[DeadLetter]:
-        """What was given up, by id, a page at a time."""
-        return await self._store.read(job_rows.dead_letters, limit, after)
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:

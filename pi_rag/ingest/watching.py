@@ -88,6 +88,11 @@ class Watching:
         watch = await self._store.read(watches.one, watch_id)
         return await self._store.read(watches.files, watch, skipped=skipped, limit=limit, after=after)
 
+    def seen_at(self, watch_id: int | None) -> float | None:
+        """When all of a folder was last seen, wall time; None while that says nothing of a single file."""
+        state = State() if watch_id is None else self._state(watch_id)
+        return None if state.doubt or state.held else state.seen_at
+
     def status(self) -> dict[str, Any]:
         """How many folders are watched, and which of them are not as they should be."""
         troubles = [

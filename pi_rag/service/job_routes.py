@@ -16,6 +16,7 @@ from pi_rag.store import job_rows
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+OfJob = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 JobId = Annotated[int, Path(ge=0, le=2**63 - 1)]
 
 
@@ -38,9 +39,10 @@ def _mount_all_jobs(api: APIRouter, house: House) -> None:
         return JobList(jobs=await house.store.read(job_rows.listing, limit))
 
     @api.get("/v1/jobs/failed", summary="List what was given up")
-    async def failed(limit: PageSize = 100, after: After = 0) -> DeadLetters:
-        """Documents that were tried `ingest.attempts_max` times, by id, a page at a time."""
-        letters = await house.runner.dead_letters(limit, after)
+    async def failed(limit: PageSize = 100, after: After = 0, job: OfJob = None) -> DeadLetters:
+        """Documents that were tried `ingest.attempts_max` times, by id, a page at a time; of one job or of
+        all."""
+        letters = await house.store.read(job_rows.dead_letters, limit, after, job)
         return DeadLetters(failed=letters, next=letters[-1].id if len(letters) == limit else None)
 
     @api.post("/v1/jobs/pause", summary="Begin no more documents")

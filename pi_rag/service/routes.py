@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from pi_rag.errors import DocumentNotFound, every_kind
-from pi_rag.service import answers, embeddings, exporting, intake, job_routes, watch_routes
+from pi_rag.service import answers, embeddings, exporting, intake, job_routes, source_routes, watch_routes
 from pi_rag.service.house import House
 from pi_rag.service.schemas import (
     Cancelled,
@@ -60,6 +60,7 @@ def router(house: House) -> APIRouter:
     _export_route(api, house)
     job_routes.mount(api, house)
     watch_routes.mount(api, house)
+    source_routes.mount(api, house)
     # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
     lenient = APIRouter(responses=ERRORS)
     embeddings.mount(lenient, house)

@@ -386,6 +386,27 @@ class WatchedFiles(BaseModel):
     next: str | None
 
 
+class SourceAnswer(BaseModel):
+    """What became of one source in one collection."""
+
+    source: str
+    collection: str
+    document_id: int | None = Field(description="Null: nothing of it is stored.")
+    passages: int
+    indexed_at: float | None = Field(description="When what is stored of it was stored.")
+    seen_at: float | None = Field(description="When it was last looked at; null: it only waits so far.")
+    waiting: bool = Field(description="It is in the queue.")
+    watched: bool = Field(description="It is a file of a watched folder.")
+    skipped: dict[str, str] | None = Field(description="{code, message, hint}: why it is not taken.")
+
+
+class SourceList(BaseModel):
+    """Sources by their names; `next` is the value of `after` for the next page, or null."""
+
+    sources: list[SourceAnswer]
+    next: str | None
+
+
 class ReindexRequest(Request):
     """Another model for the index."""
 

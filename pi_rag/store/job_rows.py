@@ -38,14 +38,21 @@ def listing(db: Connection, limit: int) -> list[JobRow]:
     return [_job_row(row, (), ()) for row in all_rows(db, sql, (limit,))]
 
 
-def dead_letters(db: Connection, limit: int, after: int = 0) -> list[DeadLetter]:
-    """What was given up, by id, a page at a time: `limit` of those after the id `after`."""
-    sql = """
+def dead_letters(db: Connection, limit: int, after: int = 0, job_id: int | None = None) -> list[DeadLetter]:
+    """What was given up, of one job or of all, by id, a page at a time: `limit` of those after `after`.
+
+    Raises JobNotFound.
+    """
+    if job_id is not None:
+        job(db, job_id, 0)
+    sql = f"""
         SELECT dead_letters.id, job_id, collection, source, attempts, code, message, hint, died_at
-        FROM dead_letters JOIN jobs ON jobs.id = job_id WHERE dead_letters.id > ?
+        FROM dead_letters JOIN jobs ON jobs.id = job_id
+        WHERE dead_letters.id > ? {"" if job_id is None else "AND job_id = ?"}
         ORDER BY dead_letters.id LIMIT ?
     """
-    return [DeadLetter(*row) for row in all_rows(db, sql, (after, limit))]
+    of_job = () if job_id is None else (job_id,)
+    return [DeadLetter(*row) for row in all_rows(db, sql, (after, *of_job, limit))]
 
 
 def _not_taken(db: Connection, job_id: int, limit: int) -> tuple[Refusal, ...]:

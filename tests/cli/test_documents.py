@@ -178,9 +178,29 @@ def test_what_was_given_up_is_shown_with_its_reason(service: StandIn, run: Run) 
     out = run("jobs", "failed", "--limit", "1").out
     assert "job 3  /a.pdf" in out
     assert "3 times" in out and "It hangs." in out
-    assert "There are more" in out and "pi-rag jobs retry" in out
+    assert "pi-rag jobs retry\n" in out
+    assert out.endswith("There are more: pi-rag jobs failed --limit 1 --after 4\n")
+    of_one = run("jobs", "failed", "3", "--limit", "1", "--after", "2").out
+    assert service.asked[-1].params == {"job": "3", "limit": "1", "after": "2"}
+    assert "pi-rag jobs retry 3\n" in of_one and "pi-rag jobs failed 3 --limit 1 --after 4\n" in of_one
     service.on("GET", "/v1/jobs/failed", {"failed": [], "next": None})
     assert run("jobs", "failed").out == "Nothing was given up.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("3", "7"), ("3", "--after", "7"), ("--after", "7"), ("--follow",), ("pause", "--follow")]
+)
+def test_what_says_nothing_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
+    """Rather than passed over; nothing is asked of the service."""
+    assert run("jobs", *arguments).code == 2
+
+
+def test_a_job_is_followed_to_its_end(service: StandIn, run: Run) -> None:
+    """And then shown."""
+    asked = iter([{**JOB, "state": "running"}, {**JOB, "state": "running"}])
+    service.on("GET", "/v1/jobs/3", lambda _: (200, {"job": next(asked, {**JOB, "state": "done"})}))
+    assert "done" in run("jobs", "3", "--follow").out
+    assert len(service.asked) == 3
 
 
 @pytest.mark.parametrize(

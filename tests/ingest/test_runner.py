@@ -263,7 +263,7 @@ async def test_a_poisonous_document_is_given_up(
     async with running(store, embedder, settings) as runner:
         job_id = await runner.enqueue("default", [poison, *notes(4)])
         job = await asyncio.wait_for(runner.finished(job_id), 20)
-        [letter] = await runner.dead_letters(10)
+        [letter] = await store.read(job_rows.dead_letters, 10)
 
     assert tries == settings.ingest.attempts_max == 3
     assert (job.state, job.items_done, job.items_refused, job.items_failed) == ("done", 4, 0, 1)

@@ -34,6 +34,8 @@ async def test_jobs_are_steered(guest: httpx.AsyncClient) -> None:
     assert done.json()["job"]["items_unchanged"] == 1
     assert (await guest.get(f"/v1/jobs/{second}")).json()["job"]["items_done"] == 1
     assert (await guest.get("/v1/jobs/failed")).json() == {"failed": [], "next": None}
+    assert (await guest.get("/v1/jobs/failed", params={"job": first})).json()["failed"] == []
+    assert (await guest.get("/v1/jobs/failed", params={"job": 999})).status_code == 404
     assert (await guest.post("/v1/jobs/retry")).json() == {"retried": 0}
     for what in ("pause", "resume", "cancel", "retry"):
         missing = await guest.post(f"/v1/jobs/999/{what}")

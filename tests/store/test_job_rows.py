@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pi_rag.errors import JobNotFound
 from pi_rag.store import Connection, job_rows, jobs
 from pi_rag.types import NewItem, Refusal
 
@@ -19,6 +22,18 @@ def test_dead_letters_come_a_page_at_a_time(db: Connection) -> None:
     letter = first[0]
     assert (letter.job_id, letter.collection, letter.source, letter.attempts) == (job_id, "bills", "0", 1)
     assert (letter.code, letter.hint, letter.died_at) == ("c", "h", 7.0)
+
+
+def test_dead_letters_of_one_job_are_its_own(db: Connection) -> None:
+    """One that is not there has its own error."""
+    ids = [jobs.enqueue(db, "bills", [NewItem("path", name)], 10, 1.0) for name in ("a", "b")]
+    for _ in ids:
+        item = jobs.claim(db, 3, 1.0)
+        assert item is not None
+        jobs.fail(db, item, Refusal(item.source, "c", "m", "h"), 7.0)
+    assert [letter.source for letter in job_rows.dead_letters(db, 9, job_id=ids[1])] == ["b"]
+    with pytest.raises(JobNotFound):
+        job_rows.dead_letters(db, 9, job_id=99)
 
 
 def test_a_job_tells_its_priority_and_the_first_of_what_it_did_not_take(db: Connection) -> None:

@@ -1,0 +1,93 @@
+"""`pi-rag sources`: is this file in, since when, and if not, why not."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from pi_rag.cli import printing
+from pi_rag.cli.parsing import PAGE_SIZE, add_limit
+from pi_rag.cli.printing import counted, one_line, stamp
+from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.client import Client
+
+DESCRIPTION = """\
+It shows what became of every file, address or text that was ever added, by pi-rag add or in a
+watched folder: when it was last seen, when it was stored and in how many passages, whether it
+still waits, and why it is not taken. A PATH keeps to one file, or to what lies in a folder.
+"""
+
+EXAMPLES = """\
+  pi-rag sources ~/Documents/letter.pdf
+  pi-rag sources ~/Documents --skipped
+  pi-rag sources --collection letters
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Which sources."""
+    parser.add_argument("path", metavar="PATH", nargs="?", help="one source, or a folder")
+    parser.add_argument("--skipped", action="store_true", help="only what was not taken")
+    parser.add_argument("--collection", metavar="C", help="only this collection")
+    add_limit(parser)
+    parser.add_argument("--after", metavar="SOURCE", help="go on after this one, as the last line says")
+
+
+def run(args: Namespace) -> int:
+    """Ask and print. Raises RequestInvalid or ServiceDown."""
+    page = _asked(client_of(settings_of(args)), args)
+    if args.json:
+        printing.as_json(page)
+    else:
+        _show(page, args)
+    return 0
+
+
+def _asked(client: Client, args: Namespace) -> dict[str, Any]:
+    """The whole path is asked for first; what is no file may be called as it was typed."""
+    page: dict[str, Any] = {}
+    names = [None] if args.path is None else [os.path.normpath(Path(args.path).absolute()), args.path]
+    for under in names:
+        page = client.sources(
+            under=under,
+            collection=args.collection,
+            skipped=args.skipped,
+            limit=args.limit,
+            after=args.after,
+        )
+        if page.get("sources"):
+            break
+    return page
+
+
+def _show(page: dict[str, Any], args: Namespace) -> None:
+    rows = page.get("sources") or []
+    if not rows:
+        print("Nothing was left out." if args.skipped else "Nothing is known of it. Add it: pi-rag add PATH")
+        return
+    heads = ("SEEN", "STORED", "COLLECTION", "SOURCE")
+    printing.table([heads, *(_row(row) for row in rows)])
+    if page.get("next") is not None:
+        path = [] if args.path is None else [args.path]
+        skipped = ["--skipped"] if args.skipped else []
+        collection = [] if args.collection is None else ["--collection", args.collection]
+        limit = [] if args.limit == PAGE_SIZE else ["--limit", args.limit]
+        printing.more("sources", *path, *skipped, *collection, *limit, "--after", page["next"])
+
+
+def _row(row: dict[str, Any]) -> tuple[str, ...]:
+    stored = "waiting" if row.get("waiting") else stamp(row.get("indexed_at"))
+    source, collection = one_line(row.get("source")), one_line(row.get("collection"))
+    return stamp(row.get("seen_at")), stored, collection, f"{source}: {_fate(row)}"
+
+
+def _fate(row: dict[str, Any]) -> str:
+    """'12 passages', '0 passages: it needs OCR (what to do)'."""
+    fate = counted(int(row.get("passages") or 0), "passage")
+    skipped = row.get("skipped")
+    if not skipped:
+        return fate
+    hint = f" ({one_line(skipped['hint'])})" if skipped.get("hint") else ""
+    return f"{fate}: {one_line(skipped.get('message'))}{hint}"

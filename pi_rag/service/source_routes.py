@@ -1,0 +1,68 @@
+"""The address that tells of every source whether it is in, since when, and if not, why not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote, unquote
+
+from fastapi import APIRouter, Query
+
+from pi_rag.service.house import House
+from pi_rag.service.schemas import SourceAnswer, SourceList
+from pi_rag.store import sources
+from pi_rag.store.sources import SourceRow
+
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+Under = Annotated[str | None, Query(max_length=4096, description="This source, and what lies below it.")]
+After = Annotated[str, Query(max_length=5000, description="`next` of the page before.")]
+
+
+def mount(api: APIRouter, house: House) -> None:
+    """Over one house."""
+
+    @api.get("/v1/sources", summary="What became of every source")
+    async def listing(
+        under: Under = None,
+        collection: str | None = None,
+        skipped: bool = False,
+        limit: PageSize = 100,
+        after: After = "",
+    ) -> SourceList:
+        """By source and collection, a page at a time; with `skipped` only those that were not taken."""
+        rows = await house.store.read(
+            sources.listing,
+            under=under,
+            collection=collection,
+            skipped=skipped,
+            limit=limit,
+            after=_place(after),
+        )
+        told = [_told(row, house.watching.seen_at(row.watch_id)) for row in rows]
+        return SourceList(sources=told, next=_name(rows[-1]) if len(rows) == limit else None)
+
+
+def _told(row: SourceRow, folder_seen_at: float | None) -> SourceAnswer:
+    """A file that is known was there when all of its folder was seen."""
+    seen_at = max(filter(None, (row.seen_at, folder_seen_at)), default=None)
+    refusal = row.skipped
+    reason = {"code": refusal.code, "message": refusal.message, "hint": refusal.hint} if refusal else None
+    return SourceAnswer(
+        source=row.source,
+        collection=row.collection,
+        document_id=row.document_id,
+        passages=row.passages,
+        indexed_at=row.indexed_at,
+        seen_at=seen_at,
+        waiting=row.waiting,
+        watched=row.watch_id is not None,
+        skipped=reason,
+    )
+
+
+def _name(row: SourceRow) -> str:
+    return f"{row.source}@{quote(row.collection, safe='')}"
+
+
+def _place(name: str) -> tuple[str, str]:
+    source, _, collection = name.rpartition("@")
+    return source, unquote(collection)

@@ -1,0 +1,62 @@
+"""`pi-rag sources` answers whether a file is in, since when, and if not, why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.standin import StandIn
+
+SCAN = {"code": "document_needs_ocr", "message": "It is pictures of text.", "hint": "Run ocrmypdf."}
+
+
+def row(source: str, **more: Any) -> dict[str, Any]:
+    return {"source": source, "collection": "letters", "passages": 0, "seen_at": 1_700_000_000.0} | more
+
+
+def test_each_source_has_its_fate(service: StandIn, run: Run) -> None:
+    """Stored, waiting, or not taken and why; harmless on a terminal; the last line leads on."""
+    rows = [
+        row("/a\x1b.md", indexed_at=1_700_000_000.0, passages=12),
+        row("/b.md", waiting=True, seen_at=None),
+        row("/scan.pdf", skipped=SCAN),
+    ]
+    service.on("GET", "/v1/sources", {"sources": rows, "next": "/scan.pdf@letters"})
+    flags = ("--skipped", "--collection", "letters", "--limit", "3", "--after", "/0@letters")
+    lines = run("sources", "/", *flags).out.splitlines()
+    assert service.asked[-1].params == {
+        "under": "/", "skipped": "true", "collection": "letters", "limit": "3", "after": "/0@letters"
+    }  # fmt: skip
+    assert lines[0].split() == ["SEEN", "STORED", "COLLECTION", "SOURCE"]
+    assert lines[1].endswith("letters     /a\N{REPLACEMENT CHARACTER}.md: 12 passages")
+    assert lines[2].split() == ["-", "waiting", "letters", "/b.md:", "0", "passages"]
+    assert lines[3].endswith("/scan.pdf: 0 passages: It is pictures of text. (Run ocrmypdf.)")
+    assert lines[4] == (
+        "There are more: pi-rag sources / --skipped --collection letters --limit 3 --after /scan.pdf@letters"
+    )
+
+
+def test_a_source_is_found_by_its_whole_path_or_as_it_was_typed(
+    service: StandIn, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file from where the person is; else what standard input or an address was called."""
+    monkeypatch.chdir(tmp_path)
+    known = [row("now.txt")]
+    service.on(
+        "GET",
+        "/v1/sources",
+        lambda asked: (200, {"sources": known if asked.params["under"] == "now.txt" else []}),
+    )
+    assert "now.txt" in run("sources", "now.txt").out
+    assert [each.params["under"] for each in service.asked] == [str(tmp_path / "now.txt"), "now.txt"]
+
+
+def test_nothing_says_what_that_means(service: StandIn, run: Run) -> None:
+    """Nothing skipped is good; nothing known is to be added."""
+    service.on("GET", "/v1/sources", {"sources": [], "next": None})
+    assert "pi-rag add" in run("sources", "/none").out
+    assert run("sources", "--skipped").out == "Nothing was left out.\n"
+    assert run("sources", "--json").json == {"sources": [], "next": None}

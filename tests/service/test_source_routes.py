@@ -1,0 +1,66 @@
+"""It is told over HTTP of every source whether it is in, since when, and if not, why not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.service.test_routes import added
+
+
+async def told(guest: httpx.AsyncClient, **wanted: Any) -> list[dict[str, Any]]:
+    return list((await guest.get("/v1/sources", params=wanted)).json()["sources"])
+
+
+async def test_a_file_says_whether_it_is_in_and_if_not_why(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """What was added by its path, in a folder, and what was sent; whether taken or not."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name, text in (("a.md", "the boiler"), ("b.jpg", "x"), ("c.md", " ")):
+        (folder / name).write_text(text)
+    await added(guest, {"paths": [str(folder)]})
+    await added(guest, {"documents": [{"source": "now.txt", "text": "noon"}], "collection": "diary"})
+
+    a, b, c = await told(guest, under=str(folder))
+    assert (a["source"], a["collection"], a["passages"]) == (str(folder / "a.md"), "default", 1)
+    assert a["seen_at"] >= a["indexed_at"] > 0
+    assert (a["watched"], a["waiting"], a["skipped"]) == (False, False, None)
+    assert [each["skipped"]["code"] for each in (b, c)] == ["document_binary", "document_empty"]
+    assert (c["document_id"], c["indexed_at"], c["passages"]) == (None, None, 0)
+    assert await told(guest, skipped=True) == [b, c]
+    assert [each["source"] for each in await told(guest, collection="diary")] == ["now.txt"]
+
+    await added(guest, {"paths": [str(folder)]})
+    again = (await told(guest, under=str(folder / "a.md")))[0]
+    assert (again["seen_at"] > a["seen_at"], again["indexed_at"]) == (True, a["indexed_at"])
+
+
+async def test_sources_come_a_page_at_a_time(guest: httpx.AsyncClient) -> None:
+    """Each once, also one of several collections, whatever they are called."""
+    for collection in ("b@c", "a/b"):
+        await added(guest, {"documents": [{"source": "x@y", "text": "t"}], "collection": collection})
+    found: list[tuple[str, str]] = []
+    page: dict[str, Any] = {"next": ""}
+    while page["next"] is not None:
+        page = (await guest.get("/v1/sources", params={"limit": 1, "after": page["next"]})).json()
+        found += [(each["source"], each["collection"]) for each in page["sources"]]
+    assert found == [("x@y", "a/b"), ("x@y", "b@c")]
+
+
+async def test_a_watched_file_was_seen_when_its_folder_was(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """It is known to be there, though nobody read it again."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.md").write_text("the boiler")
+    first = await added(guest, {"paths": [str(folder)]})
+    await guest.post("/v1/watches", json={"folder": str(folder)})
+    async with asyncio.timeout(10):
+        while not (row := (await told(guest))[0])["watched"]:
+            await asyncio.sleep(0.02)
+        while (watch := (await guest.get("/v1/watches")).json()["watches"][0])["seen_at"] is None:
+            await asyncio.sleep(0.02)
+    (row,) = await told(guest)
+    assert row["seen_at"] >= watch["seen_at"] > first["finished_at"]
