@@ -1,7 +1,8 @@
 """A text in the smallest pieces that a passage is built from: sentences and lines of some hundred characters.
 
-Each piece knows how good a place its beginning is to cut, and the headings above it. Pieces are cut where
-tokens add up (see `boundaries`), so one count for each piece is enough to know the tokens of any passage.
+Each piece knows how good a place its beginning is to cut, the headings above it, and the record (row, turn,
+element) that it is a part of. Pieces are cut where tokens add up (see `boundaries`), so one count for each
+piece is enough to know the tokens of any passage.
 It does not know how many tokens that is.
 """
 
@@ -9,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from pi_rag.text.boundaries import best_cut
-from pi_rag.text.definitions import code_sections
-from pi_rag.text.headings import markdown_sections
+from pi_rag.text.boundaries import best_cut, clings
 from pi_rag.text.outline import Section
+from pi_rag.text.records import RECORD_CHARS_MIN, Record, within
+from pi_rag.text.shape import shape_of
 from pi_rag.types import Kind
 
 ATOM_CHARS_MAX = 240
@@ -43,6 +44,10 @@ class Atom:
     """What its start is."""
     path: tuple[str, ...]
     """The headings above it, outermost first."""
+    context: tuple[str, ...] = ()
+    """What a passage that begins here has to be told besides: the header of a table, the day of a chat."""
+    record: int | None = None
+    """Where the record begins that it is a part of; None in running text."""
 
 
 _CHARS_MIN = {Break.WORD: 80, Break.SENTENCE: 40, Break.PARAGRAPH: 16}
@@ -71,13 +76,13 @@ def atoms(text: str, kind: Kind) -> list[Atom]:
 
     There are at most 1000 and one for each 16 characters, and none is longer than `ATOM_CHARS_MAX`.
     """
-    sections = _sections(text, kind)
+    shape = shape_of(text, kind)
     pattern = _CODE_BREAK if kind == "code" else _PROSE_BREAK
-    ends = [*(section.start for section in sections[1:]), len(text)]
+    ends = [*(section.start for section in shape.sections[1:]), len(text)]
     return [
         atom
-        for section, end in zip(sections, ends, strict=True)
-        for atom in _section_atoms(text, section, end, pattern)
+        for section, end in zip(shape.sections, ends, strict=True)
+        for atom in _section_atoms(text, section, end, within(shape.records, section.start, end), pattern)
     ]
 
 
@@ -108,23 +113,38 @@ def split_atom(text: str, atom: Atom) -> list[Atom]:
     low = atom.start + max(1, length // 3)
     at, seam = best_cut(text, low, max(low, atom.start + length * 2 // 3))
     breaks = Break.SEAM if seam else Break.WORD
-    return [Atom(atom.start, at, atom.breaks, atom.path), Atom(at, atom.end, breaks, atom.path)]
+    return [replace(atom, end=at), replace(atom, start=at, breaks=breaks)]
 
 
-def _sections(text: str, kind: Kind) -> list[Section]:
-    if kind == "text":
-        return [Section(0, ())]
-    return code_sections(text) if kind == "code" else markdown_sections(text)
+def _section_atoms(
+    text: str, section: Section, end: int, records: Sequence[Record], pattern: re.Pattern[str]
+) -> Iterator[Atom]:
+    """Running text up to the first record, the records, and what is between them and behind."""
+    at, breaks = section.start, Break.SECTION
+    for record in records:
+        begin, stop = max(record.start, at), min(record.end, end)
+        if stop - begin < RECORD_CHARS_MIN:
+            continue
+        if begin > at:
+            yield from _running(text, at, begin, breaks, section.path, pattern)
+            breaks = Break.PARAGRAPH
+        for piece in _running(text, begin, stop, breaks, section.path, pattern):
+            context = record.context if piece.start == record.start else record.inner
+            yield replace(piece, context=context, record=record.start)
+        at, breaks = stop, Break.SENTENCE
+    yield from _running(text, at, end, breaks, section.path, pattern)
 
 
-def _section_atoms(text: str, section: Section, end: int, pattern: re.Pattern[str]) -> Iterator[Atom]:
-    start, breaks = section.start, Break.SECTION
-    for at, next_breaks in _breaks(text, section.start, end, pattern):
-        if at - start >= _CHARS_MIN[next_breaks] and at < end:
-            yield from _within_length(text, start, at, breaks, section.path)
+def _running(
+    text: str, start: int, stop: int, breaks: Break, path: tuple[str, ...], pattern: re.Pattern[str]
+) -> Iterator[Atom]:
+    """A part of a text without records; nothing when it is empty."""
+    for at, next_breaks in _breaks(text, start, stop, pattern):
+        if at - start >= _CHARS_MIN[next_breaks] and at < stop and not clings(text[at - 1], text[at]):
+            yield from _within_length(text, start, at, breaks, path)
             start, breaks = at, next_breaks
-    if start < end:
-        yield from _within_length(text, start, end, breaks, section.path)
+    if start < stop:
+        yield from _within_length(text, start, stop, breaks, path)
 
 
 def _breaks(text: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[tuple[int, Break]]:

@@ -30,19 +30,19 @@ def best_cut(text: str, low: int, high: int) -> tuple[int, bool]:
     seen as two, else anywhere. Among equals the last. It looks at `high - low` characters at most.
     """
     for at in range(high, low - 1, -1):
-        if text[at - 1].isspace() and not _clings(text[at - 1], text[at]):
+        if text[at - 1].isspace() and not clings(text[at - 1], text[at]):
             return at, False
     for at in range(high, low - 1, -1):
         if _adds_up(text[at - 1], text[at]):
             return at, False
     for at in range(high, low - 1, -1):
-        if not _clings(text[at - 1], text[at]):
+        if not clings(text[at - 1], text[at]):
             return at, True
     return high, True
 
 
 def _adds_up(before: str, after: str) -> bool:
-    return (_is_word(before) or _is_word(after)) and not _clings(before, after)
+    return (_is_word(before) or _is_word(after)) and not clings(before, after)
 
 
 def _is_word(char: str) -> bool:
@@ -55,7 +55,7 @@ def _is_word(char: str) -> bool:
     return unicodedata.category(char).startswith("P")
 
 
-def _clings(before: str, after: str) -> bool:
+def clings(before: str, after: str) -> bool:
     """Whether the two belong to one character as a reader sees it: an accent, an emoji's skin, a flag."""
     if before < "\x80" and after < "\x80":
         return before == "\r" and after == "\n"

@@ -7,8 +7,11 @@ The rules, in the order in which they decide:
    with what follows under the same parent. Its heading is then what their headings have in common.
 3. A longer section is cut into passages of about equal length, so that no short rest is left, each time at
    the best break near that length: paragraph before sentence before word.
-4. A passage that begins within a section repeats the end of the one before it, whole pieces of at most
-   `overlap_tokens`, from the beginning of a sentence where there is one.
+4. A record (a row, a turn, an element) that fits into a passage is not cut.
+5. A passage that begins within a section repeats the end of the one before it, whole pieces of at most
+   `overlap_tokens`, from the beginning of a sentence where there is one. Of records it repeats whole ones.
+6. Its heading is what the headings of all its parts have in common, and then what its beginning has to be
+   told besides, such as the header of a table that began further up.
 
 It counts no tokens itself. Any change here that moves a cut needs a new `CHUNKER_VERSION`.
 """
@@ -25,7 +28,7 @@ from pi_rag.types import Chunk
 
 __all__ = ["CHUNKER_VERSION", "Atom", "Break", "atoms", "pack", "resplit", "split_atom"]
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 """Stored with the vectors: passages of two versions are not compared without saying so."""
 
 HEADING_JOINT = " > "
@@ -106,10 +109,11 @@ class _Plan:
             return furthest
         remaining = self.tokens(begin, last)
         aim = remaining / -(-remaining // self._max)
-        options = [end for end in range(fresh + 1, furthest) if self.tokens(begin, end) >= aim / 2]
-        return max(
-            [*options, furthest], key=lambda end: (self._breaks(end), -abs(self.tokens(begin, end) - aim))
-        )
+        possible = range(fresh + 1, furthest + 1)
+        # Where there is no end between two records, the first record is longer than a passage.
+        ends = [end for end in possible if not self._inside(end)] or possible
+        long_enough = [end for end in ends if self.tokens(begin, end) >= aim / 2] or ends[-1:]
+        return max(long_enough, key=lambda end: (self._breaks(end), -abs(self.tokens(begin, end) - aim)))
 
     def _furthest(self, begin: int, fresh: int, last: int) -> int:
         """The last end that the budget and the seams allow."""
@@ -120,12 +124,30 @@ class _Plan:
 
     def _overlap_begin(self, before: int, fresh: int) -> int:
         """Where a passage begins whose own text starts at `fresh`, when the one before began at `before`."""
-        room = min(self._overlap, self._max - self.tokens(fresh, fresh + 1))
+        room = min(self._overlap, self._max - self.tokens(fresh, self._unit_end(fresh)))
         begin = fresh
         while begin - 1 > before and not self._parted(begin) and self.tokens(begin - 1, fresh) <= room:
             begin -= 1
-        sentences = (at for at in range(begin, fresh) if self._breaks(at) >= Break.SENTENCE)
-        return next(sentences, begin)
+        ends = [at for at in range(begin, fresh) if not self._inside(at) or self._same_record(at, fresh)]
+        sentences = (at for at in ends if self._breaks(at) >= Break.SENTENCE)
+        return next(sentences, next(iter(ends), fresh))
+
+    def _unit_end(self, fresh: int) -> int:
+        """Behind what a passage must take at least: a whole record where it fits, else one piece."""
+        end = fresh + 1
+        while end < len(self._pieces) and self._inside(end):
+            end += 1
+            if self.tokens(fresh, end) > self._max:
+                return fresh + 1
+        return end
+
+    def _inside(self, at: int) -> bool:
+        """Whether a cut before this piece would part a record."""
+        record = self._pieces[at].record
+        return record is not None and record == self._pieces[at - 1].record
+
+    def _same_record(self, at: int, other: int) -> bool:
+        return self._pieces[at].record == self._pieces[other].record
 
     def _breaks(self, at: int) -> Break:
         return self._pieces[at].breaks
@@ -141,12 +163,12 @@ def _kin(path: tuple[str, ...], following: tuple[str, ...]) -> bool:
 
 
 def _heading(pieces: Sequence[Atom], begin: int, end: int) -> str:
-    """What the headings of all its pieces have in common, from the outermost."""
+    """What the headings of all its pieces have in common, then the context of its beginning."""
     common = pieces[begin].path
     for piece in pieces[begin + 1 : end]:
         if piece.path is not common and piece.path != common:
             common = _common(common, piece.path)
-    return HEADING_JOINT.join(common)
+    return HEADING_JOINT.join((*common, *pieces[begin].context))
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pi_rag.text.boundaries import clings
 from pi_rag.text.chunk import Atom, Break, atoms, pack
 from pi_rag.text.clean import clean
 from pi_rag.text.decode import decode
 from pi_rag.types import Chunk, Kind
 
+from .shapes import SHAPED
 from .test_atoms import KINDS, TEXTS
 
 SYNTHETIC = Path(__file__).parents[3] / "shared" / "data" / "docs" / "hostile" / "synthetic"
@@ -37,8 +39,8 @@ def sentences(count: int, start: int = 0) -> str:
     )
 
 
-@given(TEXTS, st.sampled_from(KINDS), st.integers(16, 300), st.integers(0, 150), st.data())
-@settings(max_examples=300)
+@given(st.one_of(TEXTS, SHAPED), st.sampled_from(KINDS), st.integers(16, 300), st.integers(0, 150), st.data())
+@settings(max_examples=400)
 def test_every_passage_keeps_the_promises(
     text: str, kind: Kind, tokens_max: int, overlap: int, data: st.DataObject
 ) -> None:
@@ -55,6 +57,35 @@ def test_every_passage_keeps_the_promises(
     for chunk in chunks:
         covered[chunk.start : chunk.end] = b"\1" * len(chunk.text)
     assert all(seen or char.isspace() for char, seen in zip(text, covered, strict=True))
+
+
+@given(st.one_of(TEXTS, SHAPED), st.sampled_from(KINDS), st.integers(0, 60))
+def test_a_record_that_fits_is_never_cut(text: str, kind: Kind, overlap: int) -> None:
+    """A row, a turn, an element: no passage begins or ends within one that has room in a passage."""
+    found = atoms(text, kind)
+    counts = words(text, found)
+    chunks = pack(text, found, [min(20, count) for count in counts], 20, overlap)
+    by_record: dict[int, list[int]] = {}
+    for number, atom in enumerate(found):
+        if atom.record is not None:
+            by_record.setdefault(atom.record, []).append(number)
+    for numbers in by_record.values():
+        start, end = found[numbers[0]].start, found[numbers[-1]].end
+        parted = any(found[number].breaks in (Break.SEAM, Break.SECTION) for number in numbers[1:])
+        if not parted and sum(max(1, counts[number]) for number in numbers) <= 20:
+            start += len(text[start:end]) - len(text[start:end].lstrip())
+            end = start + len(text[start:end].strip())
+            assert all(not start < chunk.start < end and not start < chunk.end < end for chunk in chunks)
+
+
+@given(st.one_of(TEXTS, SHAPED), st.sampled_from(KINDS), st.integers(16, 60))
+def test_only_a_seam_parts_what_is_seen_as_one(text: str, kind: Kind, tokens_max: int) -> None:
+    """An accent stays with its letter and a flag with its half, unless nothing else fits."""
+    found = atoms(text, kind)
+    for atom in found[1:]:
+        assert atom.breaks in (Break.SEAM, Break.SECTION) or not clings(
+            text[atom.start - 1], text[atom.start]
+        )
 
 
 @given(TEXTS, st.sampled_from(KINDS), st.integers(0, 150))
@@ -118,6 +149,44 @@ def test_a_passage_repeats_the_end_of_the_one_before() -> None:
         shared = one.text[other.start - one.start :]
         assert len(shared.split()) == 20
         assert shared.startswith("Sentence number")
+
+
+ROWS = [f"2024-01-{n:02},somebody with number {n},some {n} things of his,{n}.50\n" for n in range(1, 29)]
+
+
+def test_every_passage_of_a_table_knows_the_header() -> None:
+    """It goes with the headings, not into the text; the first passage says it itself."""
+    text = "date,payee,what for,amount\n" + "".join(ROWS)
+    first, *others = cut(text, "text", tokens_max=40)
+    assert first.heading == "" and first.text.startswith("date,")
+    assert {chunk.heading for chunk in others} == {"date | payee | what for | amount"}
+    assert all(line + "\n" in ROWS for chunk in others for line in chunk.text.splitlines())
+
+
+def test_a_table_in_a_chapter_stands_under_both() -> None:
+    """The headings first, then the header of the table."""
+    rows = "".join(f"| {row.strip().replace(',', ' | ')} |\n" for row in ROWS)
+    text = f"# Costs\n\n{sentences(1)}\n\n| date | payee | what for | amount |\n|---|---|---|---|\n{rows}"
+    first, *others = cut(text, tokens_max=60)
+    assert first.heading == "Costs"
+    assert {chunk.heading for chunk in others} == {"Costs > date | payee | what for | amount"}
+
+
+def test_a_row_that_is_repeated_is_whole() -> None:
+    """The overlap of a table is rows."""
+    text = "date,payee,what for,amount\n" + "".join(ROWS)
+    chunks = cut(text, "text", tokens_max=40, overlap=15)
+    assert all(one.end > other.start for one, other in pairwise(chunks))
+    assert all(line + "\n" in ROWS for chunk in chunks[1:] for line in chunk.text.splitlines())
+
+
+def test_a_turn_longer_than_a_passage_is_cut_at_its_sentences() -> None:
+    """Its parts are told whose it is."""
+    text = f"Ann: {sentences(1)}\nBob: {sentences(6)}\nAnn: so it is\nBob: so it is\n"
+    chunks = cut(text, "text", tokens_max=25)
+    inner = [chunk for chunk in chunks if not chunk.text.startswith(("Ann", "Bob"))]
+    assert inner and all(chunk.heading == "Bob:" for chunk in inner)
+    assert all(chunk.text.startswith("Sentence number") for chunk in inner)
 
 
 def test_nothing_is_repeated_across_a_heading() -> None:

@@ -1,0 +1,51 @@
+"""Promises of pi_rag/text/shape.py."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pi_rag.text.shape import shape_of
+from pi_rag.types import Kind
+
+from .shapes import SHAPED
+
+KINDS: tuple[Kind, ...] = ("text", "markdown", "code")
+CSV = "name of it,price\nthe first one,12\nthe second one,13\n"
+CHAT = "Ann: a question of mine\nBob: an answer to it\nAnn: I see\nBob: ok\n"
+TABLE = "# Prices\n\n| what it is | it costs |\n|---|---|\n| a pump for it | 12 |\n"
+
+
+@given(SHAPED, st.sampled_from(KINDS))
+@settings(max_examples=200)
+def test_sections_and_records_are_in_order(text: str, kind: Kind) -> None:
+    """Sections begin with the text; records lie within it, ascending, and none is empty."""
+    shape = shape_of(text, kind)
+    assert shape.sections[0].start == 0
+    assert all(one.start < other.start for one, other in pairwise(shape.sections))
+    assert all(0 <= each.start < each.end <= len(text) for each in shape.records)
+    assert all(one.end <= other.start for one, other in pairwise(shape.records))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "records"),
+    [
+        ("text", CSV, 3),
+        ("text", CHAT, 3),
+        ("text", '{"a": "one thing"}\n{"a": "another"}\n', 2),
+        ("text", "Nothing but prose. It goes on, and on.\n", 0),
+        ("mail", CHAT, 3),
+        ("markdown", CHAT, 3),
+        ("markdown", TABLE, 2),
+        ("markdown", CSV, 0),
+        ("pdf", TABLE, 2),
+        ("code", '[{"a": "one thing"}, {"a": "another"}]', 2),
+        ("code", "def f():\n    return 1\n", 0),
+    ],
+)
+def test_the_kind_says_who_looks(kind: Kind, text: str, records: int) -> None:
+    """A table in a text file is one of separated values, in Markdown and PDF one between bars."""
+    assert len(shape_of(text, kind).records) == records
