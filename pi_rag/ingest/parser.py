@@ -60,6 +60,9 @@ _HTML_OPTIONS = {
         "remove_forms": True,
     },
 }
+_ROW = re.compile(r"^\|[^\n]*\|[ \t]*$", re.MULTILINE)
+_PADDING = re.compile(r"[^\S\n]{2,}")
+_RULE = re.compile(r"-{4,}")
 _PICTURE = re.compile(r"\\?!\[([^\[\]\n]{0,1000})\]\([^()\n]{0,4000}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{1,1000})\]\([^()\s]{0,4000}\)")
 _ESCAPE = re.compile(r"(?<=[^\s\\])\\([<>!\[\]*_~])|(?<=[^\S\n])\\([<>!\[\]*_~])")
@@ -125,6 +128,11 @@ def recognise(data: bytes, page: int, languages: str) -> str:
 def words_of_links(text: str) -> str:
     """Markdown without the addresses of its links and pictures, and without escapes within its lines."""
     return _ESCAPE.sub(r"\1\2", _LINK.sub(r"\1", _PICTURE.sub(r"\1", text)))
+
+
+def tight_tables(text: str) -> str:
+    """Markdown whose tables are not padded to the width of their longest cell: spaces cost tokens too."""
+    return _ROW.sub(lambda row: _RULE.sub("---", _PADDING.sub(" ", row[0])), text)
 
 
 def without_marks(node: Mapping[str, Any]) -> Mapping[str, Any]:

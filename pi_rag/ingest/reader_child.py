@@ -24,7 +24,7 @@ from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.processes.limits import Limits, allow_cpu, apply, yield_to_oom
 from pi_rag.text.kinds import OLE_MAGIC
 from pi_rag.text.titles import title_of
-from pi_rag.text.webpage import main_part, page_of, plain_text, title_of_page
+from pi_rag.text.webpage import main_part, page_of, plain_text, title_of_page, without_menus
 from pi_rag.types import Kind, Reading
 
 FILES_OPEN_MAX = 32
@@ -154,8 +154,8 @@ def _read_html(name: str, kind: Kind, data: bytes) -> Reading:
 
 
 def _text_of_page(page: str) -> str:
-    main = main_part(page)
-    text = parser.extract("html", main.encode("utf-8", "replace")).content
+    main = without_menus(main_part(page))
+    text = parser.tight_tables(parser.extract("html", main.encode("utf-8", "replace")).content)
     plain = plain_text(main)
     return plain if len(text.split()) * PLAIN_SHARE < len(plain.split()) else text
 

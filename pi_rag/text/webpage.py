@@ -1,5 +1,7 @@
 """What is done to a web page before and beside its conversion: its encoding, its title, its main part.
 
+Menus are what the page marks as such, and long lists of short links.
+
 It finds these by their tags and parses no tree, so that no page can be too deep for it.
 """
 
@@ -7,6 +9,8 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from pi_rag.text.decode import decode
@@ -18,6 +22,21 @@ _HEAD_END = re.compile(r"</head\s{0,9}>|<body\b", re.IGNORECASE)
 _MAIN = re.compile(r"<main\b", re.IGNORECASE)
 _MAIN_END = re.compile(r"</main\s{0,9}>", re.IGNORECASE)
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "title", "svg", "head"})
+_MENU_TAGS = frozenset({"nav", "footer", "dialog"})
+_MENU_ROLES = frozenset(
+    {"navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "toolbar"}
+)
+_BOXES = _MENU_TAGS | {"div", "section", "header", "table", "ul", "ol"}
+"""What a menu may be made of. Other tags are not followed."""
+
+MENU_ITEMS_MIN = 12
+"""A shorter list of links may be a part of what is told."""
+
+MENU_LABEL_CHARS_MEAN_MAX = 40
+"""Menus have short labels; titles of books and papers are longer."""
+
+MAIN_SHARE = 4
+"""A page of which less than one part in so many is left without its menus is itself a list of links."""
 
 
 def page_of(data: bytes) -> str:
@@ -40,6 +59,15 @@ def main_part(page: str) -> str:
         return page[begin.start() : end.end() if end else len(page)]
     head = _HEAD_END.search(page)
     return page[head.start() :] if head else page
+
+
+def without_menus(page: str) -> str:
+    """The page without what leads elsewhere in it; as it was when that would leave little of it."""
+    pruned = _Pruned()
+    pruned.feed(page)
+    pruned.close()
+    left = "".join(pruned.pieces)
+    return left if len(plain_text(left)) * MAIN_SHARE >= len(plain_text(page)) else page
 
 
 def plain_text(page: str) -> str:
@@ -72,3 +100,87 @@ class _Words(HTMLParser):
         """Keep a run of text."""
         if self._unseen is None and data.strip():
             self.lines.append(" ".join(data.split()))
+
+
+@dataclass(slots=True)
+class _Box:
+    """An element that is open: where it began, and what is in it so far."""
+
+    tag: str
+    begin: int
+    is_menu: bool
+    items: int = 0
+    chars: int = 0
+    link_chars: int = 0
+
+    def leads_elsewhere(self) -> bool:
+        """Whether it is a list of short links, or said to be a menu."""
+        if self.tag not in {"ul", "ol"} or self.items < MENU_ITEMS_MIN:
+            return self.is_menu
+        short = self.link_chars <= self.items * MENU_LABEL_CHARS_MEAN_MAX
+        return self.is_menu or (short and self.link_chars * 10 >= self.chars * 9)
+
+
+class _Pruned(HTMLParser):
+    """Writes the page again without its menus. One that is never closed is none."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.pieces: list[str] = []
+        self._open: list[_Box] = []
+        self._counts: Counter[str] = Counter()
+        self._in_link = False
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note where a box begins, and whether it is said to be a menu."""
+        if tag in _BOXES:
+            said = {
+                name: value or "" for name, value in attributes if name in {"role", "hidden", "aria-hidden"}
+            }
+            is_menu = tag in _MENU_TAGS or said.get("role") in _MENU_ROLES or "hidden" in said
+            self._open.append(_Box(tag, len(self.pieces), is_menu or said.get("aria-hidden") == "true"))
+            self._counts[tag] += 1
+        elif tag == "li" and self._open:
+            self._open[-1].items += 1
+        self._in_link = tag == "a" or self._in_link
+        self.pieces.append(self.get_starttag_text() or "")
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """One that closes itself holds nothing."""
+        self.pieces.append(self.get_starttag_text() or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Take back what turned out to be a menu."""
+        self._in_link = self._in_link and tag != "a"
+        self.pieces.append(f"</{tag}>")
+        while self._counts[tag]:
+            box = self._open.pop()
+            self._counts[box.tag] -= 1
+            if box.tag == tag:
+                self._close(box)
+                return
+
+    def handle_data(self, data: str) -> None:
+        """Keep it, and count whose words they are."""
+        self.pieces.append(data)
+        if self._open:
+            chars = len(data.strip())
+            self._open[-1].chars += chars
+            self._open[-1].link_chars += chars if self._in_link else 0
+
+    def handle_entityref(self, name: str) -> None:
+        """As it was."""
+        self.pieces.append(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        """As it was."""
+        self.pieces.append(f"&#{name};")
+
+    def _close(self, box: _Box) -> None:
+        if box.leads_elsewhere():
+            del self.pieces[box.begin :]
+        elif self._open:
+            above = self._open[-1]
+            above.items += box.items if box.tag in {"ul", "ol"} and above.tag in {"ul", "ol"} else 0
+            above.chars += box.chars
+            above.link_chars += box.link_chars

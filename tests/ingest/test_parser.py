@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.ingest.parser import about, scratch, without_marks, words_of_links
+from pi_rag.ingest.parser import about, scratch, tight_tables, without_marks, words_of_links
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ from pi_rag.ingest.parser import about, scratch, without_marks, words_of_links
 def test_markdown_is_left_with_its_words(made: str, words: str) -> None:
     """No addresses, no escapes; but what would turn into a heading, an item or a cell stays escaped."""
     assert words_of_links(made) == words
+
+
+def test_tables_are_not_padded() -> None:
+    """Of a cell as long as a paragraph, every row would have the length."""
+    assert tight_tables("a  b\n| a    | b |\n| ------ | - |\n") == "a  b\n| a | b |\n| --- | - |\n"
 
 
 def test_words_of_a_slide_have_no_marks() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pi_rag.errors import DocumentBinary
-from pi_rag.text.webpage import main_part, page_of, plain_text, title_of_page
+from pi_rag.text.webpage import main_part, page_of, plain_text, title_of_page, without_menus
 
 
 def test_a_page_is_read_in_the_encoding_it_names() -> None:
@@ -53,3 +53,60 @@ def test_plain_text_is_what_would_be_seen() -> None:
     """Scripts, styles and tags are left out; entities become characters; depth does not matter."""
     page = "<p>one &lt; two<script>evil()</script><style>p{}</style></p>" + "<div>" * 100_000 + "deep"
     assert plain_text(page) == "one < two\ndeep"
+
+
+WORDS = "<p>" + "They fly far and near over the hills. " * 20 + "</p>"
+
+
+def links(count: int, label: str = "Home") -> str:
+    """A list of links."""
+    return "<ul>" + f"<li><a href='/x'>{label}</a></li>" * count + "</ul>"
+
+
+@pytest.mark.parametrize(
+    "menu",
+    [
+        "<nav>Home</nav>",
+        "<div role='navigation'>Home<div>Away</div></div>",
+        "<section aria-hidden=true>Home</section>",
+        "<div hidden>Home</div>",
+        "<footer>Imprint</footer>",
+        links(30),
+        "<div>" + links(20) + "<ul><li>Wrens</li></ul></div>",
+    ],
+)
+def test_menus_are_left_out(menu: str) -> None:
+    """By what the page says of them, and long lists of short links by what they are."""
+    left = without_menus(f"<body><h1>Birds &amp; bees</h1>{menu}{WORDS}</body>")
+    assert "Home" not in left
+    assert "<h1>Birds &amp; bees</h1>" in left
+    assert WORDS in left
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        links(5),
+        links(30, "On the flight of small birds over high hills, and why they do it"),
+        "<ul>" + "<li><a href=x>Tit</a> is a small bird</li>" * 30 + "</ul>",
+        "<nav>never closed",
+        "</nav></ul></div>",
+        "<form>" + "a question " * 5 + "</form>",
+    ],
+)
+def test_what_may_be_told_is_kept(part: str) -> None:
+    """Short lists, lists of titles, lists that say more than links; and what is never closed."""
+    page = f"<body>{WORDS}{part}{WORDS}</body>"
+    assert plain_text(without_menus(page)) == plain_text(page)
+
+
+def test_a_page_that_is_a_list_of_links_is_kept() -> None:
+    """There is nothing else on it."""
+    page = f"<body><p>Pages</p>{links(50)}</body>"
+    assert without_menus(page) == page
+
+
+def test_depth_does_not_matter_to_menus() -> None:
+    """Nor do ends without a beginning."""
+    page = "<ul><div>" * 50_000 + "deep" + "</ol>" * 50_000 + "</div>" * 50_000
+    assert plain_text(without_menus(page)) == "deep"
