@@ -108,9 +108,17 @@ class Sight:
         if refusal.code == DocumentUnreadable.code:
             # It may be a folder: then nothing is known of what lies in it.
             self.unreadable.append(path)
-            if self.folders and refusal.source == shown(self.folders[-1]):
+            if self.folders and refusal.source == shown(self.folders[-1]) and not self._is_forbidden(path):
                 return None
         return Seen(path, NOT_TAKEN, refusal=refusal)
+
+    def _is_forbidden(self, path: str) -> bool:
+        """Whether the last folder may not be listed: the kernel tells nothing of it then, but a person must
+        be told."""
+        if os.access(self.folders[-1], os.R_OK, effective_ids=True):
+            return False
+        self.folders.pop()
+        return bool(path)
 
     def _relative(self, path: str) -> str:
         return path[len(self.root) + 1 :]

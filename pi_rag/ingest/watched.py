@@ -25,7 +25,7 @@ from pi_rag.ingest import differences, sight
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.differences import Differences, Doubt, Seen
 from pi_rag.ingest.notices import Notices, NoWatches, Unsure
-from pi_rag.ingest.runner import Runner
+from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
 from pi_rag.ingest.unchanged import changed
@@ -38,7 +38,7 @@ from pi_rag.types import NewItem, Priority
 LOOK_S_BETWEEN = 2.0
 """How often it is asked whether the folder is still the one it was: a drive comes and goes without notice."""
 
-REST_S = 5.0
+REST_S_MIN, REST_S_MAX = 1.0, 60.0
 """How long it rests when the queue or the database cannot go on."""
 
 LISTED_MAX = 5
@@ -99,6 +99,7 @@ class Watched:
         self._device = watch.device
         self._folders: frozenset[str] = frozenset()
         self._was_told = False
+        self._rests = 0
         self._stop = threading.Event()
         # Of its own: what hangs on a dead mount hangs here, and holds up nobody else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"watch-{watch.id}")
@@ -120,7 +121,8 @@ class Watched:
         if self.state.waiting_for != code:
             _log.warning("watch_waits", watch=self.watch.id, code=code, exc_info=code == "internal_error")
         self.state.waiting_for = code
-        await asyncio.sleep(REST_S)
+        self._rests += 1
+        await asyncio.sleep(rest_s(error, self._rests))
 
     async def _round(self) -> None:
         """Hear of changes, look at all of it, then where something changes, until the next sweep is due."""
@@ -128,7 +130,7 @@ class Watched:
         known, notices = await self._heard()
         try:
             seen = await self._look({""})
-            self.state.waiting_for = None
+            self.state.waiting_for, self._rests = None, 0
             took_s = self._clock.monotonic_s() - begun_s
             # Nobody heard of what happened in other folders than those that were known before the look.
             if known.issuperset(seen.folders) and await self._follow(notices, seen.device):
@@ -321,6 +323,12 @@ class Watched:
 
     async def _in_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(do, *args, **kwargs))
+
+
+def rest_s(error: Exception, rests: int) -> float:
+    """How long to rest the so many-th time in a row: longer each time, and no less than is asked."""
+    asked_ms = error.retry_after_ms if isinstance(error, PiRagError) else None
+    return max((asked_ms or 0) / 1000, waits_s(min(rests, 10), REST_S_MIN, REST_S_MAX))
 
 
 def _move(db: Connection, watch: Watch, moved: Sequence[tuple[str, Seen]], now: float) -> None:

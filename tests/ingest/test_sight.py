@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from pi_rag.config import WatchSettings
 from pi_rag.errors import DocumentUnreadable
 from pi_rag.ingest import ignore, sight
 from pi_rag.ingest.differences import NOT_TAKEN, Stamp, believed
 from pi_rag.ingest.ignore import ALL
+from pi_rag.ingest.notices import Notices
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
 
@@ -28,6 +32,19 @@ def make(root: Path, *names: str) -> None:
 
 def looked(root: Path, files_max: int = 100) -> Sight:
     return Sight(str(root), ALL, files_max)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without the rights of root, who may look into everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 @contextmanager
@@ -154,6 +171,26 @@ def test_a_folder_whose_ignore_file_cannot_be_read_is_not_looked_into(
     found = look.compared([part], {"in/a.md": (1, 1)})
     assert (found.fresh, look.unreadable) == ([], ["in"])
     assert believed(found.gone, look.unreadable) == []
+
+
+def test_a_folder_of_somebody_else_is_told_and_left_out() -> None:
+    """Nothing in it is gone, the others are looked into, and nobody tries to hear of changes in it."""
+    home = Path(tempfile.mkdtemp())
+    home.chmod(0o755)
+    make(home, "in/a.md", "b.md")
+    (home / "in").chmod(0)
+    look = looked(home)
+    try:
+        with unprivileged():
+            found = look.compared([""], {"in/a.md": (1, 1)})
+            Notices(look.folders, WatchSettings()).close()
+    finally:
+        (home / "in").chmod(0o700)
+        shutil.rmtree(home)
+    assert {each.path: each.refusal and each.refusal.code for each in found.fresh} == {
+        "b.md": None, "in": "document_unreadable"
+    }  # fmt: skip
+    assert (believed(found.gone, look.unreadable), look.folders) == ([], [str(home)])
 
 
 def test_a_name_that_is_no_text_is_refused_and_nothing_else(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.errors import EmbedderUnavailable
+from pi_rag.errors import Busy, EmbedderUnavailable
 from pi_rag.ingest import sight, watched
 from pi_rag.ingest.notices import Notices, NoWatches
 from pi_rag.ingest.sight import Sight
@@ -27,7 +27,7 @@ from tests.ingest.folders import Home, home, make, until
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks and rests that take seconds in a service take an instant here."""
     monkeypatch.setattr(watched, "LOOK_S_BETWEEN", 0.05)
-    monkeypatch.setattr(watched, "REST_S", 0.05)
+    monkeypatch.setattr(watched, "REST_S_MIN", 0.05)
 
 
 @pytest.fixture
@@ -591,6 +591,15 @@ async def test_its_own_data_are_no_documents(tmp_path: Path, embedder: FakeEmbed
         await made.holds("a.md")
         rows = await made.watching.files(number, skipped=False, limit=10, after="")
         assert [row.path for row in rows] == ["a.md"]
+
+
+def test_a_rest_is_as_long_as_is_asked_and_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a bound, however often: a full queue is not asked every moment, and is asked again."""
+    monkeypatch.setattr(watched, "REST_S_MIN", 1.0)
+    asked = Busy("full", retry_after_ms=90_000)
+    assert watched.rest_s(asked, 1) == 90
+    assert 0.5 <= watched.rest_s(ValueError(), 1) <= 1.0 <= watched.rest_s(ValueError(), 3) <= 4.0
+    assert 30.0 <= watched.rest_s(ValueError(), 10_000) <= watched.REST_S_MAX
 
 
 async def test_a_fault_of_ours_costs_a_rest(at_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
