@@ -410,8 +410,8 @@ class StoreSettings:
     group_writes_max: int = setting(
         64,
         "writes",
-        "Small writes of ingest that may share one transaction, which the disk confirms once. They share only "
-        "what they would wait for anyway. 1: each has its own.",
+        "Small writes of ingest that may share one transaction, which the disk confirms once. Only those "
+        "share that would wait anyway. 1: each has its own.",
         low=1,
         high=1024,
     )
@@ -702,6 +702,38 @@ class IngestSettings:
         "Passages in one request of the ingest lane. Fewer lets queries in sooner; more saves little.",
         low=1,
         high=64,
+    )
+    documents_per_worker: int = setting(
+        4,
+        "documents",
+        "Documents in hand at once, for each worker: while one is embedded the next are read and cut, and "
+        "small ones fill the workers together. Of those over 1 MiB there is one for each worker at most.",
+        low=1,
+        high=64,
+    )
+    query_quiet_s: float = setting(
+        2.0,
+        "s",
+        "How long after a search ingest leaves half of the workers alone. 0: not at all; a search then still "
+        "goes before it, and waits only for the passages that are at the workers.",
+        low=0,
+        high=600,
+    )
+    available_mib_min: int = setting(
+        256,
+        "MiB",
+        "Ingest takes less on at once when the machine has less than twice this memory available, down to "
+        "one document at a time at this. 0: it does not look.",
+        low=0,
+        high=65_536,
+    )
+    temperature_c_max: float = setting(
+        80.0,
+        "degrees Celsius",
+        "Ingest takes less on at once from ten degrees below, down to one passage at a time at this. A Pi 5 "
+        "slows all of its work down at 80, searches too.",
+        low=40,
+        high=120,
     )
     read_s_max: float = setting(
         60.0,

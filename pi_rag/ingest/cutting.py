@@ -1,8 +1,8 @@
 """From a text to passages with vectors: token counts and vectors come from the pool, the cutting is pure.
 
 A passage whose very text has a vector already is not embedded again; who knows such vectors is asked, and is
-somebody else. It bounds how many requests of the ingest lane are under way at once, so that a book cannot
-fill the lane that a short note also stands in.
+somebody else. What is under way in the ingest lane is bounded by a room for all documents, in which who came
+first goes first: a book cannot fill the lane that a short note also stands in.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pi_rag.config import Settings
+from pi_rag.ingest.pace import Bounds, Room
 from pi_rag.text.chunk import Atom, atoms, pack, resplit
 from pi_rag.types import Chunk, Embedder, Reading
 
@@ -47,8 +48,14 @@ class Cutter:
     """Cuts and embeds for all documents in hand, within one bound on requests under way."""
 
     def __init__(
-        self, embedder: Embedder, settings: Settings, tokens_max: int, known: Known = nothing_known
+        self,
+        embedder: Embedder,
+        settings: Settings,
+        tokens_max: int,
+        known: Known = nothing_known,
+        room: Room | None = None,
     ) -> None:
+        """`room` is for the passages under way, of all that cut; without one there is as much as can be."""
         self.passages = {"embedded": 0, "reused": 0}
         """How many passages got their vector from the model, and how many had it already."""
         self._known = known
@@ -57,9 +64,9 @@ class Cutter:
         self._deadline_s = settings.embedder.ingest_s_max
         self._window = min(settings.embedder.tokens_max, tokens_max)
         self._passage_tokens_max = passage_tokens_max(settings, tokens_max)
-        # Two requests for each worker keep it busy while the next one is on its way.
+        self._room = room or Room(Bounds.of(settings).passages_max)
+        # Of one document; two requests for each worker keep it busy while the next one is on its way.
         self._breadth = min(2 * settings.embedder.workers_wanted, settings.embedder.ingest_queue_max)
-        self._under_way = asyncio.Semaphore(self._breadth)
 
     async def cut(self, reading: Reading) -> list[Chunk]:
         """Passages that fit the model with their headings. Raises TryLater kinds."""
@@ -122,8 +129,13 @@ class Cutter:
             self._note("embedded", len(part), progress)
             return found
 
-        parts = await self._spread(vectors, list(_slices(texts, self._settings.embed_texts)))
+        parts = await self._spread(vectors, list(_slices(texts, self._slice_texts)))
         return [vector for part in parts for vector in part]
+
+    @property
+    def _slice_texts(self) -> int:
+        """Passages of one request."""
+        return min(self._settings.embed_texts, self._room.size)
 
     def _note(self, how: str, count: int, progress: Callable[[int], None]) -> None:
         self.passages[how] += count
@@ -157,11 +169,11 @@ class Cutter:
         return [count for part in parts for count in part]
 
     async def _counts(self, texts: Sequence[str]) -> list[int]:
-        async with self._under_way:
+        async with self._room.of():
             return await self._embedder.count_tokens(texts, lane="ingest", deadline_s=self._deadline_s)
 
     async def _vectors(self, texts: Sequence[str]) -> list[bytes]:
-        async with self._under_way:
+        async with self._room.of(len(texts)):
             vectors = await self._embedder.embed(texts, lane="ingest", deadline_s=self._deadline_s)
         return [row.tobytes() for row in vectors]
 

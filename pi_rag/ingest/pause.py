@@ -1,4 +1,4 @@
-"""Work that goes piece by piece, and can be held back between two pieces. It knows nothing of the work."""
+"""Work that goes piece by piece: held back between two pieces, and called to. It knows no work."""
 
 from __future__ import annotations
 
@@ -40,3 +40,28 @@ class Pause:
             yield
         finally:
             self._open.set()
+
+
+class Bell:
+    """Each ring wakes one of those who wait, or the next one who comes. For one event loop.
+
+    So one piece of work wakes one hand, and not all of them, to find out that there is no more.
+    """
+
+    def __init__(self, kept_max: int) -> None:
+        """More rings than `kept_max` are not kept for later: as many as there are to be woken."""
+        self._rings: asyncio.Queue[None] = asyncio.Queue(kept_max)
+
+    def ring(self) -> None:
+        """Wake one."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._rings.put_nowait(None)
+
+    def ring_all(self) -> None:
+        """Wake as many as there may be."""
+        while not self._rings.full():
+            self._rings.put_nowait(None)
+
+    async def heard(self) -> None:
+        """Return when it rings for whoever waits here, or has rung for nobody."""
+        await self._rings.get()

@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,7 +33,8 @@ from pi_rag.errors import (
     TryLater,
 )
 from pi_rag.ingest.disk import Disk
-from pi_rag.ingest.pause import Pause
+from pi_rag.ingest.pace import Bounds, Gauges, Readings, Room, pace
+from pi_rag.ingest.pause import Bell, Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
 from pi_rag.store import Connection, job_rows, jobs, sources, steering, watches
@@ -45,6 +46,12 @@ REST_S = 1.0
 
 START_S = 60.0
 """A service that has lasted so long did not end because of what it began with."""
+
+LOOK_S = 1.0
+"""How often the machine's memory and heat are looked at while there is something in hand."""
+
+NO_GAUGES = Gauges()
+"""Of a machine that tells nothing of itself."""
 
 RATE_WINDOW_S = 30.0
 """The rate shown is the mean of this long, so that one large document does not make it jump."""
@@ -69,7 +76,7 @@ class _InHand:
 
 
 class Runner:
-    """Works off the durable queue with as many hands as there are workers."""
+    """Works off the durable queue, with more hands than workers: while some wait for these, others read."""
 
     def __init__(
         self,
@@ -80,18 +87,33 @@ class Runner:
         clock: Clock,
         *,
         tokens_max: int,
+        gauges: Gauges = NO_GAUGES,
     ) -> None:
         self._store = store
         self._settings = settings.ingest
+        self._bounds = Bounds.of(settings)
+        self._gauges = gauges
+        self._readings = Readings(None, None, None)
+        self._searched_s: float | None = None
+        self._pace = pace(self._readings, self._bounds)
+        self._documents, self._passages = Room(self._pace.documents), Room(self._pace.passages)
         self._refusal = refusal
         self._clock = clock
         self._reader = Reader(settings.ingest, clock)
         self.disk = Disk(settings.ingest, clock)
-        self._story = Story(store, embedder, self._reader, self.disk, settings, clock, tokens_max=tokens_max)
-        self._hands = max(2, settings.embedder.workers_wanted)
+        self._story = Story(
+            store,
+            embedder,
+            self._reader,
+            self.disk,
+            settings,
+            clock,
+            tokens_max=tokens_max,
+            passages=self._passages,
+        )
         self._pause = Pause()
         self._work: asyncio.Task[None] | None = None
-        self._queued = asyncio.Event()
+        self._queued = Bell(self._bounds.documents_max)
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._current: dict[int, _InHand] = {}
@@ -134,7 +156,7 @@ class Runner:
         job_id = await self._store.write(
             _enqueued, collection, items, self._settings, self._clock.wall_s(), priority, key
         )
-        self._queued.set()
+        self._queued.ring()
         return job_id
 
     async def job(self, job_id: int, *, brief: bool = False) -> JobRow:
@@ -179,7 +201,7 @@ class Runner:
             self._paused = None
         else:
             await self._store.write(steering.pause, job_id, is_paused=False)
-        self._queued.set()
+        self._queued.ring()
 
     async def cancel(self, job_id: int) -> int:
         """Forget what a job still has to do; how many documents that were. Raises JobNotFound."""
@@ -193,7 +215,7 @@ class Runner:
         """Try again what was given up, of one job or of all; how many. Raises JobNotFound, Busy."""
         items_max, bytes_max = self._settings.queue_items_max, self._settings.queue_mib_max * 2**20
         count = await self._store.write(steering.retry, job_id, items_max, bytes_max)
-        self._queued.set()
+        self._queued.ring()
         return count
 
     @contextlib.asynccontextmanager
@@ -211,6 +233,11 @@ class Runner:
         self._refusal = None
         self._story.follow(embedder, tokens_max)
 
+    def searched(self) -> None:
+        """A search begins: what is begun from now on makes way for it."""
+        self._searched_s = self._clock.monotonic_s()
+        self._keep_to_pace()
+
     async def cut_anew(self, document_id: int) -> None:
         """Make a stored document's passages again, from its text. Raises as `Story.cut_anew`."""
         async with self._pause.piece():
@@ -226,12 +253,13 @@ class Runner:
             "passages": dict(self._story.passages),
             "waiting_for": self._waiting_for or self._paused,
             "disks_stuck": self.disk.stuck(),
+            "pace": asdict(self._pace),
         }
 
     async def drain(self, seconds: float) -> None:
         """Finish the documents in hand within `seconds`; the rest stays queued."""
         self._stopping.set()
-        self._queued.set()
+        self._queued.ring_all()
         self._tell_changed()
         if self._work is not None:
             await asyncio.wait({self._work}, timeout=seconds)
@@ -250,27 +278,41 @@ class Runner:
             _log.warning("ingest_waits", code=self._paused)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._last(), name="ingest-start")
-            for number in range(self._hands):
+            group.create_task(self._look_at_gauges(), name="ingest-pace")
+            for number in range(self._bounds.documents_max):
                 group.create_task(self._hand(), name=f"ingest-{number}")
 
     async def _last(self) -> None:
         """Once the service has lasted a while, its start is no failed one."""
-        await _within(self._stopping, START_S)
+        await _within(self._stopping.wait(), START_S)
         if not self._stopping.is_set():
             await self._insist(steering.settled)
 
+    async def _look_at_gauges(self) -> None:
+        while not self._stopping.is_set():
+            if self._current or self._pace.why != "full":
+                gauges = self._gauges
+                self._readings = Readings(None, gauges.available_mib(), gauges.temperature_c())
+                self._keep_to_pace()
+            await _within(self._stopping.wait(), LOOK_S)
+
+    def _keep_to_pace(self) -> None:
+        """As it follows from the last readings, with the search that began last."""
+        ago_s = None if self._searched_s is None else self._clock.monotonic_s() - self._searched_s
+        self._pace = pace(replace(self._readings, query_ago_s=ago_s), self._bounds)
+        self._documents.size, self._passages.size = self._pace.documents, self._pace.passages
+
     async def _hand(self) -> None:
         while not self._stopping.is_set():
-            # Cleared before looking: what is queued from here on either is seen or wakes this hand again.
-            self._queued.clear()
-            async with self._pause.piece():
+            async with self._documents.of(), self._pause.piece():
                 # One time for both questions, or what comes due in between is neither found nor waited for.
                 now = self._clock.wall_s()
-                found = await self._one(now)
+                found = not self._stopping.is_set() and await self._one(now)
             if not found:
                 # Claiming may have given up the last document of a job.
                 self._tell_changed()
-                await _within(self._queued, await self._due_in_s(now))
+                due_in_s = await self._due_in_s(now)
+                await _within(self._queued.heard(), due_in_s)
 
     async def _one(self, now: float) -> bool:
         """Work on the next document that is due at this wall time; False when there is none."""
@@ -278,11 +320,11 @@ class Runner:
         item = await self._insist(jobs.claim, *claiming)
         if item is None:
             return False
-        # Where one item was there may be more: the other hands look too.
-        self._queued.set()
+        # Where one item was there may be more: another hand looks too.
+        self._queued.ring()
         await self._take_in(item)
         # An item with the same source may have waited for this one.
-        self._queued.set()
+        self._queued.ring()
         return True
 
     async def _due_in_s(self, now: float) -> float | None:
@@ -298,7 +340,7 @@ class Runner:
         except asyncio.CancelledError:
             # Should even that fail, the next start does it.
             with contextlib.suppress(PiRagError):
-                await asyncio.shield(self._store.write(jobs.put_back, item, counted=False))
+                await asyncio.shield(self._store.write_together(jobs.put_back, item, counted=False))
             raise
         except _Cancelled:
             return
@@ -352,7 +394,7 @@ class Runner:
         said: str | None = None
         while True:
             try:
-                found = await self._store.write(write, *args, **kwargs)
+                found = await self._store.write_together(write, *args, **kwargs)
                 if said is not None and self._waiting_for == said:
                     self._waiting_for = None
                 return found
@@ -367,7 +409,7 @@ class Runner:
         if self._waiting_for != error.code:
             _log.warning("ingest_waits", code=error.code, reason=error.message)
         self._waiting_for = error.code
-        await _within(self._stopping, max(REST_S, (error.retry_after_ms or 0) / 1000))
+        await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
 
     def _note(self, in_hand: _InHand, chunks: int) -> None:
         if in_hand.cancelled:
@@ -422,9 +464,9 @@ def waits_s(attempts: int, s_min: float, s_max: float) -> float:
     return min(s_max, s_min * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1.0)
 
 
-async def _within(event: asyncio.Event, seconds: float | None) -> None:
+async def _within(what: Coroutine[Any, Any, object], seconds: float | None) -> None:
     try:
         async with asyncio.timeout(seconds):
-            await event.wait()
+            await what
     except TimeoutError:
         return

@@ -7,10 +7,11 @@ One document is one transaction. The story knows both workshops and the reader, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -26,6 +27,7 @@ from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
 from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
+from pi_rag.ingest.pace import Room
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import changed
 from pi_rag.ingest.walk import Found, walk
@@ -49,6 +51,9 @@ from pi_rag.types import (
 
 LISTED_AT_ONCE = 1000
 """Of a walk, what one question to the disk gives. Folders on a slow mount take their time, and it is seen."""
+
+LARGE_BYTES = 1024 * 1024
+"""What is larger is in RAM for few documents at a time."""
 
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
@@ -75,13 +80,17 @@ class Story:
         clock: Clock,
         *,
         tokens_max: int,
+        passages: Room,
     ) -> None:
+        """`passages` is the room for those under way to the model."""
         self._store = store
         self._reader = reader
         self._disk = disk
         self._all_settings = settings
         self._settings = settings.ingest
-        self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors)
+        self._room = passages
+        self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors, passages)
+        self._large = Room(max(2, settings.embedder.workers_wanted))
         self._clock = clock
         self._roots = Roots.of(settings.ingest.roots)
 
@@ -93,7 +102,7 @@ class Story:
     def follow(self, embedder: Embedder, tokens_max: int) -> None:
         """Tell the stories to come with another model. None may be under way."""
         passages = self._cutter.passages
-        self._cutter = Cutter(embedder, self._all_settings, tokens_max, self._known_vectors)
+        self._cutter = Cutter(embedder, self._all_settings, tokens_max, self._known_vectors, self._room)
         self._cutter.passages = passages
 
     async def tell(self, item: Item, progress: Callable[[int], None]) -> None:
@@ -102,16 +111,30 @@ class Story:
         Raises DocumentRefused and NotFound for the document, TryLater and StoreError kinds for the service,
         other errors when it is not known whose fault it was.
         """
-        if item.kind == "path" and await self._disk.ask(item.source, _is_folder, item.source):
-            await self._unfold(item, progress)
+        size = len(item.payload)
+        if item.kind == "path":
+            is_folder, size = await self._disk.ask(item.source, _seen, item.source)
+            if is_folder:
+                await self._unfold(item, progress)
+                return
+        async with self._turn(size, progress):
+            await (self._tell_exported if item.kind == "export" else self._tell)(item, progress)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, size: int, progress: Callable[[int], None]) -> AsyncIterator[None]:
+        """Inside it a document may be in RAM. Of large ones, no more than there are workers."""
+        if size <= LARGE_BYTES:
+            yield
             return
-        if item.kind == "export":
-            await self._tell_exported(item, progress)
-            return
+        async with self._large.of(moves=partial(progress, 0)):
+            yield
+
+    async def _tell(self, item: Item, progress: Callable[[int], None]) -> None:
+        """A document as it is: a file, a page, or what was sent."""
         name, data = await self._bytes_of(item)
         digest = await asyncio.to_thread(_digest, item, data)
         if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
-            await self._store.write(_leave, item, self._clock.wall_s())
+            await self._store.write_together(_leave, item, self._clock.wall_s())
             return
         progress(0)
         reading = await self._read(item, name, data, partial(progress, 0))
@@ -120,7 +143,7 @@ class Story:
         progress(0)
         near = await self._near_duplicates(item.collection, item.source, embedded)
         now = self._clock.wall_s()
-        await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now)
+        await self._store.write_together(_commit, item, reading, digest, chunks, embedded, near, now)
 
     async def _tell_exported(self, item: Item, progress: Callable[[int], None]) -> None:
         """A line of an export: it was read elsewhere, and perhaps cut and embedded."""
@@ -128,7 +151,7 @@ class Story:
         self._check_text(given.reading.text)
         stored = await self._store.read(export.stored, item.collection, item.source)
         if stored is not None and given.is_stored_as(stored):
-            await self._store.write(_leave, item, self._clock.wall_s())
+            await self._store.write_together(_leave, item, self._clock.wall_s())
             return
         progress(0)
         reading = given.reading
@@ -137,7 +160,8 @@ class Story:
         near = await self._near_duplicates(item.collection, item.source, embedded)
         digest = given.content_hash or await asyncio.to_thread(_digest_of_line, item, reading)
         now = self._clock.wall_s()
-        await self._store.write(_commit, item, reading, digest, chunks, embedded, near, now, given.dates)
+        document = (reading, digest, chunks, embedded, near, now, given.dates)
+        await self._store.write_together(_commit, item, *document)
 
     async def _made(
         self, reading: Reading, progress: Callable[[int], None]
@@ -262,12 +286,13 @@ def _kind_of_text(source: str, data: bytes) -> Kind:
     return kind if kind in {"markdown", "code", "html"} else "text"
 
 
-def _is_folder(source: str) -> bool:
-    """Whether a path is a folder; what cannot be looked at is left to the reader, which says why."""
+def _seen(source: str) -> tuple[bool, int]:
+    """Whether a path is a folder, and its size; what cannot be seen is left to the reader, who says why."""
     try:
-        return stat.S_ISDIR(Path(source).stat().st_mode)
-    except OSError:
-        return False
+        found = Path(source).stat()
+    except (OSError, ValueError):
+        return False, 0
+    return stat.S_ISDIR(found.st_mode), found.st_size
 
 
 def _next_of(walking: Iterator[Found | Refusal]) -> list[Found | Refusal]:

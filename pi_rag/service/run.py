@@ -22,8 +22,10 @@ from pi_rag import log
 from pi_rag.clock import Clock, SystemClock
 from pi_rag.config import Settings
 from pi_rag.errors import PiRagError, SettingsInvalid
+from pi_rag.host.heat import temperature_c
 from pi_rag.host.memory import available_mib
 from pi_rag.host.systemd import notify
+from pi_rag.ingest.pace import Gauges
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.query_cache import QueryCache
@@ -82,7 +84,13 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
         meaning = await meanings.joined(start.card, settings.embedder, start.curve, store, clock)
         stack.push_async_callback(meaning.stop)
         runner = Runner(
-            store, meaning.embedder, meaning.reason, settings, clock, tokens_max=meaning.tokens_max
+            store,
+            meaning.embedder,
+            meaning.reason,
+            settings,
+            clock,
+            tokens_max=meaning.tokens_max,
+            gauges=Gauges(available_mib, temperature_c),
         )
         stack.push_async_callback(runner.stop)
         cache = QueryCache(store, meaning.embedder, meaning.maker, settings.cache, clock, available_mib)

@@ -1,10 +1,12 @@
-"""Holding work back between two pieces."""
+"""Holding work back between two pieces, and calling to it."""
 
 from __future__ import annotations
 
 import asyncio
 
-from pi_rag.ingest.pause import Pause
+import pytest
+
+from pi_rag.ingest.pause import Bell, Pause
 
 
 async def test_work_that_was_begun_is_ended_before_it_is_held() -> None:
@@ -58,3 +60,32 @@ async def test_who_gives_up_waiting_leaves_it_open() -> None:
         pass
     working.cancel()
     await asyncio.wait({working})
+
+
+async def test_each_ring_wakes_one() -> None:
+    """And not all who wait."""
+    bell, heard = Bell(4), list[int]()
+
+    async def hear(number: int) -> None:
+        await bell.heard()
+        heard.append(number)
+
+    tasks = [asyncio.create_task(hear(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    bell.ring()
+    await asyncio.sleep(0.01)
+    assert heard == [0]
+    bell.ring_all()
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert heard == [0, 1, 2]
+
+
+async def test_what_was_rung_for_nobody_is_kept_but_not_without_end() -> None:
+    """As often as it says."""
+    bell = Bell(2)
+    for _ in range(5):
+        bell.ring()
+    await asyncio.wait_for(bell.heard(), 5)
+    await asyncio.wait_for(bell.heard(), 5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bell.heard(), 0.01)

@@ -24,6 +24,8 @@ from pi_rag.errors import (
     TextNotEmbedded,
     VectorInvalid,
 )
+from pi_rag.ingest import pace as paces
+from pi_rag.ingest import story
 from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
 from pi_rag.store.rows import all_rows
@@ -222,7 +224,7 @@ async def test_a_full_disk_strands_nothing(
 ) -> None:
     """Whatever entry in the queue's books fails for want of space: with space the job goes on to its end."""
     full = True
-    write = store.write
+    write = store.write_together
     refusable = NewItem("text", "empty", payload=b"  ")
     if failing == "put_back":
         embedder.broken = EmbedderUnavailable("none")
@@ -232,7 +234,7 @@ async def test_a_full_disk_strands_nothing(
             raise DiskFull("The disk is full.")
         return await write(fn, *args, **kwargs)
 
-    store.write = write_if_space  # type: ignore[method-assign]
+    store.write_together = write_if_space  # type: ignore[method-assign]
     async with running(store, embedder, settings) as runner:
         job_id = await runner.enqueue("default", [refusable, *notes(3)])
         await until(lambda: runner.status()["waiting_for"] == "disk_full")
@@ -397,19 +399,19 @@ async def test_a_fault_in_the_queue_itself_is_not_hidden(
 ) -> None:
     """A hand that dies ends the whole work with its fault, so that the supervisor can see it and end."""
     runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
-    write = store.write
+    write = store.write_together
 
     async def write_with_fault(fn: Any, *args: Any, **kwargs: Any) -> Any:
         if fn.__name__ == "claim":
             raise MemoryError
         return await write(fn, *args, **kwargs)
 
-    store.write = write_with_fault  # type: ignore[method-assign]
+    store.write_together = write_with_fault  # type: ignore[method-assign]
     work = runner.start()
     await asyncio.wait({work}, timeout=10)
 
     assert work.done() and isinstance(work.exception(), ExceptionGroup)
-    store.write = write  # type: ignore[method-assign]
+    store.write_together = write  # type: ignore[method-assign]
     await runner.stop()
 
 
@@ -550,3 +552,57 @@ async def test_a_vector_in_use_may_be_removed_meanwhile(
     assert runner.status()["passages"] == {"embedded": 21, "reused": 19}
     assert all(after[text] == before[text] for text in same)
     assert await store.read(checkup.check) == []
+
+
+async def test_ingest_makes_way_for_a_search_at_once_and_goes_on_in_full(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """What it takes on is told, and why; some time after the last search it is all of it again."""
+    soon = replace(settings, ingest=replace(settings.ingest, query_quiet_s=0.05))
+    async with running(store, embedder, soon) as runner:
+        full = runner.status()["pace"]
+        runner.searched()
+        beside = runner.status()["pace"]
+        await until(lambda: runner.status()["pace"]["why"] == "full")
+
+    assert (full["why"], beside["why"]) == ("full", "queries")
+    assert beside["passages"] == 1 < full["passages"]
+
+
+async def test_small_documents_share_their_transactions(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Fewer than the two that each would need alone, and each document is whole."""
+    before = store.writes
+    async with running(store, embedder, settings) as runner:
+        job = await runner.finished(await runner.enqueue("default", notes(60)))
+
+    assert job.items_done == 60
+    assert store.writes - before < 120
+    assert await store.read(checkup.check) == []
+
+
+async def test_of_large_documents_few_are_in_hand(
+    store: Store, embedder: FakeEmbedder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than workers are read; those that wait lose neither their lease nor their turn."""
+    monkeypatch.setattr(story, "LARGE_BYTES", 3)
+    monkeypatch.setattr(paces, "MOVES_S", 0.01)
+    inside, most, go, embed = 0, 0, asyncio.Event(), embedder.embed
+
+    async def embed_slowly(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await go.wait()
+        inside -= 1
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_slowly  # type: ignore[method-assign]
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", notes(6))
+        await until(lambda: len(runner.status()["current"]) == 6 and inside == 2)
+        go.set()
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+
+    assert (job.items_done, most) == (6, 2)

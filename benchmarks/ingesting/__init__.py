@@ -1,0 +1,1 @@
+"""What `benchmarks.ingest` is made of."""
