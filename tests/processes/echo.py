@@ -7,10 +7,13 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from pi_rag.processes import frames, limits
+from pi_rag.processes import confinement, frames, limits
 from pi_rag.processes.child import attach
+
+from . import attempts
 
 BYTES_MAX = 1 << 20
 
@@ -38,6 +41,11 @@ def _answer(asked: dict[str, Any], arguments: list[str]) -> Any:
             limits.apply(limits.Limits(**asked["limits"]))
             names = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE")
             return {name: resource.getrlimit(getattr(resource, name))[0] for name in names}
+        case "confine":
+            confinement.confine(asked["writable"])
+            return Path("/proc/self/status").exists()
+        case "attempt":
+            return attempts.made(asked["what"], asked.get("path", ""))
         case "allow_cpu":
             limits.allow_cpu(asked["more_s"])
             used = resource.getrusage(resource.RUSAGE_SELF)

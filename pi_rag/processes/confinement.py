@@ -1,0 +1,64 @@
+"""What a child that opens files of strangers gives up before it does: files, calls of the kernel, privileges.
+
+Each is given up where the kernel lets it be, and `lacking` says, in any process, which is not. It stands
+beside the limits of `limits.py`, which bound what is left. It does not know what the child reads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pi_rag.processes import landlock, seccomp
+
+PR_SET_NO_NEW_PRIVS = 38
+
+NEEDED = (
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/share",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/dev/null",
+    "/dev/urandom",
+    "/sys/devices/system/cpu",
+)
+"""What libraries read while they work: other libraries, fonts, time zones, how many processors there are."""
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def confine(writable: Sequence[str] = ()) -> None:
+    """Keep this process, for good, to reading what Python and its libraries are made of.
+
+    In the folders of `writable`, which may be removed, it may make and remove files too. No program, no
+    process and no socket can be begun, and nobody else be signalled. Call it before any thread is started:
+    those that are there already would keep their rights. What the kernel has not got is left out; raises
+    OSError for what it has, and refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS) failed")
+    if version := landlock.abi():
+        landlock.restrict(_rights(writable), version)
+    if seccomp.is_there() and (on := seccomp.machine()):
+        seccomp.forbid(on)
+
+
+def lacking() -> list[str]:
+    """What this machine's kernel does not let a process give up, in words."""
+    lacks = [] if landlock.abi() else ["Landlock, which keeps it from files"]
+    return lacks if seccomp.is_there() else [*lacks, "seccomp, which keeps it from calls of the kernel"]
+
+
+def _rights(writable: Sequence[str]) -> dict[str, int]:
+    """Each path and what may be done with it and below."""
+    libraries = [*sys.path, sys.prefix, f"{sys.base_prefix}/lib", str(PACKAGE), *NEEDED]
+    rights = {path: landlock.READ for path in libraries if path.startswith("/")}
+    rights |= {str(Path(path).parent): landlock.REMOVE_DIR for path in writable}
+    return rights | dict.fromkeys(writable, landlock.WRITE)
