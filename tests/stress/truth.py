@@ -1,4 +1,4 @@
-"""What must be true after any fault: of a database, looked at while no service has it open, or before long."""
+"""What must be true after any fault: of a database that no service has open, or before long."""
 
 from __future__ import annotations
 
