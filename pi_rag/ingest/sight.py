@@ -19,6 +19,8 @@ from pi_rag.ingest.file import read_file
 from pi_rag.ingest.ignore import IGNORE_FILES, Choice, folders_of
 from pi_rag.ingest.story import content_digest
 from pi_rag.ingest.walk import Folder, Found, is_absence, look, shown
+from pi_rag.store.documents import MadeFrom
+from pi_rag.store.metadata import to_json
 from pi_rag.types import Refusal
 
 
@@ -186,15 +188,22 @@ def _folder(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def digests(root: str, files: Collection[Seen], mib_max: int) -> dict[str, str]:
-    """What documents made from these files now would have as the hash of their content. It reads them."""
-    beneath = Roots((root,))
+def digests(root: str, files: Collection[Seen], mib_max: int, made: Collection[MadeFrom]) -> dict[str, str]:
+    """Which of these files would become one of the documents that were `made`: its hash, by the file's path.
+
+    It reads them. What was given with a document goes where its file goes.
+    """
+    beneath, hashes = Roots((root,)), {each.content_hash for each in made}
+    givens = {to_json({"title": each.title, "metadata": each.metadata}): each for each in made}.values()
     found: dict[str, str] = {}
     for each in files:
         try:
-            found[each.path] = content_digest("", {}, read_file(Path(root) / each.path, mib_max, beneath))
+            data = read_file(Path(root) / each.path, mib_max, beneath)
         except PiRagError:  # it will be read in its turn, and refused then
             continue
+        would_be = (content_digest(given.title, given.metadata, data) for given in givens)
+        if digest := next((digest for digest in would_be if digest in hashes), None):
+            found[each.path] = digest
     return found
 
 

@@ -29,7 +29,8 @@ from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.pace import Room
 from pi_rag.ingest.reading import Reader
-from pi_rag.ingest.unchanged import changed
+from pi_rag.ingest.unchanged import as_given_before, changed
+from pi_rag.ingest.unpacking import is_to_be_unpacked, unpack
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
@@ -132,8 +133,23 @@ class Story:
     async def _tell(self, item: Item, progress: Callable[[int], None]) -> None:
         """A document as it is: a file, a page, or what was sent."""
         name, data = await self._bytes_of(item)
+        if is_to_be_unpacked(item, name, data):
+            await unpack(
+                item,
+                name,
+                data,
+                store=self._store,
+                reader=self._reader,
+                clock=self._clock,
+                digest=content_digest,
+                moves=partial(progress, 0),
+            )
+            return
+        stored = await self._store.read(documents.made_from, item.collection, [item.source])
+        before = stored.get(item.source)
+        item = as_given_before(item, before)
         digest = await asyncio.to_thread(_digest, item, data)
-        if await self._store.read(documents.content_hash, item.collection, item.source) == digest:
+        if before is not None and before.content_hash == digest:
             await self._store.write_together(_leave, item, self._clock.wall_s())
             return
         progress(0)

@@ -8,15 +8,18 @@ once than there are hands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from pi_rag.errors import PiRagError
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.file import read_file
 from pi_rag.store import Connection, documents, jobs
+from pi_rag.store.documents import MadeFrom
 from pi_rag.store.store import Store
-from pi_rag.types import NewItem
+from pi_rag.types import Item, NewItem
 
 AT_ONCE = 64
 """Files of one look, which together have as much time as one large file has (`ingest.disk_s_max`)."""
@@ -25,6 +28,15 @@ SMALL_MIB = 1
 
 Digest = Callable[[str, Mapping[str, object], bytes], str]
 """From title, metadata and bytes to the hash that a document made from them has."""
+
+AnyItem = TypeVar("AnyItem", NewItem, Item)
+
+
+def as_given_before(item: AnyItem, before: MadeFrom | None) -> AnyItem:
+    """What was given with a file stays until something else is given: its folder says nothing of it."""
+    if item.kind != "path" or before is None:
+        return item
+    return replace(item, title=item.title or before.title, metadata=item.metadata or before.metadata)
 
 
 async def changed(
@@ -49,22 +61,24 @@ async def changed(
     return left
 
 
-def _stored(db: Connection, collection: str, sources: Sequence[str]) -> dict[str, str]:
-    """The hashes of what is stored, but for what is being stored."""
+def _stored(db: Connection, collection: str, sources: Sequence[str]) -> dict[str, MadeFrom]:
+    """What was stored is made from, but for what is being stored."""
     in_hand = jobs.in_hand(db, collection)
-    return documents.content_hashes(db, collection, (each for each in sources if each not in in_hand))
+    return documents.made_from(db, collection, (each for each in sources if each not in in_hand))
 
 
 def _changed(
-    items: Sequence[NewItem], known: Mapping[str, str], roots: Roots, digest: Digest
+    items: Sequence[NewItem], known: Mapping[str, MadeFrom], roots: Roots, digest: Digest
 ) -> list[NewItem]:
     return [each for each in items if not _is_known(each, known.get(each.source), roots, digest)]
 
 
-def _is_known(item: NewItem, known: str | None, roots: Roots, digest: Digest) -> bool:
+def _is_known(item: NewItem, known: MadeFrom | None, roots: Roots, digest: Digest) -> bool:
     if known is None:
         return False
+    item = as_given_before(item, known)
     try:
-        return digest(item.title, item.metadata, read_file(Path(item.source), SMALL_MIB, roots)) == known
+        data = read_file(Path(item.source), SMALL_MIB, roots)
+        return digest(item.title, item.metadata, data) == known.content_hash
     except PiRagError:  # its own turn will tell why
         return False

@@ -275,11 +275,12 @@ class Watched:
         come = {each.path: each for each in differences.may_have_moved(found, sizes)}
         if not come:
             return []
-        before = await self._store.read(watches.content_hashes, self.watch, sizes)
-        if not before:
+        made = await self._store.read(watches.made_from, self.watch, sizes)
+        if not made:
             return []
         mib_max = self._settings.ingest.document_mib_max
-        now = await self._in_thread(sight.digests, self.watch.root, come.values(), mib_max)
+        now = await self._in_thread(sight.digests, self.watch.root, come.values(), mib_max, made.values())
+        before = {path: each.content_hash for path, each in made.items()}
         return [(old, come[new]) for old, new in differences.moves(before, now)]
 
     async def _forget(self, paths: Sequence[str]) -> None:

@@ -7,12 +7,26 @@ know no model: vectors come in as bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
 from pi_rag.store import Connection, by_words, duplicates, identity, sources, vectors
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import Chunk, Counts, DocumentRow, Item, NewDocument
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """What a stored document was made from."""
+
+    content_hash: str
+    title: str
+    """The one that was given with it; '' where none was."""
+    metadata: Mapping[str, Any]
+    """Those that were given with it."""
+
 
 _COLUMNS = """
     documents.id, collections.name, source, title, kind, content_hash, metadata,
@@ -87,10 +101,15 @@ def content_hash(db: Connection, collection: str, source: str) -> str | None:
     return found
 
 
-def content_hashes(db: Connection, collection: str, sources: Iterable[str]) -> dict[str, str]:
-    """The same of several, by their source; those that are not stored are left out."""
-    found = {source: content_hash(db, collection, source) for source in sources}
-    return {source: digest for source, digest in found.items() if digest is not None}
+def made_from(db: Connection, collection: str, sources: Iterable[str]) -> dict[str, MadeFrom]:
+    """What documents were made from, by their sources; those that are not stored are left out."""
+    sql = f"""
+        SELECT content_hash, coalesce(document_items.title, ''), coalesce(document_items.metadata, '{{}}')
+        FROM {_FROM} LEFT JOIN document_items ON document_id = documents.id
+        WHERE collections.name = ? AND source = ?
+    """
+    found = {source: one_row(db, sql, (collection, source)) for source in sources}
+    return {source: MadeFrom(*read_at(row, 2)) for source, row in found.items() if row is not None}
 
 
 def get(db: Connection, document_id: int) -> DocumentRow:
@@ -126,11 +145,21 @@ def remove(db: Connection, document_id: int) -> bool:
 
 
 def remove_source(db: Connection, source: str, collection: str | None) -> int:
-    """Remove what came from `source`, in one collection or in all. Returns how many documents."""
+    """Remove what came from `source`, in one collection or in all; of an archive, what came out of it.
+
+    Returns how many documents.
+    """
     within = "AND collections.name = ?" if collection is not None else ""
     names = [collection] if collection is not None else []
-    rows = all_rows(db, f"SELECT documents.id FROM {_FROM} WHERE source = ? {within}", (source, *names))
+    named = "(source = ? OR (source > ? AND source < ?))"
+    sql = f"SELECT documents.id FROM {_FROM} WHERE {named} {within}"
+    rows = all_rows(db, sql, (source, *members_of(source), *names))
     return sum(remove(db, document_id) for (document_id,) in rows)
+
+
+def members_of(archive: str) -> tuple[str, str]:
+    """The sources of the files in an archive lie between these two: '0' is the character after '/'."""
+    return f"{archive}!/", f"{archive}!0"
 
 
 def rename(

@@ -21,6 +21,7 @@ from pi_rag.errors import (
     WatchNotFound,
 )
 from pi_rag.store import Connection, documents, jobs, sources
+from pi_rag.store.documents import MadeFrom
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import Item, Refusal
 
@@ -217,10 +218,11 @@ def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
         documents.remove_source(db, item.source, item.collection)
 
 
-def content_hashes(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, str]:
+def made_from(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, MadeFrom]:
     """What the documents of these files were made from; those without one are left out."""
-    found = {path: documents.content_hash(db, watch.collection, watch.source(path)) for path in paths}
-    return {path: digest for path, digest in found.items() if digest}
+    by_source = {watch.source(path): path for path in paths}
+    found = documents.made_from(db, watch.collection, by_source)
+    return {by_source[source]: made for source, made in found.items() if made.content_hash}
 
 
 def moved(

@@ -21,6 +21,7 @@ from pi_rag.ingest.ignore import ALL
 from pi_rag.ingest.notices import Notices
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
+from pi_rag.store.documents import MadeFrom
 
 
 def make(root: Path, *names: str) -> None:
@@ -252,7 +253,11 @@ def test_contents_are_those_of_the_documents(tmp_path: Path) -> None:
     (root / "b.md").unlink()
     (root / "c.md").unlink()
     (root / "c.md").symlink_to(tmp_path / "secret")
-    assert sight.digests(str(root), found, 1) == {"a.md": content_digest("", {}, b"root/a.md")}
+    plain, given = content_digest("", {}, b"root/a.md"), content_digest("A", {"x": 1}, b"root/a.md")
+    for made in (MadeFrom(plain, "", {}), MadeFrom(given, "A", {"x": 1})):
+        others = [MadeFrom("other", "", {}), MadeFrom("another", "B", {})]
+        assert sight.digests(str(root), found, 1, [*others, made]) == {"a.md": made.content_hash}
+    assert sight.digests(str(root), found, 1, [MadeFrom(plain, "A", {"x": 1})]) == {}
 
 
 def test_our_own_data_are_never_looked_at(tmp_path: Path) -> None:

@@ -61,6 +61,24 @@ async def test_other_metadata_are_a_change(at_home: Home) -> None:
     assert (await added(at_home, metadata={"year": 2024})).items_unchanged == 1
 
 
+async def test_what_was_given_with_a_file_stays(at_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder, added again, says nothing of it: title and metadata are those of before, whether the file
+    has changed or not, and whether it is small or not. Something else that is given takes their place."""
+    make(at_home.root, a_md="tea")
+    given = NewItem("bytes", str(at_home.root / "a.md"), "Of tea", b"tea", {"year": 2024})
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [given]))
+    assert (await added(at_home)).items_unchanged == 1
+    monkeypatch.setattr(unchanged, "SMALL_MIB", 0)
+    assert (await added(at_home)).items_unchanged == 1
+    make(at_home.root, a_md="green tea")
+    assert (await added(at_home)).items_done == 1
+    document = (await at_home.documents())["a.md"]
+    assert (document.title, document.metadata) == ("Of tea", {"year": 2024})
+    assert (await added(at_home, metadata={"room": "kitchen"})).items_done == 1
+    document = (await at_home.documents())["a.md"]
+    assert (document.title, document.metadata) == ("Of tea", {"room": "kitchen"})
+
+
 async def test_a_large_file_and_one_that_cannot_be_read_wait_for_their_turn(
     at_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,6 +170,27 @@ async def test_a_renamed_file_is_the_same_document(at_home: Home) -> None:
     assert embedded(at_home) == asked
 
 
+async def test_what_was_given_with_a_file_goes_where_it_goes(at_home: Home) -> None:
+    """It is watched, it changes, it moves: its title and metadata are those that somebody gave."""
+    make(at_home.root, a_md="green tea")
+    given = NewItem("bytes", str(at_home.root / "a.md"), "Of tea", b"green tea", {"year": 2024})
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [given]))
+    before = (await at_home.holds("a.md"))["a.md"]
+    await watch(at_home)
+    await at_home.seen()
+    (at_home.root / "a.md").rename(at_home.root / "b.md")
+    moved = (await at_home.holds("b.md"))["b.md"]
+    assert (moved.id, moved.updated_at) == (before.id, before.updated_at)
+    make(at_home.root, b_md="black tea")
+
+    async def has_changed() -> bool:
+        return (await at_home.documents())["b.md"].content_hash != before.content_hash
+
+    await until(has_changed)
+    now = (await at_home.holds("b.md"))["b.md"]
+    assert (now.title, now.metadata) == ("Of tea", {"year": 2024})
+
+
 async def test_a_file_that_becomes_another_kind_is_cut_anew(at_home: Home) -> None:
     """A note that is Markdown now has its headings, under its old number."""
     make(at_home.root, a_txt="# Tea\n\nGreen tea.")

@@ -74,7 +74,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "sources below a folder": lambda db: sources.listing(
         db, under="/home", collection="default", skipped=True, limit=5
     ),
-    "the contents of watched files": lambda db: watches.content_hashes(db, watches.one(db, 1), ["s1"]),
+    "the contents of watched files": lambda db: watches.made_from(db, watches.one(db, 1), ["s1"]),
     "devices of watched files": lambda db: watches.elsewhere(db, 1, ["s1"]),
     "watched files as stored": lambda db: watches.as_stored(
         db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0)], 2.0

@@ -226,8 +226,8 @@ def test_the_contents_of_documents_are_known(db: Connection) -> None:
     folder = watch(db)
     put(db, "/home/a.md", ["tea"])
     put(db, "/home/b.md", ["tea"], collection="other")
-    found = watches.content_hashes(db, folder, ["a.md", "b.md", "c.md"])
-    assert found == {"a.md": document("", ["tea"]).content_hash}
+    found = watches.made_from(db, folder, ["a.md", "b.md", "c.md"])
+    assert found == {"a.md": documents.MadeFrom(document("", ["tea"]).content_hash, "", {})}
 
 
 @pytest.mark.parametrize(
