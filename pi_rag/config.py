@@ -742,6 +742,28 @@ class IngestSettings:
         low=0.1,
         high=3600,
     )
+    archive_members_max: int = setting(
+        1000,
+        "files",
+        "Files in one archive (zip, tar, gz, bz2, xz). One with more is refused: unpacked, it is a folder.",
+        low=1,
+        high=100_000,
+    )
+    archive_mib_max: int = setting(
+        64,
+        "MiB",
+        "What all files of one archive may unpack to. It is held in RAM, and then in the queue on the disk.",
+        low=1,
+        high=512,
+    )
+    archive_ratio_max: int = setting(
+        200,
+        "times",
+        "How many times its own size an archive may unpack to, from 1 MiB on. Text packs to a tenth; a bomb "
+        "to a thousandth.",
+        low=2,
+        high=100_000,
+    )
     ocr: str = setting(
         "off",
         "off or on",

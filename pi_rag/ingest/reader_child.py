@@ -11,13 +11,15 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, DocumentTooLarge, PiRagError
 from pi_rag.ingest import parser
+from pi_rag.ingest.archive import Unpacked, unpack
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
-from pi_rag.ingest.reader_wire import Request, Terms, answer
+from pi_rag.ingest.reader_wire import Request, Terms, answer, unpacked_answer
 from pi_rag.ingest.structure import as_markdown, by_marks
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
@@ -45,6 +47,8 @@ OLE_KINDS: frozenset[Kind] = frozenset({"doc", "ppt", "xls", "mail"})
 _PDF_PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 """Streams are never packed within others, so what they are can be seen from outside."""
 
+Said = TypeVar("Said", Reading, Unpacked)
+
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -60,13 +64,17 @@ def main(argv: Sequence[str]) -> None:
     with sock:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)
-            send_frame(sock, answer(said_of(frame, terms)), terms.answer_bytes_max)
+            said = said_of(frame, terms)
+            sent = unpacked_answer(said) if isinstance(said, Unpacked) else answer(said)
+            send_frame(sock, sent, terms.answer_bytes_max)
 
 
-def said_of(frame: bytes, terms: Terms) -> Reading | PiRagError:
+def said_of(frame: bytes, terms: Terms) -> Reading | Unpacked | PiRagError:
     """One request to its reading, or to the error that says why there is none."""
     asked = Request.from_frame(frame)
     try:
+        if asked.unpack:
+            return _guarded("archive", lambda: unpack(asked.name, asked.data, terms.archive))
         if asked.page:
             return _guarded(asked.kind, lambda: _recognised(asked, terms.ocr_languages))
         return read(asked.name, asked.kind, asked.data, terms.chars_max)
@@ -89,7 +97,7 @@ def read(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     return reading
 
 
-def _guarded(kind: Kind, do: Callable[[], Reading]) -> Reading:
+def _guarded(kind: str, do: Callable[[], Said]) -> Said:
     """The one place where failures of parsers become ours."""
     try:
         return do()

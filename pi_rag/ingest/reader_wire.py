@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from pi_rag.config import IngestSettings
 from pi_rag.errors import DocumentRefused, InternalError, PiRagError, from_wire
+from pi_rag.ingest.archive import Bounds, Unpacked
 from pi_rag.types import Kind, Reading
 
 MIB = 1024 * 1024
@@ -36,6 +37,7 @@ class Terms:
     request_bytes_max: int
     answer_bytes_max: int
     ocr_languages: str
+    archive: Bounds
 
     @classmethod
     def of(cls, settings: IngestSettings) -> Terms:
@@ -46,8 +48,15 @@ class Terms:
             cpu_s_max=math.ceil(settings.read_s_max) + 1,
             chars_max=settings.document_chars_max,
             request_bytes_max=settings.document_mib_max * MIB + HEADER_BYTES_MAX,
-            answer_bytes_max=settings.document_chars_max * WIRE_BYTES_PER_CHAR_MAX + MIB,
+            answer_bytes_max=MIB
+            + max(
+                settings.document_chars_max * WIRE_BYTES_PER_CHAR_MAX,
+                settings.archive_mib_max * MIB + settings.archive_members_max * HEADER_BYTES_MAX,
+            ),
             ocr_languages=settings.ocr_languages,
+            archive=Bounds(
+                settings.archive_members_max, settings.archive_mib_max * MIB, settings.archive_ratio_max
+            ),
         )
 
     def as_argument(self) -> str:
@@ -57,7 +66,8 @@ class Terms:
     @classmethod
     def from_argument(cls, argument: str) -> Terms:
         """What `as_argument` made."""
-        return cls(**json.loads(argument))
+        given = json.loads(argument)
+        return cls(**given | {"archive": Bounds(**given["archive"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +79,17 @@ class Request:
     data: bytes
     page: int = 0
     """0 is the whole document, as text."""
+    unpack: bool = False
+    """Whether it is an archive, and its members are asked for."""
 
     def to_frame(self) -> bytes:
         """The frame that asks for it."""
-        about = {"name": self.name[-NAME_CHARS_MAX:], "kind": self.kind, "page": self.page}
+        about = {
+            "name": self.name[-NAME_CHARS_MAX:],
+            "kind": self.kind,
+            "page": self.page,
+            "unpack": self.unpack,
+        }
         return json.dumps(about).encode("ascii") + b"\n" + self.data
 
     @classmethod
@@ -95,6 +112,35 @@ def answer(said: Reading | PiRagError) -> bytes:
             "unread": said.unread,
         }
     )
+
+
+def unpacked_answer(said: Unpacked) -> bytes:
+    """The frame that answers with the members of an archive: a line about them, and then their bytes."""
+    about = {
+        "members": [(path, len(data)) for path, data in said.members],
+        "refused": [(path, error.to_wire()) for path, error in said.refused],
+    }
+    return b"".join([_json(about), b"\n", *(data for _, data in said.members)])
+
+
+def unpacked(frame: bytes) -> Unpacked:
+    """What an answer says of an archive. Raises as `reading` does."""
+    head, _, rest = frame.partition(b"\n")
+    try:
+        said = json.loads(head)
+        if "error" in said:
+            error = from_wire(said["error"])
+        else:
+            found, at = Unpacked(), 0
+            for path, size in said["members"]:
+                found.members.append((str(path), rest[at : at + int(size)]))
+                at += int(size)
+            refusals = [(str(path), from_wire(wire)) for path, wire in said["refused"]]
+            found.refused = [(path, each) for path, each in refusals if isinstance(each, DocumentRefused)]
+            return found
+    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        raise InternalError("The reading child sent an answer of the wrong shape.") from failure
+    raise error if isinstance(error, DocumentRefused) else InternalError(error.message)
 
 
 def reading(frame: bytes, kind: Kind) -> Reading:

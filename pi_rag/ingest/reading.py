@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
@@ -23,7 +25,8 @@ from pi_rag.errors import (
     PiRagError,
     ReaderKilled,
 )
-from pi_rag.ingest.reader_wire import Request, Terms, reading
+from pi_rag.ingest.archive import Unpacked
+from pi_rag.ingest.reader_wire import Request, Terms, reading, unpacked
 from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, with_pages
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, read_frame, write_frame
@@ -33,6 +36,8 @@ from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.text.markup import as_markdown
 from pi_rag.text.titles import title_of
 from pi_rag.types import TEXT_KINDS, Kind, Reading
+
+Said = TypeVar("Said")
 
 MIB = 1024 * 1024
 
@@ -88,6 +93,10 @@ class Reader:
             return _read_text(name, kind, data)
         return await asyncio.to_thread(_read_text, name, kind, data)
 
+    async def unpack(self, name: str, data: bytes, moves: Callable[[], None] = lambda: None) -> Unpacked:
+        """The files in an archive. Raises as `read` does."""
+        return await self._by_child(Request(name, "text", data, unpack=True), unpacked, moves)
+
     async def stop(self) -> None:
         """End the child; a document that it is on is given up first by whoever waits for it."""
         async with self._turn:
@@ -122,6 +131,11 @@ class Reader:
         return with_pages(said, read)
 
     async def _read_by_child(self, asked: Request, moves: Callable[[], None]) -> Reading:
+        return await self._by_child(asked, partial(reading, kind=asked.kind), moves)
+
+    async def _by_child(
+        self, asked: Request, understood: Callable[[bytes], Said], moves: Callable[[], None]
+    ) -> Said:
         """One document, or a page of it, through the child; through another when that is killed over it."""
         code, frame = None, asked.to_frame()
         for _ in range(ATTEMPTS_MAX):
@@ -129,7 +143,7 @@ class Reader:
                 moves()
                 line = await self._ready_line()
                 try:
-                    return await self._asked(line, frame, asked.kind)
+                    return await self._asked(line, frame, understood)
                 except FrameError:
                     try:
                         code = await line.child.wait(END_GRACE_S)
@@ -139,13 +153,13 @@ class Reader:
                 break
         raise _died(code, self._terms)
 
-    async def _asked(self, line: _Line, asked: bytes, kind: Kind) -> Reading:
+    async def _asked(self, line: _Line, asked: bytes, understood: Callable[[bytes], Said]) -> Said:
         """What the child says of a document; it ends when that takes too long or makes no sense."""
         try:
             async with asyncio.timeout(self._settings.read_s_max):
                 answer = await line.ask(asked)
             self._used_at_s = self._clock.monotonic_s()
-            return reading(answer, kind)
+            return understood(answer)
         except TimeoutError:
             await self._end_child(0.0)
             raise DocumentTooSlow(f"It took longer than {self._settings.read_s_max:g} s to read.") from None

@@ -151,8 +151,10 @@ def remove_source(db: Connection, source: str, collection: str | None) -> int:
     """
     within = "AND collections.name = ?" if collection is not None else ""
     names = [collection] if collection is not None else []
-    named = "(source = ? OR (source > ? AND source < ?))"
-    sql = f"SELECT documents.id FROM {_FROM} WHERE {named} {within}"
+    sql = f"""
+        SELECT documents.id FROM documents CROSS JOIN collections ON collections.id = collection_id
+        WHERE (source = ? OR (source > ? AND source < ?)) {within}
+    """
     rows = all_rows(db, sql, (source, *members_of(source), *names))
     return sum(remove(db, document_id) for (document_id,) in rows)
 

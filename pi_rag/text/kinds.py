@@ -89,14 +89,23 @@ _CODE_NAMES = _words(
 _MEDIA = _words("""
     .png .jpg .jpeg .jpe .gif .bmp .tif .tiff .webp .heic .heif .avif .ico .icns .svg .svgz .psd .xcf
     .raw .cr2 .nef .arw .dng .eps .ai .mp3 .m4a .aac .flac .ogg .oga .opus .wav .wma .mid .midi .aiff
-    .mp4 .m4v .mkv .webm .mov .avi .wmv .flv .mpg .mpeg .3gp .vob .m2ts .zip .gz .tgz .bz2 .tbz .xz .txz
-    .zst .lz4 .lzma .7z .rar .tar .jar .war .apk .deb .rpm .whl .egg .iso .img .dmg .vmdk .qcow2 .exe
+    .mp4 .m4v .mkv .webm .mov .avi .wmv .flv .mpg .mpeg .3gp .vob .m2ts
+    .zst .lz4 .lzma .7z .rar .jar .war .apk .deb .rpm .whl .egg .iso .img .dmg .vmdk .qcow2 .exe
     .dll .so .dylib .a .o .obj .lib .ko .bin .elf .hex .uf2 .class .pyc .pyo .pyd .wasm .node .db
     .sqlite .sqlite3 .mdb .parquet .feather .arrow .npy .npz .h5 .hdf5 .pkl .pickle .pt .pth .onnx .gguf
     .safetensors .tflite .ttf .otf .woff .woff2 .eot .blend .stl .fbx .swf .pcap .swp .lockb
     .msi .cab .pak .mobi .pst .key
     .pages .numbers
     """)
+_ARCHIVES: dict[str, tuple[bytes, ...]] = {
+    ".zip": (ZIP_MAGIC, b"PK\x05\x06"),
+    ".tar": (b"\x1f\x8b", b"BZh", b"\xfd7zXZ"),
+    **dict.fromkeys((".gz", ".tgz"), (b"\x1f\x8b",)),
+    **dict.fromkeys((".bz2", ".tbz"), (b"BZh",)),
+    **dict.fromkeys((".xz", ".txz"), (b"\xfd7zXZ",)),
+}
+"""Archives that are opened, and how each begins."""
+
 _FOREIGN_MAGIC = (
     OLE_MAGIC,
     ZIP_MAGIC,
@@ -127,6 +136,18 @@ def kind_of(name: str, head: bytes) -> Kind:
     if head.startswith(_FOREIGN_MAGIC) or not looks_like_text(head):
         raise DocumentBinary(_why_not(suffix))
     return _kind_of_text(PurePath(name).name.lower(), suffix, head)
+
+
+def is_archive(name: str, head: bytes | None = None) -> bool:
+    """Whether a file called `name`, which begins with `head` if that is given, is an archive to open.
+
+    Names count as much as content: a program or an office file is an archive too, and is none to open.
+    """
+    suffix = _suffix(name)
+    if head is not None and suffix == ".zip" and _kind_of_packed(suffix, head):
+        return False  # a book, named for what it is inside
+    marks = _ARCHIVES.get(suffix, ())
+    return bool(marks) and (head is None or head.startswith(marks) or head[257:262] == b"ustar")
 
 
 def is_media(name: str) -> bool:

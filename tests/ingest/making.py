@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 _WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -181,3 +182,23 @@ def drawn_pdf(word: str) -> bytes:
         f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream",
         "<< >>",
     ])  # fmt: skip
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """An archive of these files."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def tarred(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
+    """The same as a tar; what is told in full goes in as it is, without bytes."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, data in members.items():
+            about = data if isinstance(data, tarfile.TarInfo) else tarfile.TarInfo(name)
+            about.size = len(data) if isinstance(data, bytes) else 0
+            archive.addfile(about, io.BytesIO(data) if isinstance(data, bytes) else None)
+    return packed.getvalue()

@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_rag.config import IngestSettings
-from pi_rag.errors import DocumentDamaged, InternalError
-from pi_rag.ingest.reader_wire import HEADER_BYTES_MAX, Request, Terms, answer, reading
+from pi_rag.errors import DocumentBinary, DocumentDamaged, InternalError
+from pi_rag.ingest.archive import Unpacked
+from pi_rag.ingest.reader_wire import (
+    HEADER_BYTES_MAX,
+    Request,
+    Terms,
+    answer,
+    reading,
+    unpacked,
+    unpacked_answer,
+)
 from pi_rag.types import Reading
 
 
@@ -45,6 +54,22 @@ def test_the_longest_text_fits_its_frame() -> None:
     settings = IngestSettings(document_chars_max=10_000)
     for char in ("\x01", "\U0001f600", '"'):
         assert len(answer(Reading(char * 10_000, "", "pdf"))) <= Terms.of(settings).answer_bytes_max
+
+
+@given(st.lists(st.tuples(st.text(), st.binary())), st.text())
+def test_the_files_of_an_archive_arrive_as_they_were_sent(
+    members: list[tuple[str, bytes]], path: str
+) -> None:
+    """Any bytes, and any number of them."""
+    made = unpacked(unpacked_answer(Unpacked(members, [(path, DocumentBinary("Not read."))])))
+    assert made.members == members
+    assert [(path, error.code, error.message) for path, error in made.refused] == [
+        (path, "document_binary", "Not read.")
+    ]
+    with pytest.raises(DocumentDamaged):
+        unpacked(answer(DocumentDamaged("It broke.")))
+    with pytest.raises(InternalError):
+        unpacked(b'{"members": [1]}')
 
 
 def test_a_refusal_is_raised_again() -> None:

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from pi_rag.errors import DocumentBinary
-from pi_rag.text.kinds import OLE_MAGIC, is_media, kind_of
+from pi_rag.text.kinds import OLE_MAGIC, is_archive, is_media, kind_of
 from pi_rag.types import Kind
 
 ZIP = b"PK\x03\x04\x14\0\0\0\x08\0"
@@ -116,15 +116,38 @@ def test_a_word_file_behind_a_password_is_still_one() -> None:
     assert kind_of("letter.docx", OLE_MAGIC + bytes(100)) == "docx"
 
 
-@pytest.mark.parametrize("name", ["a.JPG", "film.mp4", "backup.tar.gz", "lib.so", "model.gguf"])
+@pytest.mark.parametrize("name", ["a.JPG", "film.mp4", "backup.7z", "lib.so", "model.gguf"])
 def test_media_are_known_by_name_alone(name: str) -> None:
     """A walk need not open a thousand photographs to say that they are not read."""
     assert is_media(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["a.md", "a.txt", "a.pdf", "a.docx", "a.html", "a.py", "a", ".env", "a.csv", "a.xlsx", "a.epub"]
+    "name", ["a.md", "a.txt", "a.pdf", "a.docx", "a.html", "a.py", "a", ".env", "a.csv", "a.xlsx", "a.zip"]
 )
 def test_what_may_be_read_is_no_media(name: str) -> None:
     """What can be read is never left out by its name."""
     assert not is_media(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "is_one"),
+    [
+        ("a.zip", ZIP, True),
+        ("A.ZIP", b"PK\x05\x06", True),
+        ("a.tar.gz", b"\x1f\x8b\x08", True),
+        ("log.gz", b"\x1f\x8b\x08", True),
+        ("a.tgz", b"\x1f\x8b\x08", True),
+        ("a.tar", b"name" + bytes(253) + b"ustar", True),
+        ("a.txz", b"\xfd7zXZ\0", True),
+        ("a.docx", ZIP, False),
+        ("a.jar", ZIP, False),
+        ("a", ZIP, False),
+        ("a.zip", b"only words", False),
+        ("book.zip", said_first("application/epub+zip"), False),
+    ],
+)
+def test_archives_are_known_by_name_and_content(name: str, head: bytes, is_one: bool) -> None:
+    """A program or an office file is an archive too, and is none to open."""
+    assert is_archive(name, head) == is_one
+    assert is_one <= is_archive(name)

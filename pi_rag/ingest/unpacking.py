@@ -1,0 +1,72 @@
+"""An archive becomes the files in it, each a place in the queue of its own; what is stored as it is, none.
+
+The reading child opens the archive (`archive.py`); here is what follows from it. A file in it has the source
+`archive!/path`, and vanishes when the archive is read again without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from pi_rag.clock import Clock
+from pi_rag.errors import DocumentEmpty
+from pi_rag.ingest.archive import Unpacked
+from pi_rag.ingest.reading import Reader
+from pi_rag.ingest.unchanged import Digest
+from pi_rag.store import members
+from pi_rag.store.store import Store
+from pi_rag.text.kinds import HEAD_BYTES, is_archive
+from pi_rag.types import Item, NewItem, Refusal
+
+_WITHIN = re.compile(r"\.(?:zip|tar|tgz|tbz|txz|gz|bz2|xz)!/", re.IGNORECASE)
+
+
+def is_to_be_unpacked(item: Item, name: str, data: bytes) -> bool:
+    """Whether it is an archive, and none that came out of one."""
+    return item.kind != "text" and is_archive(name, data[:HEAD_BYTES]) and not _WITHIN.search(item.source)
+
+
+async def unpack(
+    item: Item,
+    name: str,
+    data: bytes,
+    *,
+    store: Store,
+    reader: Reader,
+    clock: Clock,
+    digest: Digest,
+    moves: Callable[[], None],
+) -> None:
+    """Put the files of an archive in its place. Raises as `Reader.unpack`; DocumentEmpty."""
+    unpacked = await reader.unpack(name, data, moves)
+    found, refusals = _items(item, unpacked), _refusals(item, unpacked)
+    if not found and not refusals:
+        raise DocumentEmpty("There is no file in it.")
+    moves()
+    stored = await store.read(members.digests, item.collection, [each.source for each in found])
+    fresh = await asyncio.to_thread(_fresh, found, stored, digest)
+    moves()
+    left = {each.source for each in fresh}
+    unchanged = [each.source for each in found if each.source not in left]
+    await store.write(members.expand, item, fresh, refusals, unchanged, clock.wall_s())
+
+
+def _items(item: Item, unpacked: Unpacked) -> list[NewItem]:
+    """The last of several with the same path, as a program that unpacks them would leave it."""
+    return [
+        NewItem(kind="bytes", source=f"{item.source}!/{path}", payload=data, metadata=item.metadata)
+        for path, data in dict(unpacked.members).items()
+    ]
+
+
+def _refusals(item: Item, unpacked: Unpacked) -> list[Refusal]:
+    return [
+        Refusal(f"{item.source}!/{path}", error.code, error.message, error.hint)
+        for path, error in dict(unpacked.refused).items()
+    ]
+
+
+def _fresh(found: Sequence[NewItem], stored: Mapping[str, str | None], digest: Digest) -> list[NewItem]:
+    return [each for each in found if stored[each.source] != digest(each.title, each.metadata, each.payload)]

@@ -1,0 +1,119 @@
+"""Promises of pi_rag/ingest/unpacking.py: archives in the queue, opened by a real reading child."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import from_values
+from pi_rag.ingest.runner import Runner
+from pi_rag.store import documents, identity
+from pi_rag.store.store import Store
+from pi_rag.types import Fingerprint, JobRow, NewItem
+from tests.embedder.fake import FakeEmbedder
+
+from .making import zipped
+
+BIRDS, BEES = b"# Birds\n\nThey fly far.", b"# Bees\n\nThey fly near."
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A queue that works, and its store."""
+
+    runner: Runner
+    store: Store
+
+    async def add(self, path: Path) -> JobRow:
+        """A job with this file, when it has ended."""
+        items = [NewItem("path", str(path), metadata={"year": 2024})]
+        return await self.runner.finished(await self.runner.enqueue("default", items))
+
+    async def sources(self) -> list[str]:
+        """All that is stored, by name."""
+        return sorted(row.source for row in await self.store.read(documents.listing, None, 100, 0))
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    settings = from_values({"service.data": str(tmp_path / "data"), "embedder.workers": 1})
+    store = Store.open(settings.database_path, settings.store, SystemClock())
+    await store.write(identity.claim_fingerprint, Fingerprint("fake", "0" * 64, "mean", "", 384, 1))
+    embedder = FakeEmbedder()
+    await embedder.start()
+    runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
+    runner.start()
+    yield Desk(runner, store)
+    await runner.drain(5.0)
+    await runner.stop()
+    await store.close()
+
+
+async def test_each_file_in_an_archive_is_a_document(desk: Desk, tmp_path: Path) -> None:
+    """With its own source, title and the metadata of the archive; what is not taken is told by name."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(
+        zipped({"a/birds.md": BIRDS, "bees.md": BEES, "w.png": b"x", "old.zip": zipped({"a": b"b"})})
+    )
+    job = await desk.add(path)
+    assert (job.items_done, job.items_refused) == (2, 2)
+    assert {each.source: each.code for each in job.refusals} == {
+        f"{path}!/w.png": "document_binary",
+        f"{path}!/old.zip": "document_binary",
+    }
+    assert await desk.sources() == [f"{path}!/a/birds.md", f"{path}!/bees.md"]
+    rows = await desk.store.read(documents.listing, None, 100, 0)
+    assert sorted((row.title, row.kind, row.metadata["year"]) for row in rows) == [
+        ("Bees", "markdown", 2024),
+        ("Birds", "markdown", 2024),
+    ]
+
+
+async def test_what_is_no_more_in_an_archive_goes(desk: Desk, tmp_path: Path) -> None:
+    """When it is read again; what is as it was is not done again, and a neighbour of like name stays."""
+    path, neighbour = tmp_path / "notes.zip", tmp_path / "notes.zip!.md"
+    neighbour.write_bytes(BEES)
+    await desk.add(neighbour)
+    path.write_bytes(zipped({"birds.md": BIRDS, "bees.md": BEES}))
+    await desk.add(path)
+    path.write_bytes(zipped({"birds.md": BIRDS, "wasps.md": b"# Wasps"}))
+    job = await desk.add(path)
+    assert (job.items_done, job.items_unchanged) == (1, 1)
+    assert await desk.sources() == [str(neighbour), f"{path}!/birds.md", f"{path}!/wasps.md"]
+
+
+async def test_an_archive_that_is_removed_takes_its_files_along(desk: Desk, tmp_path: Path) -> None:
+    """By its own source, as a watched folder removes a file that is gone."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(zipped({"birds.md": BIRDS, "bees.md": BEES}))
+    await desk.add(path)
+    assert await desk.store.write(documents.remove_source, str(path), "default") == 2
+    assert await desk.sources() == []
+
+
+async def test_an_archive_that_is_refused_leaves_what_is_there(desk: Desk, tmp_path: Path) -> None:
+    """A damaged copy, a bomb or an empty one says so, and takes nothing away."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(zipped({"birds.md": BIRDS}))
+    await desk.add(path)
+    for data, code in (
+        (path.read_bytes()[:60], "document_damaged"),
+        (zipped({"zeros.txt": bytes(4 << 20)}), "document_too_large"),
+        (zipped({}), "document_empty"),
+    ):
+        path.write_bytes(data)
+        assert [each.code for each in (await desk.add(path)).refusals] == [code]
+    assert await desk.sources() == [f"{path}!/birds.md"]
+
+
+async def test_a_packed_text_is_a_document(desk: Desk, tmp_path: Path) -> None:
+    """As logs are kept."""
+    path = tmp_path / "boiler.log.gz"
+    path.write_bytes(gzip.compress(b"the boiler was lit"))
+    assert (await desk.add(path)).items_done == 1
+    assert await desk.sources() == [f"{path}!/boiler.log"]
