@@ -786,10 +786,19 @@ class IngestSettings:
         high=100_000,
     )
     reader_memory_mib_max: int = setting(
-        1536,
+        512,
         "MiB",
-        "Address space of the reading child. It is a ceiling for one hostile file, not what is used.",
+        "Memory of its own that the reading child may use for one file; what takes more is refused. It is a "
+        "ceiling for a hostile file, not what is used.",
         low=256,
+        high=65536,
+    )
+    reader_grown_mib_max: int = setting(
+        256,
+        "MiB",
+        "When the reading child keeps more memory of its own than this after a file, a new one takes its "
+        "place. Lower: less RAM between files, and a start of half a second more often.",
+        low=32,
         high=65536,
     )
     reader_idle_s_max: float = setting(

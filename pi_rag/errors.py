@@ -217,7 +217,7 @@ class DocumentNeedsOcr(DocumentRefused):
 
     code = "document_needs_ocr"
     hint_default = (
-        "Have its pictures read: sudo apt install tesseract-ocr, and ingest.ocr = \"on\" (docs/settings.md). "
+        'Have its pictures read: sudo apt install tesseract-ocr, and ingest.ocr = "on" (docs/settings.md). '
         "Or run it through OCR first: ocrmypdf scan.pdf text.pdf"
     )
 

@@ -20,6 +20,7 @@ from pi_rag.cli.status import ADVICE
 from pi_rag.client import Client
 from pi_rag.config import Settings
 from pi_rag.errors import PiRagError
+from pi_rag.processes import confinement
 
 Verdict = Literal["ok", "warn", "wrong"]
 
@@ -219,14 +220,23 @@ def _number(path: Path) -> int | None:
 
 
 def machine(root: Path = Path("/"), page_bytes: int | None = None) -> Iterator[Check]:
-    """What the kernel offers for keeping memory in bounds. Nothing here is needed; all of it helps."""
+    """What the kernel offers for keeping things in bounds. Nothing here is needed; all of it helps."""
     yield _memory_group(root)
     pressure = (root / "proc/pressure/memory").exists()
     told = "the kernel tells" if pressure else "the kernel does not tell"
     mend = "" if pressure else BOOT_LINE.format(word="psi=1")
     yield Check("memory pressure", "ok" if pressure else "warn", f"{told} when memory is short", mend)
+    yield _confinement(confinement.lacking())
     pages = (page_bytes or os.sysconf("SC_PAGE_SIZE")) // 1024
     yield Check("memory pages", "ok", f"{pages} KiB")
+
+
+def _confinement(lacking: list[str]) -> Check:
+    """Whether the child that opens files of strangers can give up all that it does not need."""
+    if not lacking:
+        return Check("reading child", "ok", "the kernel keeps it from files, programs and the network")
+    detail = f"it reads strangers' files under limits, but the kernel has no {', and no '.join(lacking)}"
+    return Check("reading child", "warn", detail, "sudo apt full-upgrade   (for a newer kernel)")
 
 
 def _memory_group(root: Path) -> Check:

@@ -22,6 +22,7 @@ from pi_rag.ingest.odp import read_odp
 from pi_rag.ingest.reader_wire import Request, Terms, answer, unpacked_answer
 from pi_rag.ingest.structure import as_markdown, by_marks
 from pi_rag.processes.child import attach
+from pi_rag.processes.confinement import confine_calls, confine_files
 from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.processes.limits import Limits, allow_cpu, apply, yield_to_oom
 from pi_rag.text.kinds import OLE_MAGIC
@@ -31,6 +32,9 @@ from pi_rag.types import Kind, Reading
 
 FILES_OPEN_MAX = 32
 """Its socket, the three standard ones and the libraries it loads; it opens no document itself."""
+
+LIBRARIES_MIB = 1024
+"""Addresses beside those of its own memory: libraries, and what an allocator sets aside and does not use."""
 
 OOM_SCORE_ADJ = 900
 """When memory runs out, this process is the first to go: a file can be read again."""
@@ -56,11 +60,14 @@ def main(argv: Sequence[str]) -> None:
     """Answer documents until the parent closes the socket."""
     sock, (given,) = attach(argv)
     terms = Terms.from_argument(given)
+    yield_to_oom(OOM_SCORE_ADJ)
     with parser.scratch() as folder:
-        apply(Limits(memory_mib_max=terms.memory_mib_max, files_open_max=FILES_OPEN_MAX))
+        own = terms.memory_mib_max
+        apply(Limits(memory_mib_max=own + LIBRARIES_MIB, data_mib_max=own, files_open_max=FILES_OPEN_MAX))
+        confine_files(writable=[folder])
         parser.prepare(folder)
     apply(Limits(file_mib_max=0, network=True))  # the network is gone already
-    yield_to_oom(OOM_SCORE_ADJ)
+    confine_calls()
     with sock:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)

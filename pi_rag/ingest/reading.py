@@ -25,6 +25,7 @@ from pi_rag.errors import (
     PiRagError,
     ReaderKilled,
 )
+from pi_rag.host.memory import private_mib
 from pi_rag.ingest.archive import Unpacked
 from pi_rag.ingest.reader_wire import Request, Terms, reading, unpacked
 from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, with_pages
@@ -159,6 +160,7 @@ class Reader:
             async with asyncio.timeout(self._settings.read_s_max):
                 answer = await line.ask(asked)
             self._used_at_s = self._clock.monotonic_s()
+            await self._end_grown_child(line.child.pid)
             return understood(answer)
         except TimeoutError:
             await self._end_child(0.0)
@@ -179,6 +181,12 @@ class Reader:
         if self._idle is None or self._idle.done():
             self._idle = asyncio.create_task(self._end_when_idle(), name="reader-idle")
         return self._line
+
+    async def _end_grown_child(self, pid: int) -> None:
+        """What a large document took is seldom given back; the next child begins small."""
+        own_mib = await asyncio.to_thread(private_mib, pid)
+        if own_mib is not None and own_mib > self._settings.reader_grown_mib_max:
+            await self._end_child(0.0)
 
     async def _end_child(self, grace_s: float) -> None:
         line, self._line = self._line, None

@@ -37,6 +37,7 @@ from pi_rag.ingest.pace import Bounds, Gauges, Readings, Room, pace
 from pi_rag.ingest.pause import Bell, Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story
+from pi_rag.processes import confinement
 from pi_rag.store import Connection, job_rows, jobs, sources, steering, watches
 from pi_rag.store.store import Store
 from pi_rag.types import Embedder, Item, JobRow, NewItem, Priority, Refusal
@@ -100,6 +101,7 @@ class Runner:
         self._refusal = refusal
         self._clock = clock
         self._reader = Reader(settings.ingest, clock)
+        self._reader_lacks = confinement.lacking()
         self.disk = Disk(settings.ingest, clock)
         self._story = Story(
             store,
@@ -133,6 +135,8 @@ class Runner:
 
     def start(self) -> asyncio.Task[None]:
         """Begin, with what an earlier run left unfinished. The task ends early only by a fault of ours."""
+        if self._reader_lacks:
+            _log.warning("reader_less_confined", lacks=self._reader_lacks)
         self._work = asyncio.create_task(self._run(), name="ingest")
         return self._work
 
@@ -253,6 +257,7 @@ class Runner:
             "passages": dict(self._story.passages),
             "waiting_for": self._waiting_for or self._paused,
             "disks_stuck": self.disk.stuck(),
+            "reader_lacks": self._reader_lacks,
             "pace": asdict(self._pace),
         }
 

@@ -33,21 +33,34 @@ NEEDED = (
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def confine(writable: Sequence[str] = ()) -> None:
+def confine_files(writable: Sequence[str] = ()) -> None:
     """Keep this process, for good, to reading what Python and its libraries are made of.
 
-    In the folders of `writable`, which may be removed, it may make and remove files too. No program, no
-    process and no socket can be begun, and nobody else be signalled. Call it before any thread is started:
-    those that are there already would keep their rights. What the kernel has not got is left out; raises
-    OSError for what it has, and refuses.
+    In the folders of `writable`, which may be removed, it may make and remove files too. Call it before any
+    thread is started: one that is there already would keep its rights. Nothing is done where the kernel has
+    no Landlock. Raises OSError.
     """
+    _gain_nothing()
+    if version := landlock.abi():
+        landlock.restrict(_rights(writable), version)
+
+
+def confine_calls() -> None:
+    """Begin no program, no process and no socket any more, signal nobody else, and change no file's rights.
+
+    It holds for all threads. Nothing is done where the kernel has no seccomp, or on a processor whose numbers
+    we do not know. Raises OSError.
+    """
+    _gain_nothing()
+    if seccomp.is_there() and (on := seccomp.machine()):
+        seccomp.forbid(on)
+
+
+def _gain_nothing() -> None:
+    """No program that is begun has more rights than this one. Both ask for it, and it bounds them."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS) failed")
-    if version := landlock.abi():
-        landlock.restrict(_rights(writable), version)
-    if seccomp.is_there() and (on := seccomp.machine()):
-        seccomp.forbid(on)
 
 
 def lacking() -> list[str]:

@@ -24,6 +24,8 @@ class Limits:
 
     memory_mib_max: int | None = None
     """Address space, which is more than what is resident: libraries count whole."""
+    data_mib_max: int | None = None
+    """Memory of its own that it may write to: near to what only its end would give back."""
     file_mib_max: int | None = None
     """Size of any file it writes. 0 forbids writing."""
     files_open_max: int | None = None
@@ -38,6 +40,8 @@ def apply(limits: Limits) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     if limits.memory_mib_max is not None:
         _limit(resource.RLIMIT_AS, limits.memory_mib_max * MIB)
+    if limits.data_mib_max is not None:
+        _limit(resource.RLIMIT_DATA, limits.data_mib_max * MIB)
     if limits.file_mib_max is not None:
         _limit(resource.RLIMIT_FSIZE, limits.file_mib_max * MIB)
     if limits.files_open_max is not None:

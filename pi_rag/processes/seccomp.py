@@ -15,7 +15,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PR_GET_SECCOMP, PR_SET_SECCOMP, MODE_FILTER = 21, 22, 2
+SET_MODE_FILTER, GET_ACTION_AVAIL, TSYNC = 1, 2, 1
 ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 LOAD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -29,13 +29,17 @@ X32_BIT = 0x40000000
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One kind of processor: its mark in the kernel, and its column in the table of numbers."""
+    """One kind of processor: its mark in the kernel, its column in the tables, and seccomp's own number."""
 
     audit_arch: int
     column: int
+    sys_seccomp: int
 
 
-MACHINES: Mapping[str, Machine] = {"x86_64": Machine(0xC000003E, 0), "aarch64": Machine(0xC00000B7, 1)}
+MACHINES: Mapping[str, Machine] = {
+    "x86_64": Machine(0xC000003E, 0, 317),
+    "aarch64": Machine(0xC00000B7, 1, 277),
+}
 
 FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
     # The network. A pair of sockets that lead to each other is no network, and is left.
@@ -157,22 +161,27 @@ def machine() -> Machine | None:
 
 
 def is_there() -> bool:
-    """Whether this kernel filters calls, and of this processor."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    return machine() is not None and int(libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0)) >= 0
+    """Whether this kernel (4.14 or later) filters calls, of this processor, and lets us ask for it."""
+    on, ends = machine(), ctypes.c_uint32(KILL_PROCESS)
+    return on is not None and _seccomp(on, GET_ACTION_AVAIL, 0, ctypes.byref(ends)) == 0
 
 
 def forbid(on: Machine) -> None:
-    """Forbid this thread, and those it starts, what is in the table, processes, and signals to others.
+    """Forbid all threads of this process what is in the table, processes, and signals to others.
 
-    Before it the process must have given up new privileges. Raises OSError.
+    Before it this thread must have given up new privileges. Raises OSError.
     """
     code = program(on, os.getpid())
-    libc = ctypes.CDLL(None, use_errno=True)
     filtering = _Filter(len(code) // 8, code)
-    if libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(filtering), 0, 0) != 0:
+    if _seccomp(on, SET_MODE_FILTER, TSYNC, ctypes.byref(filtering)) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def _seccomp(on: Machine, *arguments: object) -> int:
+    libc = ctypes.CDLL(None, use_errno=True)
+    given = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    return int(libc.syscall(ctypes.c_long(on.sys_seccomp), *given))
 
 
 def program(on: Machine, own_pid: int) -> bytes:

@@ -13,6 +13,7 @@ from pi_rag.cli import checks
 from pi_rag.cli.checks import Check
 from pi_rag.config import load
 from pi_rag.models.shelf import Shelf
+from pi_rag.processes import confinement
 from tests.cli.conftest import Run
 from tests.cli.test_model import put
 from tests.standin import StandIn
@@ -55,8 +56,9 @@ def test_a_sound_house_has_nothing_wrong(service: StandIn, run: Run, home: Path)
     assert ran.code == 0
     assert ran.json["ok"] is True
     looked_at = "python, settings, data folder, free space, socket, service, model, database, database check"
-    assert [what for what in found if "memory" not in what] == looked_at.split(", ")
-    assert {check["verdict"] for what, check in found.items() if "memory" not in what} == {"ok"}
+    here = {what: check for what, check in found.items() if "memory" not in what and what != "reading child"}
+    assert list(here) == looked_at.split(", ")
+    assert {check["verdict"] for check in here.values()} == {"ok"}
     assert (
         "SQLite 3.54.1, sqlite-vec v0.1.9, schema 1, 12.5 MiB, 1.25 of them free"
         in found["database"]["detail"]
@@ -179,6 +181,16 @@ def kernel(root: Path, controllers: str, *, pressure: bool) -> dict[str, Check]:
     if pressure:
         (root / "proc/pressure/memory").write_text("")
     return {check.what: check for check in checks.machine(root, 16384)}
+
+
+def test_a_kernel_that_confines_less_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Files of strangers are read all the same, under limits; what is missing is named."""
+    monkeypatch.setattr(confinement, "lacking", list)
+    assert kernel(tmp_path / "a", "memory", pressure=True)["reading child"].verdict == "ok"
+    monkeypatch.setattr(confinement, "lacking", lambda: ["Landlock, which keeps it from files"])
+    check = kernel(tmp_path / "b", "memory", pressure=True)["reading child"]
+    assert check.verdict == "warn"
+    assert "no Landlock" in check.detail
 
 
 def test_raspberry_pi_os_as_it_comes_is_told(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.types import Reading
 
+KEPT: list[bytearray] = []
+
 
 def main() -> None:
     """Answer with the own pid as text, unless asked for worse."""
@@ -31,6 +33,8 @@ def _said(how: str, fine: Reading) -> bytes:
             time.sleep(600)
         case "exit":
             os._exit(3)
+        case "keeps much":
+            KEPT.append(bytearray(b"x" * (64 << 20)))
         case "garbage":
             return b"\xff{"
         case "wrong shape":

@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.recognition import languages_missing
 from pi_rag.ingest.walk import Found, walk
+from pi_rag.processes import confinement
 
 from .making import docx, drawn_pdf, pdf
 
@@ -243,6 +245,37 @@ async def test_giving_up_on_a_document_ends_its_child(odd: Reader) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert int((await odd.read("fine.html", HTML)).text) != pid
+
+
+async def test_a_child_that_has_grown_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the document that it grew over, which is read; below the bound it stays."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    odd = Reader(IngestSettings(reader_grown_mib_max=48), Clock(), module="tests.ingest.odd_reader")
+    small = [(await odd.read("fine.html", HTML)).text for _ in range(2)]
+    assert small == [str(odd.pid)] * 2
+    assert (await odd.read("keeps much.html", HTML)).text == small[0]
+    assert odd.pid is None
+    assert gone(int(small[0]))
+    assert (await odd.read("fine.html", HTML)).text not in small
+    await odd.stop()
+
+
+@pytest.mark.skipif(bool(confinement.lacking()), reason="this kernel confines less")
+async def test_whatever_a_file_makes_of_its_reader_it_can_do_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The real child with its real start, in the hands of a document: no file, program, socket, parent."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "data").write_text("SECRET")
+    nosy = Reader(IngestSettings(), Clock(), module="tests.ingest.nosy_reader")
+    attempts = ["read:/etc/shadow", f"read:{tmp_path}/data", f"write:{tmp_path}/new", "write:/dev/shm/new"]
+    attempts += [f"write:{tempfile.gettempdir()}/new", "tcp", "udp", "unix", "exec", "run", "fork"]
+    attempts += ["signal parent", "limit parent", "ptrace", "mount", "bpf", "keyctl"]
+    said = {each: (await nosy.read(f"{each}.html", HTML)).text for each in attempts}
+    assert {each for each in said if said[each] not in ("EPERM", "EACCES")} == set()
+    assert (await nosy.read("thread.html", HTML)).text == "done"
+    assert not (tmp_path / "new").exists()
+    await nosy.stop()
 
 
 async def test_an_idle_child_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

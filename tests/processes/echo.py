@@ -7,7 +7,6 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from pi_rag.processes import confinement, frames, limits
@@ -39,11 +38,11 @@ def _answer(asked: dict[str, Any], arguments: list[str]) -> Any:
             time.sleep(600)
         case "limit":
             limits.apply(limits.Limits(**asked["limits"]))
-            names = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE")
+            names = ("RLIMIT_AS", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE")
             return {name: resource.getrlimit(getattr(resource, name))[0] for name in names}
         case "confine":
-            confinement.confine(asked["writable"])
-            return Path("/proc/self/status").exists()
+            confinement.confine_files(asked["writable"])
+            confinement.confine_calls()
         case "attempt":
             return attempts.made(asked["what"], asked.get("path", ""))
         case "allow_cpu":

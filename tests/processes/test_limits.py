@@ -27,9 +27,10 @@ def child() -> Iterator[Child]:
 
 def test_each_limit_is_put_in_force(child: Child) -> None:
     """The kernel reports the values asked for, and no core file whatever was asked."""
-    limits = {"memory_mib_max": 512, "file_mib_max": 0, "files_open_max": 20}
+    limits = {"memory_mib_max": 512, "data_mib_max": 300, "file_mib_max": 0, "files_open_max": 20}
     assert ask(child, "limit", limits=limits) == {
         "RLIMIT_AS": 512 * MIB,
+        "RLIMIT_DATA": 300 * MIB,
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": 20,
         "RLIMIT_CORE": 0,
@@ -42,9 +43,10 @@ def test_a_limit_is_never_raised(child: Child) -> None:
     assert ask(child, "limit", limits={"files_open_max": 1000})["RLIMIT_NOFILE"] == 20
 
 
-def test_memory_over_the_limit_is_a_memory_error(child: Child) -> None:
+@pytest.mark.parametrize("which", ["memory_mib_max", "data_mib_max"])
+def test_memory_over_the_limit_is_a_memory_error(child: Child, which: str) -> None:
     """A bomb fails in the child alone, and the child can say so."""
-    ask(child, "limit", limits={"memory_mib_max": 400})
+    ask(child, "limit", limits={which: 400})
     assert ask(child, "allocate", mib=1024) == "MemoryError"
 
 

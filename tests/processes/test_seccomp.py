@@ -1,4 +1,4 @@
-"""The filter, run by a small machine of our own, for both processors; tried for real in test_confinement.py."""
+"""The filter for both processors, run by a small machine of our own; test_confinement.py has the real one."""
 
 from __future__ import annotations
 
