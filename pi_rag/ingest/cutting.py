@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pi_rag.config import Settings
+from pi_rag.ingest.aside import aside
 from pi_rag.ingest.pace import Bounds, Room
 from pi_rag.text.chunk import Atom, atoms, pack, resplit
 from pi_rag.types import Chunk, Embedder, Reading
@@ -71,11 +72,12 @@ class Cutter:
     async def cut(self, reading: Reading) -> list[Chunk]:
         """Passages that fit the model with their headings. Raises TryLater kinds."""
         limit = self._passage_tokens_max
-        pieces = await asyncio.to_thread(atoms, reading.text, reading.kind)
+        pieces = await aside(len(reading.text), atoms, reading.text, reading.kind)
         counts = await self._count([reading.text[piece.start : piece.end] for piece in pieces])
         while any(count > limit for count in counts):
             pieces, counts = await self._recount(reading.text, pieces, counts)
-        return await asyncio.to_thread(
+        return await aside(
+            len(reading.text),
             pack,
             reading.text,
             pieces,

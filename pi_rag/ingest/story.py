@@ -22,6 +22,7 @@ from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest import exported
+from pi_rag.ingest.aside import aside
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
 from pi_rag.ingest.disk import Disk
@@ -68,6 +69,15 @@ class _Near:
     similarity_min: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A document's size as it was first seen, and its bytes where they were read along with that."""
+
+    size: int
+    data: bytes | None = None
+    is_folder: bool = False
+
+
 class Story:
     """Tells the stories of documents. It keeps no state between two of them."""
 
@@ -112,14 +122,18 @@ class Story:
         Raises DocumentRefused and NotFound for the document, TryLater and StoreError kinds for the service,
         other errors when it is not known whose fault it was.
         """
-        size = len(item.payload)
+        seen = _Seen(len(item.payload))
         if item.kind == "path":
-            is_folder, size = await self._disk.ask(item.source, _seen, item.source)
-            if is_folder:
-                await self._unfold(item, progress)
-                return
-        async with self._turn(size, progress):
-            await (self._tell_exported if item.kind == "export" else self._tell)(item, progress)
+            mib_max = self._settings.document_mib_max
+            seen = await self._disk.ask(item.source, _seen, item.source, mib_max, self._roots)
+        if seen.is_folder:
+            await self._unfold(item, progress)
+            return
+        async with self._turn(seen.size, progress):
+            if item.kind == "export":
+                await self._tell_exported(item, progress)
+            else:
+                await self._tell(item, seen.data, progress)
 
     @contextlib.asynccontextmanager
     async def _turn(self, size: int, progress: Callable[[int], None]) -> AsyncIterator[None]:
@@ -130,9 +144,9 @@ class Story:
         async with self._large.of(moves=partial(progress, 0)):
             yield
 
-    async def _tell(self, item: Item, progress: Callable[[int], None]) -> None:
-        """A document as it is: a file, a page, or what was sent."""
-        name, data = await self._bytes_of(item)
+    async def _tell(self, item: Item, seen: bytes | None, progress: Callable[[int], None]) -> None:
+        """A document as it is: a file, a page, or what was sent. `seen` are its bytes, if they were read."""
+        name, data = (item.source, seen) if seen is not None else await self._bytes_of(item)
         if is_to_be_unpacked(item, name, data):
             await unpack(
                 item,
@@ -148,7 +162,7 @@ class Story:
         stored = await self._store.read(documents.made_from, item.collection, [item.source])
         before = stored.get(item.source)
         item = as_given_before(item, before)
-        digest = await asyncio.to_thread(_digest, item, data)
+        digest = await aside(len(data), _digest, item, data)
         if before is not None and before.content_hash == digest:
             await self._store.write_together(_leave, item, self._clock.wall_s())
             return
@@ -269,7 +283,7 @@ class Story:
 
     async def _read(self, item: Item, name: str, data: bytes, moves: Callable[[], None]) -> Reading:
         reading = _as_given(item, data) or await self._reader.read(name, data, moves)
-        text = await asyncio.to_thread(clean, reading.text)
+        text = await aside(len(reading.text), clean, reading.text)
         self._check_text(text)
         title = item.title or clean(reading.title)
         return Reading(text, title, reading.kind, reading.pages, {**reading.metadata, **item.metadata})
@@ -302,13 +316,16 @@ def _kind_of_text(source: str, data: bytes) -> Kind:
     return kind if kind in {"markdown", "code", "html"} else "text"
 
 
-def _seen(source: str) -> tuple[bool, int]:
-    """Whether a path is a folder, and its size; what cannot be seen is left to the reader, who says why."""
+def _seen(source: str, mib_max: int, roots: Roots) -> _Seen:
+    """What a path is. A small file is read at once, which may raise as `read_file` does."""
     try:
         found = Path(source).stat()
     except (OSError, ValueError):
-        return False, 0
-    return stat.S_ISDIR(found.st_mode), found.st_size
+        return _Seen(0)  # the reader says why
+    if stat.S_ISDIR(found.st_mode):
+        return _Seen(0, is_folder=True)
+    data = read_file(Path(source), mib_max, roots) if found.st_size <= LARGE_BYTES else None
+    return _Seen(found.st_size, data)
 
 
 def _next_of(walking: Iterator[Found | Refusal]) -> list[Found | Refusal]:

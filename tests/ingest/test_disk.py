@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import os
@@ -120,10 +121,10 @@ async def test_nobody_waits_for_its_thread_in_the_end() -> None:
 async def test_without_a_thread_to_ask_it_is_a_matter_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """No document is refused since the machine is full."""
 
-    def full(_: threading.Thread) -> None:
+    def full(*_: object) -> int:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", full)
+    monkeypatch.setattr(_thread, "start_new_thread", full)
     with pytest.raises(Busy):
         await patient().ask("/x", lambda: None)
 
@@ -157,10 +158,10 @@ async def half_dead(
     """A house where all below `nas` hangs."""
     dead, really = Dead(), story._seen
 
-    def seen(source: str) -> tuple[bool, int]:
+    def seen(source: str, *further: Any) -> object:
         if "/nas/" in source:
             dead()
-        return really(source)
+        return really(source, *further)
 
     monkeypatch.setattr(story, "_seen", seen)
     monkeypatch.setattr(disk, "RETRY_S_MIN", 0.05)
