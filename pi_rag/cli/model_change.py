@@ -11,12 +11,18 @@ def state_line(reindex: dict[str, Any]) -> str:
     """How it is, in a line; empty where there is nothing to tell."""
     model, to_cut = reindex.get("model"), int(reindex.get("documents_to_cut") or 0)
     lines = {
-        "offered": f"{model} is chosen, the index is of {reindex.get('index_model')}; run: pi-rag reindex",
+        "offered": _offered(str(model), str(reindex.get("index_model"))),
         "running": f"to {model}: {figures(reindex)}",
         "failed": f"to {model} has failed: {(reindex.get('error') or {}).get('message')}",
         "done": f"to {model} is done" + (f", {counted(to_cut, 'document')} to be cut anew" if to_cut else ""),
     }
     return one_line(lines.get(str(reindex.get("state")), ""))
+
+
+def _offered(model: str, index_model: str) -> str:
+    if model == index_model:
+        return "texts are cut better than when this index was made; run: pi-rag reindex"
+    return f"{model} is chosen, the index is of {index_model}; run: pi-rag reindex"
 
 
 def figures(reindex: dict[str, Any]) -> str:

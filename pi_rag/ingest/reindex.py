@@ -2,7 +2,8 @@
 
 It goes by the passages as they are: each is embedded with its title and headings, as when its document came.
 Documents with a passage that the new model does not see to its end are noted, to be cut anew when that model
-is in use. It does not know when the second index takes the place of the first, nor who embeds.
+is in use. Where only the chunker is another, all are, and the vectors that are there serve again. It does not
+know when the second index takes the place of the first, nor who embeds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from operator import attrgetter
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.ingest.cutting import Cutter
-from pi_rag.store import reindex
+from pi_rag.store import documents, identity, reindex
 from pi_rag.store.reindex import Made, Waiting
 from pi_rag.store.store import Store
 from pi_rag.types import Embedder, Fingerprint
@@ -44,6 +45,8 @@ class Reindexer:
         self._dimensions = order.wanted.dimensions
         self._cutter = Cutter(embedder, settings, tokens_max, self._known_vectors)
         self._cut_all = order.before is not None and _other_cuts(order.before, order.wanted)
+        same = order.before is not None and identity.comparable(order.before, order.wanted)
+        self._known = documents.known_vectors if same else reindex.known_vectors
         self._clock = clock
         self._in_hand = 0
         self._done = 0
@@ -96,7 +99,7 @@ class Reindexer:
         )
 
     async def _known_vectors(self, text_hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        return await self._store.read(reindex.known_vectors, text_hashes)
+        return await self._store.read(self._known, text_hashes)
 
     def _note(self, count: int) -> None:
         self._in_hand += count

@@ -419,7 +419,8 @@ class ReindexAnswer(BaseModel):
     """How a change of the index's model is."""
 
     state: Literal["none", "offered", "running", "failed", "done"] = Field(
-        description="`offered`: another model is chosen than the index is of. `done`: the last one was."
+        description="`offered`: another model is chosen than the index is of, or its texts were cut by an "
+        "earlier version. `done`: the last one was."
     )
     model: str | None = Field(description="The new model, or the one that is chosen.")
     index_model: str | None = Field(description="The model of the vectors in use; null where there are none.")

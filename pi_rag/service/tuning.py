@@ -21,7 +21,7 @@ from pi_rag.embedder.tuner import NICE_BEHIND_ALL, Assignment, measure
 from pi_rag.errors import ModelError, NotFound, PiRagError
 from pi_rag.models.shelf import Shelf
 from pi_rag.service.meaning import fingerprint
-from pi_rag.store.identity import differences
+from pi_rag.store.identity import comparable
 from pi_rag.types import Fingerprint, ModelCard
 
 if TYPE_CHECKING:
@@ -69,16 +69,16 @@ def kept_to(index: Fingerprint | None, start: Start) -> Start:
 
     So another choice costs no search its meaning, until there are vectors of it. None: an index of no model.
     """
-    if index is None or isinstance(start.card, PiRagError) or not differences(index, fingerprint(start.card)):
+    if index is None or isinstance(start.card, PiRagError) or comparable(index, fingerprint(start.card)):
         return start
     card = of_index(index, start.as_set)
     return with_model(card, start.as_set) if card is not None else start
 
 
 def of_index(index: Fingerprint, settings: Settings) -> ModelCard | None:
-    """The installed model that has this fingerprint, under whatever name; None when there is none."""
+    """The installed model whose vectors are like these, under whatever name; None when there is none."""
     for card in Shelf(settings.models_path).cards():
-        if not differences(index, fingerprint(card)) and Path(card.path).exists():
+        if comparable(index, fingerprint(card)) and Path(card.path).exists():
             return card
     return None
 

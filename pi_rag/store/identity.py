@@ -34,14 +34,16 @@ def fingerprint_in_use(db: Connection) -> Fingerprint | None:
 def claim_fingerprint(db: Connection, wanted: Fingerprint) -> None:
     """Say that vectors of `wanted` are about to come. An index without passages takes any.
 
-    Raises ModelMismatch when there are passages of another model.
+    Passages that were cut by another version of the chunker stay what they are until they are cut anew: the
+    fingerprint goes on saying so. Raises ModelMismatch when there are passages of another model.
     """
     found = fingerprint(db)
-    if found is not None and not differences(found, wanted):
-        return
     if found is not None and value(db, "SELECT EXISTS (SELECT 1 FROM chunks)"):
-        raise ModelMismatch(_mismatch(found, wanted))
-    write(db, wanted)
+        if not comparable(found, wanted):
+            raise ModelMismatch(_mismatch(found, wanted))
+        return
+    if found is None or differences(found, wanted):
+        write(db, wanted)
 
 
 def expect(db: Connection, made_by: Fingerprint | None) -> None:
@@ -51,7 +53,7 @@ def expect(db: Connection, made_by: Fingerprint | None) -> None:
     whenever the tables are swapped. None asks for nothing.
     """
     found = fingerprint(db)
-    if found is not None and made_by is not None and differences(found, made_by):
+    if found is not None and made_by is not None and not comparable(found, made_by):
         raise ModelMismatch(_mismatch(found, made_by))
 
 
@@ -66,6 +68,11 @@ def _mismatch(found: Fingerprint, wanted: Fingerprint) -> str:
     return (
         f"The index was made with {file}{found.model_name}, not with {wanted.model_name} (different: {what})."
     )
+
+
+def comparable(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether their vectors can be compared: those of one model can, however the texts were cut."""
+    return set(differences(one, other)) <= {"chunker_version"}
 
 
 def differences(one: Fingerprint, other: Fingerprint) -> list[str]:

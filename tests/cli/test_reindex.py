@@ -102,6 +102,10 @@ def test_a_restart_of_the_service_is_waited_out(run: Run, service: StandIn) -> N
         (FAILED, "to new has failed: Its checksum is wrong."),
         (DONE | {"documents_to_cut": 3}, "to new is done, 3 documents to be cut anew"),
         (RUNNING | {"state": "offered"}, "new is chosen, the index is of old; run: pi-rag reindex"),
+        (
+            RUNNING | {"state": "offered", "index_model": "new"},
+            "texts are cut better than when this index was made; run: pi-rag reindex",
+        ),
         (RUNNING | {"state": "none", "model": None}, "Nothing is being embedded again; the index is of old."),
         ({"state": "none", "index_model": None}, "The index is empty."),
     ],

@@ -195,6 +195,20 @@ async def test_another_way_of_cutting_cuts_all_anew(old: tuple[Store, Runner], s
     assert await store.read(reindex.to_cut) == 8
 
 
+async def test_another_way_of_cutting_alone_embeds_nothing_again(
+    old: tuple[Store, Runner], settings: Settings
+) -> None:
+    """The model is the same, and so are the vectors of passages that are not cut yet."""
+    store, _ = old
+    embedder = Failing(OLD.dimensions, 0)
+    before = await store.read(vectors)
+    await (await reindexer(store, settings, embedder, wanted=replace(OLD, chunker_version=2))).fill()
+    assert await store.write(reindex.swap, 2.0)
+
+    assert embedder.embedded == []
+    assert await store.read(vectors) == before
+
+
 async def test_a_document_that_changed_meanwhile_is_not_cut_back(
     old: tuple[Store, Runner], settings: Settings
 ) -> None:

@@ -22,6 +22,7 @@ from pi_rag.service.reindexing import Reindexing
 from pi_rag.store import identity
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
+from pi_rag.text.chunk import CHUNKER_VERSION
 from pi_rag.types import Fingerprint
 from tests.embedder.fake import FakeEmbedder
 
@@ -48,7 +49,7 @@ async def built(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
     """Everything but processes and sockets; its queue is being worked off."""
     clock = SystemClock()
     store = Store.open(settings.database_path, settings.store, clock)
-    print_of_fake = Fingerprint("fake", "0" * 64, "mean", "", embedder.dimensions, 1)
+    print_of_fake = Fingerprint("fake", "0" * 64, "mean", "", embedder.dimensions, CHUNKER_VERSION)
     await store.write(identity.claim_fingerprint, print_of_fake)
     meaning = Meaning(None, embedder, None)
     runner = Runner(store, embedder, meaning.reason, settings, clock, tokens_max=256)

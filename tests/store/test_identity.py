@@ -39,7 +39,6 @@ def test_a_renamed_model_is_the_same_model(db: Connection) -> None:
         {"pooling": "mean"},
         {"query_prefix": ""},
         {"dimensions": 16},
-        {"chunker_version": 2},
     ],
 )
 def test_another_model_is_refused_while_there_are_passages(db: Connection, change: dict[str, Any]) -> None:
@@ -48,6 +47,25 @@ def test_another_model_is_refused_while_there_are_passages(db: Connection, chang
     with pytest.raises(ModelMismatch, match=next(iter(change))):
         identity.claim_fingerprint(db, replace(FINGERPRINT, **change))
     assert identity.fingerprint(db) == FINGERPRINT
+
+
+def test_another_way_of_cutting_is_no_other_model(db: Connection) -> None:
+    """Its vectors go on being searched; that they are of an earlier version stays noted."""
+    put(db, "a", ["tea"], vectors=axis(0))
+    newer = replace(FINGERPRINT, chunker_version=2)
+    identity.claim_fingerprint(db, newer)
+    identity.expect(db, newer)
+    assert identity.fingerprint(db) == FINGERPRINT
+    assert identity.comparable(FINGERPRINT, newer)
+    assert not identity.comparable(FINGERPRINT, replace(newer, dimensions=16))
+
+
+def test_an_emptied_index_is_cut_the_new_way(db: Connection) -> None:
+    """Nothing of the old way is left in it."""
+    documents.remove(db, put(db, "a", ["tea"]))
+    newer = replace(FINGERPRINT, chunker_version=2)
+    identity.claim_fingerprint(db, newer)
+    assert identity.fingerprint(db) == newer
 
 
 def test_an_emptied_index_takes_another_model_of_another_width(db: Connection) -> None:
