@@ -192,8 +192,8 @@ class EmbedderSettings:
     ingest_nice: int = setting(
         10,
         "nice",
-        "How far workers that embed documents step back behind queries and the rest of the machine. 0: not "
-        "at all; a query then shares its core with them. 19: as far as can be.",
+        "How far workers that embed documents, and the reading child, step back behind queries and the rest "
+        "of the machine. 0: not at all; a query then shares its core with them. 19: as far as can be.",
         low=0,
         high=19,
     )

@@ -63,8 +63,12 @@ CHILD_ENVIRON = {
 class Reader:
     """Turns the bytes of one document after another into text. One child at most, and only when needed."""
 
-    def __init__(self, settings: IngestSettings, clock: Clock, *, module: str = CHILD_MODULE) -> None:
+    def __init__(
+        self, settings: IngestSettings, clock: Clock, *, nice: int = 0, module: str = CHILD_MODULE
+    ) -> None:
+        """`nice`: how far the child steps back behind queries, when both want the processor."""
         self._settings = settings
+        self._nice = nice
         self._terms = Terms.of(settings)
         self._clock = clock
         self._module = module
@@ -176,7 +180,7 @@ class Reader:
         if self._line is not None and not self._line.child.alive:
             await self._end_child(0.0)
         if self._line is None:
-            self._line = await _Line.open(self._module, self._terms)
+            self._line = await _Line.open(self._module, self._terms, self._nice)
             self._used_at_s = self._clock.monotonic_s()
         if self._idle is None or self._idle.done():
             self._idle = asyncio.create_task(self._end_when_idle(), name="reader-idle")
@@ -219,10 +223,10 @@ class _Line:
         self._terms = terms
 
     @classmethod
-    async def open(cls, module: str, terms: Terms) -> _Line:
+    async def open(cls, module: str, terms: Terms, nice: int) -> _Line:
         """Spawn a child under these terms. Raises Busy when the machine has no process or memory to give."""
         try:
-            child = Child.spawn(module, [terms.as_argument()], environ=CHILD_ENVIRON)
+            child = Child.spawn(module, [terms.as_argument()], environ=CHILD_ENVIRON, nice=nice)
         except OSError as error:
             raise Busy(f"No reader can be started now: {error.strerror}.") from error
         try:

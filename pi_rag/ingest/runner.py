@@ -100,7 +100,7 @@ class Runner:
         self._documents, self._passages = Room(self._pace.documents), Room(self._pace.passages)
         self._refusal = refusal
         self._clock = clock
-        self._reader = Reader(settings.ingest, clock)
+        self._reader = Reader(settings.ingest, clock, nice=settings.embedder.ingest_nice)
         self._reader_lacks = confinement.lacking()
         self.disk = Disk(settings.ingest, clock)
         self._story = Story(

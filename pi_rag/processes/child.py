@@ -45,8 +45,10 @@ class Child:
         arguments: Sequence[str] = (),
         *,
         environ: Mapping[str, str] | None = None,
+        nice: int = 0,
     ) -> Child:
-        """Start `python -m module`; the child side begins with `attach`. `environ` is added to our own.
+        """Start `python -m module`; the child side begins with `attach`. `environ` is added to our own;
+        `nice` says how far it steps back behind other processes from its first moment.
 
         Only from the main thread: the kernel sends "your parent died" when the *thread* that spawned ends.
         Raises InternalError from another thread, OSError when the machine has no process left to give.
@@ -69,6 +71,8 @@ class Child:
             raise
         finally:
             theirs.close()
+        if nice:  # it cannot be gone: even when it has ended, it is not reaped yet
+            os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         return cls(process, ours)
 
     @property

@@ -53,6 +53,16 @@ def test_a_child_gets_its_arguments_and_environment(child: Child) -> None:
     assert ask(child, "parent") == os.getpid()
 
 
+def test_a_child_steps_back_as_far_as_it_is_told() -> None:
+    """From its first moment; who is told nothing is as nice as its parent."""
+    children = {nice: Child.spawn(ECHO, environ={"PYTHONPATH": ROOT}, nice=nice) for nice in (0, 19)}
+    found = {nice: os.getpriority(os.PRIO_PROCESS, child.pid) for nice, child in children.items()}
+    for child in children.values():
+        child.kill()
+
+    assert found == {0: os.getpriority(os.PRIO_PROCESS, 0), 19: 19}
+
+
 async def test_closing_the_socket_ends_a_child(child: Child) -> None:
     """A child that listens ends by itself with code 0, and is reaped."""
     ask(child, "arguments")
