@@ -22,11 +22,14 @@ from pi_rag.store import Connection, checkup, identity
 from pi_rag.store.rows import Row, all_rows, value
 from pi_rag.store.store import Store
 from tests.ingest.making import docx, pdf
+from tests.stress.truth import until
 from tests.stress.workload import ACTS, THINGS, marker
 
 VERSIONS = 3
 LINES = (1, 1, 4, 12, 80)
 """From one passage to some ten."""
+
+UNDISTURBED_S_MAX = 300.0
 
 
 @dataclass(frozen=True)
@@ -164,11 +167,10 @@ def undisturbed(
         path = folder / str(version.number) / version.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(version.data)
-    asked = (
-        service.client.add_documents(given, wait=True),
-        service.client.add_paths([str(folder)], wait=True),
-    )
-    for job in (answer["job"] for answer in asked):
+    client = service.client
+    asked = (client.add_documents(given), client.add_paths([str(folder)]))
+    until(lambda: client.status()["counts"]["items_queued"] == 0, UNDISTURBED_S_MAX)
+    for job in (client.job(answer["job"]["id"])["job"] for answer in asked):
         assert (job["state"], job["items_done"]) == ("done", len(pool)), job["refusals"]
     assert service.stop() == 0
     found = contents(service.data)
