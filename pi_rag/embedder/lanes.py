@@ -73,7 +73,9 @@ class Lanes:
         if lane is None:
             return None
         window = queries if lane == "query" else documents
-        chosen = compose.batch(window, self.curve, self._rules, idle_workers=idle_workers)
+        # Counting is over before another worker has heard of it: there is nothing to share.
+        sharing = 1 if window[0].task == "count" else idle_workers
+        chosen = compose.batch(window, self.curve, self._rules, idle_workers=sharing)
         items = [window[index] for index in chosen]
         for item in items:
             del self._waiting[lane, item.task][item]

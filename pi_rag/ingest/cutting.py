@@ -181,6 +181,8 @@ class Cutter:
 
     async def _spread(self, ask: Callable[[T], Awaitable[R]], slices: Sequence[T]) -> list[R]:
         """Ask for all slices, several at a time, answers in order. The first failure ends them all."""
+        if len(slices) == 1:
+            return [await ask(slices[0])]
         answers: dict[int, R] = {}
         waiting = iter(enumerate(slices))
 

@@ -34,25 +34,29 @@ async def candidates(
     """For each passage, stored ones that it may be a near-duplicate of. Raises StoreError kinds."""
     count = len(embedded.text_hashes)
     width = len(embedded.vectors) // max(1, count)
-    before = await store.read(duplicates.passages_of, collection, source)
+    before: Mapping[bytes, int] | None = None
     found: list[Sequence[int]] = []
     for start in range(0, count, LOOKUP_VECTORS):
         made_of = [
             (embedded.text_hashes[at], embedded.vectors[at * width : (at + 1) * width])
             for at in range(start, min(start + LOOKUP_VECTORS, count))
         ]
-        found += await store.read(_candidates, store.derived, before, made_of, similarity_min)
+        known = (collection, source) if before is None else before
+        before, some = await store.read(_candidates, store.derived, known, made_of, similarity_min)
+        found += some
     return found
 
 
 def _candidates(
     db: Connection,
     derived: Derived,
-    before: Mapping[bytes, int],
+    known: tuple[str, str] | Mapping[bytes, int],
     made_of: Sequence[tuple[bytes, bytes]],
     similarity_min: float,
-) -> list[list[int]]:
-    return duplicates.candidates(db, before, made_of, _way(db, derived), similarity_min)
+) -> tuple[Mapping[bytes, int], list[list[int]]]:
+    """What the document has now, which the first read of several looks up; and the candidates."""
+    before = duplicates.passages_of(db, *known) if isinstance(known, tuple) else known
+    return before, duplicates.candidates(db, before, made_of, _way(db, derived), similarity_min)
 
 
 def _way(db: Connection, derived: Derived) -> Callable[[bytes], Scored]:

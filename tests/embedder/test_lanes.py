@@ -57,6 +57,15 @@ def answer(waiting: Lanes, batch: Batch | None) -> None:
     waiting.done(batch, [int(item.encoded) for item in batch.items])
 
 
+async def test_texts_to_count_go_together_however_many_workers_are_free() -> None:
+    """To embed, they are shared out; counting takes less than the way to another worker."""
+    for task, together in (("count", 6), ("embed", 2)):
+        waiting = lanes()
+        counting = Call(task, 6, "ingest", 100.0)  # type: ignore[arg-type]  # one of two words
+        waiting.admit(counting, [(f"{number}".encode(), 0) for number in range(6)], 0.0)
+        assert len(texts(take(waiting, idle_workers=3))) == together
+
+
 async def test_queries_go_before_any_ingest() -> None:
     """A query that came last is taken first, and does not share a batch with documents."""
     waiting = lanes()
