@@ -7,14 +7,18 @@ reaches no network, and reads pictures of text only when it is told to.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import kreuzberg
 
+from pi_rag.errors import DocumentTooLarge
+from pi_rag.text.kinds import ZIP_MAGIC
 from pi_rag.types import Kind
 
 PAGE_MARK = "pi-rag-page-{page_num}"
@@ -39,6 +43,9 @@ MIME: Mapping[Kind, str] = {
     "rtf": "application/rtf",
     "mail": "application/vnd.ms-outlook",
 }
+PART_BYTES_PER_CHAR_MAX = 4
+"""Office programs write some three bytes of XML for each character of a long text."""
+
 LIBRARY_BYTES_MAX = 32 * 1024 * 1024
 """What the library's part for PDF takes as a file; it has 8 MiB."""
 
@@ -84,7 +91,7 @@ def prepare(folder: str) -> None:
     """
     os.environ["TMPDIR"] = folder
     with contextlib.suppress(Exception):  # without it, PDF is refused with this reason and all else is read
-        extract("pdf", _TINY_PDF)
+        extract("pdf", _TINY_PDF, len(_TINY_PDF))
 
 
 def _scratch_folders() -> Iterator[str]:
@@ -97,9 +104,37 @@ def _scratch_folders() -> Iterator[str]:
                 yield folder
 
 
-def extract(kind: Kind, data: bytes) -> kreuzberg.ExtractionResult:
-    """What the library makes of a document. Raises whatever it raises."""
-    return kreuzberg.extract_bytes_sync(data, MIME[kind], config=kreuzberg.ExtractionConfig(**_options(kind)))
+def extract(kind: Kind, data: bytes, chars_max: int) -> kreuzberg.ExtractionResult:
+    """What the library makes of a document. Raises DocumentTooLarge, and whatever the library raises."""
+    if data.startswith(ZIP_MAGIC):
+        _check_parts(data, chars_max)
+    config = kreuzberg.ExtractionConfig(**_options(kind))
+    result = kreuzberg.extract_bytes_sync(data, MIME[kind], config=config)
+    check_size(result.content, chars_max)
+    return result
+
+
+def check_size(text: str, chars_max: int) -> None:
+    """Raise DocumentTooLarge for a text that is longer, before more is done with it, which takes copies."""
+    if len(text) > chars_max:
+        raise DocumentTooLarge(
+            f"It unpacks to {len(text)} characters; at most {chars_max} are taken.",
+            hint="Split it, or raise ingest.document_chars_max.",
+        )
+
+
+def _check_parts(data: bytes, chars_max: int) -> None:
+    """Raise DocumentTooLarge when the texts in an office file or book unpack to more than one could hold.
+
+    The library would unpack them first. One that lies about its sizes ends within the memory it may have.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        texts = [info.file_size for info in packed.infolist() if info.filename.endswith(("ml", ".rels"))]
+    if sum(texts) > chars_max * PART_BYTES_PER_CHAR_MAX:
+        raise DocumentTooLarge(
+            f"Its parts unpack to {sum(texts)} bytes; texts of at most {chars_max} characters are taken.",
+            hint="Split it, or raise ingest.document_chars_max.",
+        )
 
 
 def recognise(data: bytes, page: int, languages: str) -> str:

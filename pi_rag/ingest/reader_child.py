@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, DocumentTooLarge, PiRagError
+from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, PiRagError
 from pi_rag.ingest import parser
 from pi_rag.ingest.archive import Unpacked, unpack
 from pi_rag.ingest.mail import read_mail
@@ -93,12 +93,8 @@ def read(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     """The text of one document. Raises DocumentRefused kinds, and nothing else."""
     if data.startswith(OLE_MAGIC) and kind not in OLE_KINDS:
         raise DocumentEncrypted("It is behind a password, or in an office format of before 2007.")
-    reading = _guarded(kind, lambda: _READERS.get(kind, _read_office)(name, kind, data))
-    if len(reading.text) > chars_max:
-        raise DocumentTooLarge(
-            f"It unpacks to {len(reading.text)} characters; at most {chars_max} are taken.",
-            hint="Split it, or raise ingest.document_chars_max.",
-        )
+    reading = _guarded(kind, lambda: _READERS.get(kind, _read_office)(name, kind, data, chars_max))
+    parser.check_size(reading.text, chars_max)
     if not reading.text.strip() and not reading.unread:
         raise DocumentEmpty("There is no text in it.")
     return reading
@@ -122,8 +118,8 @@ def _recognised(asked: Request, languages: str) -> Reading:
     return Reading(parser.recognise(asked.data, asked.page, languages), "", asked.kind)
 
 
-def _read_pdf(name: str, kind: Kind, data: bytes) -> Reading:
-    result = parser.extract(kind, data)
+def _read_pdf(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
+    result = parser.extract(kind, data, chars_max)
     plain = {int(page["page_number"]): str(page["content"]) for page in result.pages or []}
     unread = _without_text(plain, bool(_PDF_PICTURE.search(data)))
     nodes = result.document["nodes"] if result.document else []
@@ -147,48 +143,48 @@ def _without_text(plain: Mapping[int, str], pictures: bool) -> tuple[int, ...]:
     return tuple(page for page, text in words.items() if not text)
 
 
-def _read_slides(name: str, kind: Kind, data: bytes) -> Reading:
-    result = parser.extract(kind, data)
+def _read_slides(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
+    result = parser.extract(kind, data, chars_max)
     nodes = [parser.without_marks(node) for node in result.document["nodes"]] if result.document else []
     text, starts = as_markdown(by_marks(nodes, parser.PAGE_MARK_FOUND), {})
     title = title_of(kind, name, text, _claimed(result.metadata))
     return Reading(text, title, kind, starts, parser.about(result.metadata))
 
 
-def _read_office(name: str, kind: Kind, data: bytes) -> Reading:
-    result = parser.extract(kind, data)
+def _read_office(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
+    result = parser.extract(kind, data, chars_max)
     text = parser.words_of_links(result.content)
     title = title_of(kind, name, text, _claimed(result.metadata))
     return Reading(text, title, kind, (), parser.about(result.metadata))
 
 
-def _read_html(name: str, kind: Kind, data: bytes) -> Reading:
+def _read_html(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     page = page_of(data)
-    text = _text_of_page(page)
+    text = _text_of_page(page, chars_max)
     return Reading(text, title_of(kind, name, text, title_of_page(page)), kind)
 
 
-def _text_of_page(page: str) -> str:
+def _text_of_page(page: str, chars_max: int) -> str:
     main = without_menus(main_part(page))
-    text = parser.tight_tables(parser.extract("html", main.encode("utf-8", "replace")).content)
+    text = parser.tight_tables(parser.extract("html", main.encode("utf-8", "replace"), chars_max).content)
     plain = plain_text(main)
     return plain if len(text.split()) * PLAIN_SHARE < len(plain.split()) else text
 
 
-def _read_mail(name: str, kind: Kind, data: bytes) -> Reading:
+def _read_mail(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     if data.startswith(OLE_MAGIC):
-        return _read_office(name, kind, data)
-    mail = read_mail(data, lambda page: _text_of_page(page_of(page)))
+        return _read_office(name, kind, data, chars_max)
+    mail = read_mail(data, lambda page: _text_of_page(page_of(page), chars_max))
     return Reading(mail.text, title_of(kind, name, "", mail.title), kind, (), mail.metadata)
 
 
-_READERS: Mapping[Kind, Callable[[str, Kind, bytes], Reading]] = {
+_READERS: Mapping[Kind, Callable[[str, Kind, bytes, int], Reading]] = {
     "pdf": _read_pdf,
     "html": _read_html,
     "pptx": _read_slides,
-    "odp": lambda name, _, data: read_odp(name, data),
+    "odp": lambda name, _, data, __: read_odp(name, data),
     "mail": _read_mail,
-    "notebook": lambda name, _, data: read_notebook(name, data),
+    "notebook": lambda name, _, data, __: read_notebook(name, data),
 }
 
 

@@ -20,18 +20,21 @@ from pi_rag.errors import (
     Busy,
     DocumentBinary,
     DocumentDamaged,
+    DocumentEmpty,
     DocumentNeedsOcr,
     DocumentRefused,
     DocumentTooLarge,
     DocumentTooSlow,
     PiRagError,
     ReaderKilled,
+    every_kind,
 )
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.recognition import languages_missing
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.processes import confinement
+from pi_rag.text.kinds import HEAD_BYTES, is_archive
 
 from .making import docx, drawn_pdf, pdf
 
@@ -312,25 +315,35 @@ def test_the_service_does_not_load_the_parser() -> None:
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data beside the checkout")
 async def test_every_file_of_strangers_has_one_outcome(reader: Reader) -> None:
-    """A hundred office, PDF, web and hostile files: a text or a refusal each, and no other error."""
+    """Office, PDF, web, text and hostile files, and those in archives: a text, or a code of the list."""
     outcomes: Counter[str] = Counter()
-    for folder in ("office", "pdf", "hostile"):
-        for found in walk(DATA / folder, 1000):
-            if isinstance(found, Found):
-                outcomes[await _outcome(reader, found.path)] += 1
-            else:
-                outcomes[found.code] += 1
-    assert outcomes["text"] > 80
+    for found in walk(DATA, 10_000):
+        if isinstance(found, Found):
+            outcomes.update(await _outcomes(reader, str(found.path), read_file(found.path, 64)))
+        else:
+            outcomes[found.code] += 1
+    closed = {kind.code for kind in every_kind(DocumentRefused)}
+    assert outcomes.keys() <= {"text", *closed}
+    assert outcomes["text"] > 250
     assert outcomes["document_encrypted"] == 1
-    assert outcomes["document_too_large"] == 1
+    assert outcomes["document_too_large"] == 3  # a bomb each of ZIP and DOCX, and an archive of 20,000 files
     assert outcomes["document_needs_ocr"] >= 5
+    assert outcomes["document_outside"] == 3
 
 
-async def _outcome(reader: Reader, path: Path) -> str:
+async def _outcomes(reader: Reader, name: str, data: bytes) -> list[str]:
+    """What becomes of a file, or of each in an archive."""
     try:
-        return "text" if (await reader.read(str(path), read_file(path, 64))).text else "empty"
+        if not is_archive(name, data[:HEAD_BYTES]):
+            # One without a word is refused where its text is cleaned.
+            return ["text" if (await reader.read(name, data)).text.strip() else DocumentEmpty.code]
+        unpacked = await reader.unpack(name, data)
     except DocumentRefused as error:
-        return error.code
+        return [error.code]
+    codes = [error.code for _, error in unpacked.refused]
+    for path, member in unpacked.members:
+        codes += await _outcomes(reader, f"{name}!/{path}", member)
+    return codes
 
 
 def open_files() -> int:
