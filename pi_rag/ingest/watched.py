@@ -14,25 +14,24 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 from typing import ParamSpec, TypeVar
 
 from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentUnreadable, PiRagError
-from pi_rag.ingest import differences, sight
+from pi_rag.ingest import differences, moving, sight
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.differences import Differences, Doubt, Seen
+from pi_rag.ingest.moving import Move, file_of
 from pi_rag.ingest.notices import Notices, NoWatches, Unsure
 from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
 from pi_rag.ingest.unchanged import changed
-from pi_rag.store import Connection, watches
+from pi_rag.store import watches
 from pi_rag.store.store import Store
-from pi_rag.store.watches import File, Watch
-from pi_rag.text.titles import file_name, file_stem
+from pi_rag.store.watches import Watch
 from pi_rag.types import NewItem, Priority
 
 LOOK_S_BETWEEN = 2.0
@@ -52,6 +51,9 @@ QUEUED_AT_ONCE = 500
 
 REMOVED_AT_ONCE = 20
 """Documents that one transaction removes or renames: searches and adds wait for it."""
+
+CROSSING_S = 1.0
+"""How long it is waited, where other folders are watched, for one of them to find what has gone from here."""
 
 WORDS: dict[Doubt, str] = {
     "not_there": "the folder is not there: waiting",
@@ -244,13 +246,13 @@ class Watched:
         # What cannot be looked at now is as it was.
         found.changed = [each for each in found.changed if not _is_unreadable(each)]
         gone = await self._gone(seen, found)
-        moved = await self._moved(found, {path: stored[path][0] for path in gone})
-        for some in _batches(moved, REMOVED_AT_ONCE):
-            await self._store.write(_move, self.watch, some, self._clock.wall_s())
-        left = {before for before, _ in moved}
+        moves = await self._moves(found, {path: stored[path][0] for path in gone})
+        for some in _batches(moves, REMOVED_AT_ONCE):
+            await self._store.write(moving.carry_out, self.watch, some, self._clock.wall_s())
+        left = {each.before for each in moves if each.out_of is None}
         replaced = [each.path for each in found.changed if each.refusal]
         await self._forget([path for path in gone if path not in left] + replaced)
-        done = {after.path for before, after in moved if not _is_read_again(before, after.path)}
+        done = {each.after.path for each in moves if not each.is_read_again}
         fresh = [each for each in (*found.fresh, *found.changed) if each.path not in done]
         await self._note([each for each in fresh if each.refusal])
         await self._queue([each for each in fresh if not each.refusal], "low" if whole else "normal")
@@ -270,18 +272,23 @@ class Watched:
         self.state.held = max(self.state.held, len(found.gone) - len(gone))
         return gone
 
-    async def _moved(self, found: Differences, sizes: Mapping[str, int]) -> list[tuple[str, Seen]]:
-        """Which of the gone files are there under another name: (their path before, what was seen)."""
-        come = {each.path: each for each in differences.may_have_moved(found, sizes)}
-        if not come:
-            return []
-        made = await self._store.read(watches.made_from, self.watch, sizes)
-        if not made:
-            return []
-        mib_max = self._settings.ingest.document_mib_max
-        now = await self._in_thread(sight.digests, self.watch.root, come.values(), mib_max, made.values())
-        before = {path: each.content_hash for path, each in made.items()}
-        return [(old, come[new]) for old, new in differences.moves(before, now)]
+    async def _moves(self, found: Differences, sizes: Mapping[str, int]) -> list[Move]:
+        """Which of the files that have come are there under another name than before."""
+        root, mib_max = self.watch.root, self._settings.ingest.document_mib_max
+        moves: list[Move] = []
+        come = differences.may_have_moved(found, sizes)
+        if come and (made := await self._store.read(watches.made_from, self.watch, sizes)):
+            moves = await self._in_thread(moving.within, root, made, come, mib_max)
+        if not await self._store.read(watches.has_siblings, self.watch):
+            return moves
+        taken = {each.after.path for each in moves}
+        come = [each for each in found.fresh if not each.refusal and each.path not in taken]
+        if others := await self._store.read(watches.alike, self.watch, [each.stamp for each in come]):
+            moves += await self._in_thread(moving.across, root, others, come, mib_max)
+        if len(sizes) > len(taken):
+            # What has gone from here may be about to be found in another folder, and be taken from here then.
+            await asyncio.sleep(CROSSING_S)
+        return moves
 
     async def _forget(self, paths: Sequence[str]) -> None:
         for some in _batches(paths, REMOVED_AT_ONCE):
@@ -310,13 +317,13 @@ class Watched:
             await self._noted([each for each in some if self.watch.source(each.path) in queued], job_id)
             await self._noted([each for each in some if each.path in waiting], None)
             as_stored = {item.source for item in items} - queued
-            same = [_file(each) for each in some if self.watch.source(each.path) in as_stored]
+            same = [file_of(each) for each in some if self.watch.source(each.path) in as_stored]
             if same:
                 await self._store.write(watches.as_stored, self.watch, same, self._clock.wall_s())
 
     async def _noted(self, files: Sequence[Seen], job_id: int | None) -> None:
         if files:
-            noted = [_file(each) for each in files]
+            noted = [file_of(each) for each in files]
             await self._store.write(watches.queued, self.watch, noted, job_id, self._clock.wall_s())
 
     def _sight(self) -> Sight:
@@ -332,26 +339,8 @@ def rest_s(error: Exception, rests: int) -> float:
     return max((asked_ms or 0) / 1000, waits_s(min(rests, 10), REST_S_MIN, REST_S_MAX))
 
 
-def _move(db: Connection, watch: Watch, moved: Sequence[tuple[str, Seen]], now: float) -> None:
-    """Several files that have another name now, in one transaction."""
-    for before, after in moved:
-        old, new = watch.source(before), watch.source(after.path)
-        titles = {file_stem(old): file_stem(new), file_name(old): file_name(new)}
-        again = _is_read_again(before, after.path)
-        watches.moved(db, watch, before, _file(after), titles, now, read_again=again)
-
-
-def _file(seen: Seen) -> File:
-    return File(seen.path, *seen.stamp, elsewhere=seen.elsewhere, refusal=seen.refusal)
-
-
 def _is_unreadable(seen: Seen) -> bool:
     return seen.refusal is not None and seen.refusal.code == DocumentUnreadable.code
-
-
-def _is_read_again(before: str, after: str) -> bool:
-    """The end of a name says how a document is read and cut; with another one it is done anew."""
-    return PurePosixPath(before).suffix.lower() != PurePosixPath(after).suffix.lower()
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

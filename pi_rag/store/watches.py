@@ -75,6 +75,16 @@ class FileRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A file of another watched folder, as it was queued, and what its document was made from."""
+
+    watch: Watch
+    path: str
+    stamp: tuple[int, int]
+    made: MadeFrom
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """How much a folder holds."""
 
@@ -225,6 +235,31 @@ def made_from(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, M
     return {by_source[source]: made for source, made in found.items() if made.content_hash}
 
 
+def has_siblings(db: Connection, watch: Watch) -> bool:
+    """Whether other folders of the same collection are watched."""
+    sql = "SELECT 1 FROM watches WHERE id != ? AND collection = ?"
+    return bool(value(db, sql, (watch.id, watch.collection)))
+
+
+def alike(db: Connection, watch: Watch, stamps: Iterable[tuple[int, int]]) -> list[Elsewhere]:
+    """Files of such folders with one of these (size, mtime_ns), and a document; those on a drive within a
+    folder are left out."""
+    sql = """
+        SELECT watch_id, path, size, mtime_ns FROM watch_files
+        WHERE elsewhere = 0 AND watch_id IN (SELECT id FROM watches WHERE id != ? AND collection = ?)
+            AND (size, mtime_ns) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+    """
+    given = json.dumps(sorted(set(stamps)))
+    found = []
+    for watch_id, path, *stamp in all_rows(db, sql, (watch.id, watch.collection, given)):
+        other = one(db, watch_id)
+        found += [
+            Elsewhere(other, path, (stamp[0], stamp[1]), made)
+            for made in made_from(db, other, [path]).values()
+        ]
+    return found
+
+
 def moved(
     db: Connection,
     watch: Watch,
@@ -234,17 +269,22 @@ def moved(
     now: float,
     *,
     read_again: bool,
+    out_of: Watch | None = None,
 ) -> None:
     """The document of the file at `before` is that of `file` from now on; what `file` had before goes.
+
+    It lay in the folder `out_of`, of the same collection, where that is another one.
 
     `titles` are those that came from the name, with what they are now. With `read_again` its content is as
     good as unknown: it keeps its vectors, and will be cut as its new name asks for.
     """
-    _take_out_of_queue(db, watch, (before, file.path), now)
+    origin = out_of or watch
+    _take_out_of_queue(db, origin, (before,), now)
+    _take_out_of_queue(db, watch, (file.path,), now)
     documents.remove_source(db, watch.source(file.path), watch.collection)
     to = watch.source(file.path)
-    documents.rename(db, watch.collection, watch.source(before), to, titles, read_again=read_again)
-    _forget_file(db, watch, before)
+    documents.rename(db, watch.collection, origin.source(before), to, titles, read_again=read_again)
+    _forget_file(db, origin, before)
     sources.taken(db, watch.collection, to)
     queued(db, watch, [file], None, now)
 

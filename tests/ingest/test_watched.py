@@ -230,6 +230,13 @@ async def test_an_unchanged_folder_is_neither_queued_nor_written(at_home: Home) 
     make(at_home.root, a_md="tea", b_md="coffee")
     await watch(at_home)
     await at_home.holds("a.md", "b.md")
+
+    async def is_noted() -> bool:
+        (told,) = await at_home.watching.listing()
+        return bool(told["files"] == 2)
+
+    await until(is_noted)
+    await at_home.runner.drain(5.0)  # or it may still find out that nothing is left to do, which is a write
     jobs = await at_home.store.read(all_rows, "SELECT id FROM jobs")
     writes = at_home.store.writes
     await at_home.again(lambda: None)

@@ -79,6 +79,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "watched files as stored": lambda db: watches.as_stored(
         db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0)], 2.0
     ),
+    "whether there are siblings": lambda db: watches.has_siblings(db, watches.one(db, 1)),
     "watched folders": watches.listing,
     "cancelling": lambda db: steering.cancel(db, 9, 1.0),
     "one job": lambda db: job_rows.job(db, 1, 10),
