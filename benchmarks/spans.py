@@ -4,9 +4,10 @@
 
 Questions with the exact places of their answers in five long texts (Smith and Troynikov, "Evaluating chunking
 strategies for retrieval", Chroma, 2024). Our cutter stands beside two that others use: cuts every so many
-characters, and the recursive splitter, which prefers paragraphs, lines, sentences and words, in this order.
+characters, and the recursive splitter, which prefers paragraphs, lines, sentences and words, in this order;
+and beside chonkie and semchunk where they are installed (see `benchmarks/cutters.py`).
 All go through the same service and model; the five passages nearest to a question are held against the
-places.
+places. "bare" has ours without the title and headings before each passage.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import csv
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.cutters import TOKENS, Cut, Span, Words, ours, peers
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures
 from benchmarks.running import RunningService
+from pi_rag.embedder.llama import Model
 
 SET = "chroma_chunking"
 PASSAGES = 5
@@ -35,8 +38,9 @@ BATCH = 200
 ELSEWHERE = 10**9
 """Where a passage of another text is put: beyond the end of every text."""
 
-Span = tuple[int, int]
-Cut = Callable[[str], list[Span]]
+BARE = "bare"
+MIB = 2**20
+WARM_CHARS = 10_000
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,17 @@ def measure(folder: Path, *, quick: bool) -> Figures:
     questions = _questions(folder)[: 30 if quick else None]
     texts = {path.stem: _text(path) for path in sorted((folder / "corpora").glob("*.md"))}
     card = benchmark_model()
-    cutters: Mapping[str, Cut | None] = {"ours": None, "recursive": recursive, "fixed": fixed}
-    with (
-        tempfile.TemporaryDirectory() as place,
-        RunningService(Path(place), {"PI_RAG_MODEL": card.path}) as service,
-    ):
-        rows = [_row(service, name, texts, questions, cut) for name, cut in cutters.items()]
+    model = Model.load(card.path)
+    words = Words(model)
+    cutters = {"ours": ours(words), "recursive": recursive, "fixed": fixed, **peers(words, model)}
+    pieces = {name: _timed(cut, texts) for name, cut in cutters.items()}
+    rows = []
+    for names, settings in ((list(cutters), {}), ([BARE], {"PI_RAG_INGEST_HEADING_TOKENS_MAX": "0"})):
+        with (
+            tempfile.TemporaryDirectory() as place,
+            RunningService(Path(place), {"PI_RAG_MODEL": card.path, **settings}) as service,
+        ):
+            rows += [_row(service, name, texts, questions, pieces.get(name)) for name in names]
     return Figures(
         headline={f"{row['cutter']} recall": float(row["recall"]) for row in rows[:2]},
         rows=rows,
@@ -78,7 +87,8 @@ def measure(folder: Path, *, quick: bool) -> Figures:
             "model": f"{card.name} {card.quantisation}",
             "questions": len(questions),
             "passages a question": PASSAGES,
-            "recursive and fixed": f"pieces of at most {CHARS} characters",
+            "recursive and fixed": f"pieces of at most {CHARS} characters; the others: of {TOKENS} tokens",
+            "ms_per_mib": "of cutting alone, tokens counted in Python alike for all",
         },
     )
 
@@ -98,14 +108,34 @@ def _covered(span: Span, found: Sequence[Span]) -> set[int]:
     return {at for start, end in found for at in range(max(start, span[0]), min(end, span[1]))}
 
 
+@dataclass(frozen=True)
+class _Pieces:
+    """What a cutter makes of each text, by the names of the texts, and how long it took."""
+
+    spans: Mapping[str, Sequence[Span]]
+    ms_per_mib: float
+
+
+def _timed(cut: Cut, texts: Mapping[str, str]) -> _Pieces:
+    """The beginning of each is cut before, so that nobody pays for what is done once."""
+    for text in texts.values():
+        cut(text[:WARM_CHARS])
+    begun_s = time.monotonic()
+    spans = {name: cut(text) for name, text in texts.items()}
+    took_ms = 1000 * (time.monotonic() - begun_s)
+    return _Pieces(spans, took_ms * MIB / sum(map(len, texts.values())))
+
+
 def _row(
     service: RunningService,
     name: str,
     texts: Mapping[str, str],
     questions: Sequence[Asked],
-    cut: Cut | None,
+    pieces: _Pieces | None,
 ) -> Mapping[str, Any]:
-    passages = _added(service, name, texts, cut)
+    whole = {text: [(0, len(texts[text]))] for text in texts}
+    by_us = pieces is None or name == "ours"
+    passages = _added(service, name, texts, whole if by_us or pieces is None else pieces.spans)
     measured = [scores(each.spans, _found(service, name, each)) for each in questions]
     return {
         "cutter": name,
@@ -113,22 +143,28 @@ def _row(
         "recall": fmean(each[0] for each in measured),
         "precision": fmean(each[1] for each in measured),
         "iou": fmean(each[2] for each in measured),
+        "ms_per_mib": round(pieces.ms_per_mib) if pieces else "",
     }
 
 
-def _added(service: RunningService, collection: str, texts: Mapping[str, str], cut: Cut | None) -> int:
+def _added(
+    service: RunningService,
+    collection: str,
+    texts: Mapping[str, str],
+    spans: Mapping[str, Sequence[Span]],
+) -> int:
     """Put the texts in, whole or in pieces that know where they begin; how many passages they are."""
     before = int(service.client.status()["counts"]["chunks"])
     pieces = [
         {
             "source": f"{name}@{start}.md",
             "title": name,
-            "text": text[start:end],
+            "text": texts[name][start:end],
             "metadata": {"text": name, "start": start},
         }
-        for name, text in texts.items()
-        for start, end in (cut(text) if cut else [(0, len(text))])
-        if text[start:end].strip()
+        for name, of_text in spans.items()
+        for start, end in of_text
+        if texts[name][start:end].strip()
     ]
     for first in range(0, len(pieces), BATCH):
         service.client.add_documents(pieces[first : first + BATCH], collection=collection)

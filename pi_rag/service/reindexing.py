@@ -116,7 +116,7 @@ class Reindexing:
             times = {"begun_at": order.begun_at, "ended_at": order.ended_at}
             shown = {"state": order.state, "model": order.wanted.model_name, **times, "error": order.failure}
         elif index is not None:
-            chosen = await asyncio.to_thread(_chosen_by_name, self._settings)
+            chosen = await asyncio.to_thread(_chosen_by_name, self._settings) or self._meaning.card
             if chosen is not None and identity.differences(index, fingerprint(chosen)):
                 shown = nothing | {"state": "offered", "model": chosen.name}
         return shown | {

@@ -383,6 +383,27 @@ async def test_there_is_one_at_a_time(house: House, other: Other) -> None:
     other.pool.left = 1000
 
 
+@pytest.mark.usefixtures("other")
+async def test_texts_that_an_earlier_version_cut_are_searched_and_offered(house: House) -> None:
+    """After an upgrade nothing is lost: meaning goes on, and one command cuts them anew."""
+    await add(house, 0, 3)
+    now = await house.store.read(identity.fingerprint)
+    assert now is not None
+    await house.store.write(identity.write, replace(now, chunker_version=now.chunker_version - 1))
+    house.query.adopt("", now)
+    house.reindexing._of = lambda card: Meaning(card, Slow(384), None, b"fake")
+
+    offered = await house.reindexing.status()
+    found = await first_of(house, 1)
+    await house.reindexing.begin("")
+    status = await ended(house)
+
+    assert (offered["state"], offered["model"], offered["index_model"]) == ("offered", "fake", "fake")
+    assert found == await first_of(house, 1) == ("note-1", ())
+    assert (status["state"], status["documents_to_cut"]) == ("done", 0)
+    assert await house.store.read(identity.fingerprint) == now
+
+
 async def test_a_choice_that_differs_is_offered(house: House, other: Other, settings: Settings) -> None:
     """Who has chosen another model sees how to go on; without a name that one is taken."""
     await add(house, 0, 2)
