@@ -61,9 +61,13 @@ Quantisation = Literal["F32", "F16", "BF16", "Q8_0"]
 Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
 """Why an answer was made from less than everything: the closed vocabulary of `degraded`."""
 
-ItemKind = Literal["path", "url", "text", "bytes", "export"]
-"""How a queued document arrived: a path to read, an address to fetch, a text, the bytes of a file, or a line
-of an export."""
+ItemKind = Literal["path", "file", "url", "text", "bytes", "export"]
+"""How a queued document arrived: a path that was named, a file that was found in a folder, an address to
+fetch, a text, the bytes of a file, or a line of an export."""
+
+ON_DISK: frozenset[ItemKind] = frozenset({"path", "file"})
+"""Read from the disk when it is their turn. A link that was named is followed; a file that was found is none,
+and what has become one since is not read."""
 
 JobState = Literal["queued", "running", "paused", "done", "cancelled"]
 

@@ -51,19 +51,23 @@ class Roots:
 
     def placed(self, path: Path) -> tuple[str, str]:
         """(root, path within it), both without links. Raises DocumentOutside, or OSError for a loop."""
-        real = Path(os.path.realpath(path))
+        return self._within(Path(os.path.realpath(path)))
+
+    def _within(self, real: Path) -> tuple[str, str]:
+        """(root, path within it) of an absolute path; only the roots' own links are followed."""
         for folder in self._folders:
             root = os.path.realpath(folder)
             if real.is_relative_to(root):
                 return root, str(real.relative_to(root))
         raise DocumentOutside("It does not lie beneath a folder of ingest.roots.")
 
-    def open(self, path: Path) -> int:
+    def open(self, path: Path, *, links: bool = True) -> int:
         """A descriptor of a regular file, for reading; it never blocks.
 
-        Raises DocumentOutside, DocumentUnsupported, and OSError: ELOOP where a link was put in the way.
+        Without `links` the path is taken as it is: one that was found has none. Raises DocumentOutside,
+        DocumentUnsupported, and OSError: ELOOP where a link was put in the way.
         """
-        root, within = self.placed(path)
+        root, within = self.placed(path) if links else self._within(path)
         folder = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             seen = opener()(folder, within)

@@ -27,19 +27,23 @@ READ_BYTES = MIB
 """A file is read in pieces of this, so that one that grows under our hands is noticed."""
 
 
-def read_file(path: Path, mib_max: int, roots: Roots = EVERYWHERE) -> bytes:
+def read_file(path: Path, mib_max: int, roots: Roots = EVERYWHERE, *, links: bool = True) -> bytes:
     """The bytes of a regular file of at most `mib_max` MiB that lies beneath one of `roots`.
 
-    A link that was named is followed; one that is put in its place meanwhile is not. Raises PathNotFound,
-    DocumentOutside, DocumentTooLarge, DocumentUnsupported, DocumentUnreadable, DocumentLinkLoop.
+    A link that was named is followed; one that is put in its place meanwhile is not. Without `links` none is
+    followed at all, wherever in the path. Raises PathNotFound, DocumentOutside, DocumentTooLarge,
+    DocumentUnsupported, DocumentUnreadable, DocumentLinkLoop.
     """
     try:
-        fd = roots.open(path)
+        fd = roots.open(path, links=links)
         try:
             return _read(fd, mib_max * MIB)
         finally:
             os.close(fd)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        if not links and getattr(error, "errno", None) == errno.ELOOP:
+            reason = "A link was put in its way since it was found."
+            raise DocumentUnsupported(reason, hint="Add its folder again, by its real path.") from error
         raise _of_path(error) from error
 
 

@@ -198,7 +198,7 @@ def digests(root: str, files: Collection[Seen], mib_max: int, made: Collection[M
     found: dict[str, str] = {}
     for each in files:
         try:
-            data = read_file(Path(root) / each.path, mib_max, beneath)
+            data = read_file(Path(root) / each.path, mib_max, beneath, links=False)
         except PiRagError:  # it will be read in its turn, and refused then
             continue
         would_be = (content_digest(given.title, given.metadata, data) for given in givens)

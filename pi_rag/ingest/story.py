@@ -39,6 +39,7 @@ from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.types import (
+    ON_DISK,
     Chunk,
     DocumentRow,
     Embedder,
@@ -123,9 +124,9 @@ class Story:
         other errors when it is not known whose fault it was.
         """
         seen = _Seen(len(item.payload))
-        if item.kind == "path":
+        if item.kind in ON_DISK:
             mib_max = self._settings.document_mib_max
-            seen = await self._disk.ask(item.source, _seen, item.source, mib_max, self._roots)
+            seen = await self._disk.ask(item.source, _seen, item, mib_max, self._roots)
         if seen.is_folder:
             await self._unfold(item, progress)
             return
@@ -263,7 +264,7 @@ class Story:
         while some := await self._disk.ask(path, _next_of, walking):
             for each in some:
                 if isinstance(each, Found):
-                    found.append(NewItem(kind="path", source=str(each.path), metadata=folder.metadata))
+                    found.append(NewItem(kind="file", source=str(each.path), metadata=folder.metadata))
                 else:
                     refusals.append(each)
             progress(0)
@@ -274,9 +275,9 @@ class Story:
         if item.kind == "url":
             page = await asyncio.to_thread(fetch, item.source, self._settings, self._clock)
             return page.name, page.data
-        if item.kind == "path":
-            path, mib_max = Path(item.source), self._settings.document_mib_max
-            return item.source, await self._disk.ask(path, read_file, path, mib_max, self._roots)
+        if item.kind in ON_DISK:
+            path, mib_max, links = Path(item.source), self._settings.document_mib_max, item.kind == "path"
+            return item.source, await self._disk.ask(path, read_file, path, mib_max, self._roots, links=links)
         if len(item.payload) > self._settings.document_mib_max * 1024 * 1024:
             raise DocumentTooLarge(f"It is larger than {self._settings.document_mib_max} MiB.")
         return item.source, item.payload
@@ -316,15 +317,16 @@ def _kind_of_text(source: str, data: bytes) -> Kind:
     return kind if kind in {"markdown", "code", "html"} else "text"
 
 
-def _seen(source: str, mib_max: int, roots: Roots) -> _Seen:
+def _seen(item: Item, mib_max: int, roots: Roots) -> _Seen:
     """What a path is. A small file is read at once, which may raise as `read_file` does."""
+    path, links = Path(item.source), item.kind == "path"
     try:
-        found = Path(source).stat()
+        found = path.stat(follow_symlinks=links)
     except (OSError, ValueError):
         return _Seen(0)  # the reader says why
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(found.st_mode) and links:
         return _Seen(0, is_folder=True)
-    data = read_file(Path(source), mib_max, roots) if found.st_size <= LARGE_BYTES else None
+    data = read_file(path, mib_max, roots, links=links) if found.st_size <= LARGE_BYTES else None
     return _Seen(found.st_size, data)
 
 
@@ -374,7 +376,7 @@ def _commit(
     """
     if not jobs.is_held(db, item):
         return
-    if item.kind != "path" and documents.is_newer(db, item.collection, item.source, item.id):
+    if item.kind not in ON_DISK and documents.is_newer(db, item.collection, item.source, item.id):
         jobs.finish(db, item, "unchanged", 0, None, now)
         return
     document = _document(item, reading, digest)

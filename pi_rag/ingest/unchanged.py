@@ -19,7 +19,7 @@ from pi_rag.ingest.file import read_file
 from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.store import Store
-from pi_rag.types import Item, NewItem
+from pi_rag.types import ON_DISK, Item, NewItem
 
 AT_ONCE = 64
 """Files of one look, which together have as much time as one large file has (`ingest.disk_s_max`)."""
@@ -34,7 +34,7 @@ AnyItem = TypeVar("AnyItem", NewItem, Item)
 
 def as_given_before(item: AnyItem, before: MadeFrom | None) -> AnyItem:
     """What was given with a file stays until something else is given: its folder says nothing of it."""
-    if item.kind != "path" or before is None:
+    if item.kind not in ON_DISK or before is None:
         return item
     return replace(item, title=item.title or before.title, metadata=item.metadata or before.metadata)
 
@@ -78,7 +78,7 @@ def _is_known(item: NewItem, known: MadeFrom | None, roots: Roots, digest: Diges
         return False
     item = as_given_before(item, known)
     try:
-        data = read_file(Path(item.source), SMALL_MIB, roots)
+        data = read_file(Path(item.source), SMALL_MIB, roots, links=item.kind == "path")
         return digest(item.title, item.metadata, data) == known.content_hash
     except PiRagError:  # its own turn will tell why
         return False

@@ -307,7 +307,7 @@ class Watched:
         for some in _batches(files, QUEUED_AT_ONCE):
             paths = [each.path for each in some]
             waiting = await self._store.read(watches.waiting, self.watch, paths)
-            items = [NewItem("path", self.watch.source(path)) for path in paths if path not in waiting]
+            items = [NewItem("file", self.watch.source(path)) for path in paths if path not in waiting]
             beneath, collection = Roots((self.watch.root,)), self.watch.collection
             due = await changed(
                 self._store, self._runner.disk, collection, items, beneath, content_digest, lambda _: None

@@ -363,7 +363,7 @@ def _items(db: Connection, watch: Watch, path: str, state: str | None = None) ->
     """What of the queue is about a file: what it was queued as last."""
     sql = """
         SELECT job_items.id FROM watch_files
-        JOIN job_items ON job_items.job_id = watch_files.job_id AND source = ? AND kind = 'path'
+        JOIN job_items ON job_items.job_id = watch_files.job_id AND source = ? AND kind IN ('path', 'file')
         WHERE watch_id = ? AND path = ? AND coalesce(state = ?, true)
     """
     return [item for (item,) in all_rows(db, sql, (watch.source(path), watch.id, path, state))]

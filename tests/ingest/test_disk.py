@@ -18,7 +18,7 @@ from pi_rag.config import IngestSettings
 from pi_rag.errors import Busy, DiskStuck, DocumentStalled
 from pi_rag.ingest import disk, story
 from pi_rag.ingest.disk import Disk, mount_of
-from pi_rag.types import NewItem
+from pi_rag.types import Item, NewItem
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
 
@@ -158,10 +158,10 @@ async def half_dead(
     """A house where all below `nas` hangs."""
     dead, really = Dead(), story._seen
 
-    def seen(source: str, *further: Any) -> object:
-        if "/nas/" in source:
+    def seen(item: Item, *further: Any) -> object:
+        if "/nas/" in item.source:
             dead()
-        return really(source, *further)
+        return really(item, *further)
 
     monkeypatch.setattr(story, "_seen", seen)
     monkeypatch.setattr(disk, "RETRY_S_MIN", 0.05)

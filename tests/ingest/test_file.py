@@ -15,6 +15,7 @@ from pi_rag.errors import (
     DocumentUnsupported,
     PathNotFound,
 )
+from pi_rag.ingest.beneath import EVERYWHERE, Roots
 from pi_rag.ingest.file import MIB, read_file
 
 
@@ -72,6 +73,45 @@ def test_a_link_that_was_named_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("here")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert read_file(tmp_path / "link", 1) == b"here"
+
+
+def test_a_file_that_shrinks_while_it_is_read_gives_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends where the file ends by then, and nobody waits for the rest."""
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * (2 * MIB))
+    read = os.read
+
+    def read_and_cut(fd: int, count: int) -> bytes:
+        part = read(fd, count)
+        os.truncate(path, 10)
+        return part
+
+    monkeypatch.setattr(os, "read", read_and_cut)
+    assert len(read_file(path, 8)) == MIB
+
+
+def test_a_file_that_was_found_is_read_and_a_link_in_its_place_is_not(tmp_path: Path) -> None:
+    """Wherever in the path it was put since the folder was listed, and wherever it leads."""
+    path = tmp_path / "folder" / "a.md"
+    path.parent.mkdir()
+    path.write_text("here")
+    assert read_file(path, 1, links=False) == b"here"
+
+    path.rename(tmp_path / "real.md")
+    path.symlink_to(tmp_path / "real.md")
+    with pytest.raises(DocumentUnsupported, match="link was put in its way"):
+        read_file(path, 1, links=False)
+    assert read_file(path, 1) == b"here"
+
+    path.unlink()
+    path.write_text("here")
+    path.parent.rename(tmp_path / "elsewhere")
+    path.parent.symlink_to(tmp_path / "elsewhere")
+    for roots in (EVERYWHERE, Roots([str(tmp_path)])):
+        with pytest.raises(DocumentUnsupported, match="link was put in its way"):
+            read_file(path, 1, roots, links=False)
 
 
 def test_a_link_that_leads_to_itself_is_named(tmp_path: Path) -> None:

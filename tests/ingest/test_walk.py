@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from pi_rag.errors import DocumentLinkLoop, DocumentUnsupported, PathNotFound
 from pi_rag.ingest.ignore import Choice
 from pi_rag.ingest.walk import Folder, Found, look, walk
 from pi_rag.types import Refusal
+
+BYTES_A_NAME_MAX = 2000
+"""An entry of a listing, its path, and what sorting holds of it."""
 
 
 def make(root: Path, *names: str) -> None:
@@ -150,6 +154,29 @@ def test_a_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
     assert isinstance(refusal, Refusal)
     assert refusal.code == "document_unreadable"
     assert refusal.source.encode("utf-8").endswith(b"caf?.txt")
+
+
+def test_a_name_may_have_lines(tmp_path: Path) -> None:
+    """It is a name like any other; whoever prints it takes care of that."""
+    make(tmp_path, "first\nsecond\t\x1b[31m.md")
+    assert list(walk(tmp_path, 10)) == [Found(tmp_path / "first\nsecond\t\x1b[31m.md")]
+
+
+@pytest.mark.slow
+def test_a_folder_of_very_many_files_costs_little(tmp_path: Path, long_form: bool) -> None:
+    """Of 100,000 in one folder each is found once, in order, within some tens of MiB."""
+    count = 100_000 if long_form else 3_000
+    for number in range(count):
+        os.close(os.open(tmp_path / f"{number:06}.md", os.O_CREAT | os.O_WRONLY))
+    tracemalloc.start()
+    try:
+        found = [each.path.name for each in walk(tmp_path, count) if isinstance(each, Found)]
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == [f"{number:06}.md" for number in range(count)]
+    assert peak_bytes < count * BYTES_A_NAME_MAX
+    assert len(names(tmp_path, count - 1)) == count
 
 
 def test_a_tree_deeper_than_the_stack_is_walked(tmp_path: Path) -> None:
