@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from typing import Literal
 
+from pi_rag import log
 from pi_rag.errors import Busy, DocumentGaveUp, KeyReused
 from pi_rag.store import Connection, sources
 from pi_rag.store.metadata import read_at, to_json
@@ -38,6 +39,9 @@ _COUNTERS: dict[Outcome, str] = {
     "unchanged": "items_unchanged",
     "refused": "items_refused",
 }
+
+
+_log = log.logger("store")
 
 
 def enqueue(
@@ -224,7 +228,10 @@ def forget_old(
     Of dead letters beyond the newest `dead_letters_max`, and beyond `dead_bytes_max` of their bytes (None:
     any number), only the reason is kept, as of what was refused.
     """
-    _close(db, _dead_letters_over(db, dead_letters_max, dead_bytes_max))
+    over = _dead_letters_over(db, dead_letters_max, dead_bytes_max)
+    if over:
+        _log.warning("dead_letters_closed", documents=len(over))
+        _close(db, over)
     ended = "finished_at IS NOT NULL AND items_failed = 0"
     old = f"SELECT id FROM jobs WHERE {ended} ORDER BY id DESC LIMIT -1 OFFSET ?"
     db.execute(f"DELETE FROM jobs WHERE id IN ({old})", (jobs_kept_max,))
