@@ -34,8 +34,7 @@ AnyItem = TypeVar("AnyItem", NewItem, Item)
 
 def as_given_before(item: AnyItem, before: MadeFrom | None) -> AnyItem:
     """What was given with a file stays until something else is given: its folder says nothing of it."""
-    if item.kind != "path" or before is None or not (before.title or before.metadata):
-    if item.kind not in ON_DISK or before is None:
+    if item.kind not in ON_DISK or before is None or not (before.title or before.metadata):
         return item
     return replace(item, title=item.title or before.title, metadata=item.metadata or before.metadata)
 
