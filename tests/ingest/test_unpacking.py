@@ -13,11 +13,12 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import from_values
 from pi_rag.ingest.runner import Runner
 from pi_rag.store import documents, identity
+from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, JobRow, NewItem
 from tests.embedder.fake import FakeEmbedder
 
-from .making import zipped
+from .making import pdf, pptx, zipped
 
 BIRDS, BEES = b"# Birds\n\nThey fly far.", b"# Bees\n\nThey fly near."
 
@@ -117,3 +118,21 @@ async def test_a_packed_text_is_a_document(desk: Desk, tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"the boiler was lit"))
     assert (await desk.add(path)).items_done == 1
     assert await desk.sources() == [f"{path}!/boiler.log"]
+
+
+async def test_pages_and_slides_reach_the_passages(desk: Desk, tmp_path: Path) -> None:
+    """Also of what came out of an archive."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(
+        zipped(
+            {"a.pdf": pdf(["", "Bees fly near."]), "b.pptx": pptx(("Birds", "Far. " * 300), ("Bees", "near"))}
+        )
+    )
+    await desk.add(path)
+    sql = "SELECT source, page FROM chunks JOIN documents ON documents.id = document_id ORDER BY source, seq"
+    rows = await desk.store.read(all_rows, sql)
+    assert {(source.rpartition("/")[2], page) for source, page in rows} == {
+        ("a.pdf", 2),
+        ("b.pptx", 1),
+        ("b.pptx", 2),
+    }
