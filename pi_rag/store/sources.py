@@ -83,7 +83,8 @@ def listing(
 ) -> list[SourceRow]:
     """Sources by name and collection, a page at a time: `limit` of those after the pair `after`.
 
-    `under` keeps to one source and what lies below it as in a folder, `skipped` to what was not taken.
+    `under` keeps to one source and what lies below it as in a folder, or in it as in an archive; `skipped` to
+    what was not taken.
     """
     within = _WITHIN if under is None else f"{_WITHIN} AND {_UNDER}"
     kinds = [_SKIPPED] if skipped else [_SKIPPED, _STORED, _WAITING]
@@ -106,7 +107,9 @@ _WAITING = """
 _WITHIN = """
     source >= ?1 AND (source > ?1 OR its_collection > ?2) AND its_collection = coalesce(?3, its_collection)
 """
-_UNDER = "(source = ?5 OR source > ?6) AND source < ?7"
+_UNDER = """
+    (source = ?5 OR source > ?6 OR (source > ?5 || '!/' AND source < ?5 || '!0')) AND source < ?7
+"""
 
 _TOLD = """
     SELECT page.source, its_collection, documents.id, coalesce(chunk_count, 0), updated_at,

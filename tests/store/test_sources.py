@@ -104,6 +104,14 @@ def test_sources_come_a_page_at_a_time(db: Connection) -> None:
         assert paged(limit, under="/a", skipped=True, collection="other") == []
 
 
+def test_the_files_of_an_archive_lie_below_it(db: Connection) -> None:
+    """And nothing else that begins with its name."""
+    names = ["/z.zip!/a.md", "/z.zip!/in/b.md", "/z.zip!old", "/z.zip-2", "/z.zip.md"]
+    for name in names:
+        put(db, name, ["tea"])
+    assert [each.source for each in sources.listing(db, under="/z.zip", limit=9)] == names[:2]
+
+
 def test_a_file_of_a_watched_folder_says_so(db: Connection) -> None:
     """In the folder's own collection."""
     watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
