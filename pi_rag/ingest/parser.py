@@ -107,7 +107,7 @@ def _scratch_folders() -> Iterator[str]:
 def extract(kind: Kind, data: bytes, chars_max: int) -> kreuzberg.ExtractionResult:
     """What the library makes of a document. Raises DocumentTooLarge, and whatever the library raises."""
     if data.startswith(ZIP_MAGIC):
-        _check_parts(data, chars_max)
+        check_parts(data, chars_max)
     config = kreuzberg.ExtractionConfig(**_options(kind))
     result = kreuzberg.extract_bytes_sync(data, MIME[kind], config=config)
     check_size(result.content, chars_max)
@@ -123,7 +123,7 @@ def check_size(text: str, chars_max: int) -> None:
         )
 
 
-def _check_parts(data: bytes, chars_max: int) -> None:
+def check_parts(data: bytes, chars_max: int) -> None:
     """Raise DocumentTooLarge when the texts in an office file or book unpack to more than one could hold.
 
     The library would unpack them first. One that lies about its sizes ends within the memory it may have.

@@ -11,11 +11,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, PiRagError
 from pi_rag.ingest import parser
 from pi_rag.ingest.archive import Unpacked, unpack
+from pi_rag.ingest.docx import margins, with_spaces
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
@@ -158,6 +160,13 @@ def _read_office(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     return Reading(text, title, kind, (), parser.about(result.metadata))
 
 
+def _read_docx(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
+    parser.check_parts(data, chars_max)
+    reading = _read_office(name, kind, with_spaces(data), chars_max)
+    margins_of = "\n".join(line for line in margins(data) if line not in reading.text)
+    return replace(reading, text=f"{reading.text.rstrip()}\n\n{margins_of}\n") if margins_of else reading
+
+
 def _read_html(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     page = page_of(data)
     text = _text_of_page(page, chars_max)
@@ -181,6 +190,7 @@ def _read_mail(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
 _READERS: Mapping[Kind, Callable[[str, Kind, bytes, int], Reading]] = {
     "pdf": _read_pdf,
     "html": _read_html,
+    "docx": _read_docx,
     "pptx": _read_slides,
     "odp": lambda name, _, data, __: read_odp(name, data),
     "mail": _read_mail,

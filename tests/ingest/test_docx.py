@@ -1,0 +1,51 @@
+"""Promises of pi_rag/ingest/docx.py."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from pi_rag.ingest.docx import margins, with_spaces
+from pi_rag.ingest.reader_child import read
+
+from .making import docx
+
+
+def with_parts(made_of: bytes, /, **parts: str) -> bytes:
+    """The document with more parts below `word/`, or with others in their place."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made_of)) as packed, zipfile.ZipFile(made, "w") as out:
+        named = {f"word/{name}.xml": text.encode() for name, text in parts.items()}
+        for name, data in {**{name: packed.read(name) for name in packed.namelist()}, **named}.items():
+            out.writestr(name, data)
+    return made.getvalue()
+
+
+def body(document: bytes) -> str:
+    """The part with the text."""
+    with zipfile.ZipFile(io.BytesIO(document)) as packed:
+        return packed.read("word/document.xml").decode()
+
+
+def test_a_tab_parts_words() -> None:
+    """The library would write `Total42`; places of tabs are no tabs."""
+    plain = docx("Total|42")
+    assert with_spaces(plain) == plain
+    places = '<w:p><w:pPr><w:tabs><w:tab w:val="left" w:pos="10"/></w:tabs></w:pPr>'
+    text = body(plain).replace("|", "</w:t><w:tab/><w:t>").replace("<w:p>", places)
+    tabbed = with_parts(plain, document=text)
+    assert '<w:tab w:val="left" w:pos="10"/>' in body(with_spaces(tabbed))
+    assert read("a.docx", "docx", tabbed, 1000).text.strip() == "Total 42"
+
+
+def test_heads_and_feet_of_pages_are_kept_once() -> None:
+    """At the end of the text; page numbers alone, and what the text says itself, are left out."""
+    line = "<w:hdr><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:hdr>"
+    document = with_parts(
+        docx("They fly far."),
+        header1=line.format("Birds &amp; bees, phone 555"),
+        header2=line.format("Birds &amp; bees, phone 555"),
+        footer1=line.format("12") + line.format("They fly far."),
+    )
+    assert margins(document) == ["They fly far.", "Birds & bees, phone 555"]
+    assert read("a.docx", "docx", document, 1000).text == "They fly far.\n\nBirds & bees, phone 555\n"
