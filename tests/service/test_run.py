@@ -232,6 +232,17 @@ def test_a_stop_is_bounded_whatever_hangs() -> None:
     assert "stop_cut_short" in ended.stderr
 
 
+def test_a_log_that_cannot_be_written_ends_nothing() -> None:
+    """Its disk may be full; what the service does is worth more than its account of it."""
+    code = "from pi_rag import log; log.logger('a').warning('b'); print('on')"
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], timeout=60, check=False, stdout=subprocess.PIPE, stderr=full
+        )
+
+    assert ended.stdout == b"on\n"
+
+
 def test_the_log_holds_no_text_of_documents_or_queries(tmp_path: Path, minilm: ModelCard) -> None:
     """What people store and ask stays between them and the database, even at the finest level of the log."""
     environ = {"PI_RAG_MODEL": minilm.path, "PI_RAG_SERVICE_LOG_LEVEL": "debug"}
