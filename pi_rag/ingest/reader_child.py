@@ -17,6 +17,7 @@ from typing import TypeVar
 from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, PiRagError
 from pi_rag.ingest import parser
 from pi_rag.ingest.archive import Unpacked, unpack
+from pi_rag.ingest.charts import charts_by_slide
 from pi_rag.ingest.docx import margins, with_spaces
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
@@ -148,7 +149,11 @@ def _without_text(plain: Mapping[int, str], pictures: bool) -> tuple[int, ...]:
 def _read_slides(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     result = parser.extract(kind, data, chars_max)
     nodes = [parser.without_marks(node) for node in result.document["nodes"]] if result.document else []
-    text, starts = as_markdown(by_marks(nodes, parser.PAGE_MARK_FOUND), {})
+    of_slides = by_marks(nodes, parser.PAGE_MARK_FOUND)
+    for slide, charts in charts_by_slide(data).items():
+        content = {"node_type": "paragraph", "text": "\n".join(f"Chart: {words}" for words in charts)}
+        of_slides.append({"page": slide, "content": content})
+    text, starts = as_markdown(sorted(of_slides, key=lambda node: int(node["page"])), {})
     title = title_of(kind, name, text, _claimed(result.metadata))
     return Reading(text, title, kind, starts, parser.about(result.metadata))
 
