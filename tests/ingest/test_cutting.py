@@ -79,6 +79,17 @@ async def test_the_title_is_said_once(embedder: FakeEmbedder) -> None:
     assert [text.splitlines()[0] for text in given] == ["Roof", "House > Roof"]
 
 
+async def test_every_row_is_embedded_under_its_header(embedder: FakeEmbedder) -> None:
+    """The vector of a passage of a table knows what its columns are; its text is the rows alone."""
+    cutter = Cutter(embedder, Settings(), 256)
+    rows = "".join(f"2024-01-{n % 28 + 1:02},shop number {n},{n}.50\n" for n in range(200))
+    chunks = await cutter.cut(Reading(f"date,payee,amount\n{rows}", "Spent", "text"))
+    texts = await cutter.texts("Spent", chunks)
+
+    assert len(chunks) > 1 and all(line in rows for line in chunks[-1].text.splitlines())
+    assert all(text.startswith("Spent > date | payee | amount\n2024-") for text in texts[1:])
+
+
 async def test_the_first_failure_ends_the_document(embedder: FakeEmbedder) -> None:
     """The reason comes out as itself, not wrapped, and nothing goes on behind it."""
     cutter = Cutter(embedder, Settings(), 256)
