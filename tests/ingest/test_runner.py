@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
@@ -27,6 +28,7 @@ from pi_rag.errors import (
 from pi_rag.ingest import pace as paces
 from pi_rag.ingest import story
 from pi_rag.ingest.runner import Runner, waits_s
+from pi_rag.processes import confinement
 from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
@@ -90,6 +92,20 @@ async def test_everything_queued_is_stored_once(
     rows = await store.read(documents.listing, None, 1000, 0)
     assert (job.items_done, job.chunks, len(rows)) == (50, 50, 50)
     assert await store.read(checkup.check) == []
+
+
+async def test_what_the_kernel_cannot_keep_the_reader_from_is_said_once(
+    store: Store, embedder: FakeEmbedder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the log at the start, and in the status; documents are read all the same."""
+    monkeypatch.setattr(confinement, "lacking", lambda: ["Landlock"])
+    with capture_logs() as logged:
+        async with running(store, embedder, settings) as runner:
+            job = await runner.finished(await runner.enqueue("default", notes(3)))
+            lacks = runner.status()["reader_lacks"]
+
+    assert (job.items_done, lacks) == (3, ["Landlock"])
+    assert [each["lacks"] for each in logged if each["event"] == "reader_less_confined"] == [["Landlock"]]
 
 
 async def test_without_an_embedder_documents_wait_and_go_on(
