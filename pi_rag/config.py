@@ -581,8 +581,8 @@ class IngestSettings:
     queue_mib_max: int = setting(
         1024,
         "MiB",
-        "Bytes of documents that were sent, and wait in the queue. A request that would exceed it is answered "
-        "`busy`. They lie in the database file, which keeps the room for others when they have gone.",
+        "Bytes of documents that were sent, and wait in the queue. A request that would exceed it is "
+        "answered `busy`. They lie in the database file, which keeps the room for others when they have gone.",
         low=1,
         high=1_000_000,
     )
