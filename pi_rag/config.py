@@ -582,7 +582,8 @@ class IngestSettings:
         1024,
         "MiB",
         "Bytes of documents that were sent, and wait in the queue. A request that would exceed it is "
-        "answered `busy`. They lie in the database file, which keeps the room for others when they have gone.",
+        "answered `busy`. They lie in the database file, which keeps the room for others when they have "
+        "gone.",
         low=1,
         high=1_000_000,
     )
