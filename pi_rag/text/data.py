@@ -50,8 +50,9 @@ def settings_sections(text: str) -> list[Section]:
     sample = [text[line.start() : line.end()] for line in islice(_LINE.finditer(text), SAMPLE_LINES)]
     lines = [line for line in sample if not _ASIDE.match(line)]
     if any(map(_TABLE_HEAD.match, lines)):
-        usual = sum(bool(_SETTING.match(line) or _TABLE_HEAD.match(line)) for line in lines)
-        pattern = _TABLE_HEAD if usual * 10 >= len(lines) * 6 else None
+        outer = [line for line in lines if not _WITHIN.match(line)]
+        usual = sum(bool(_SETTING.match(line) or _TABLE_HEAD.match(line)) for line in outer)
+        pattern = _TABLE_HEAD if usual * 10 >= len(outer) * 8 else None
     else:
         usual = sum(_TOP_KEY.match(line) is not None for line in lines)
         pattern = _TOP_KEY if usual > 1 and all(map(_is_yaml, lines)) else None

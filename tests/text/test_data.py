@@ -45,6 +45,12 @@ def test_tables_of_toml_and_ini_are_sections() -> None:
     assert names(text) == [((), "# top"), (("unit",), "[unit]"), (("unit.part",), "# of it")]
 
 
+def test_a_long_list_does_not_hide_the_tables() -> None:
+    """Lines within a value are its own."""
+    listed = "".join(f'    "package{n}>=1",\n' for n in range(30))
+    assert names(f"[a]\nneeds = [\n{listed}]\n[b]\nc = 1\n") == [(("a",), "[a]"), (("b",), "[b]")]
+
+
 def test_top_level_keys_of_yaml_are_sections() -> None:
     """What stands beside a key is its own."""
     text = "version: 1\n# all\nservices:\n  web:\n    image: x\nvolumes:\n- a\n- b\n"
