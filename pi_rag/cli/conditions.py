@@ -40,7 +40,14 @@ def configure(parser: ArgumentParser) -> None:
         help="only documents whose metadata match: year=2024, tag!=draft, author^=Mil (begins so), or with "
         "quotes 'year>=2020', and as that <=, >, <",
     )
-    group.add_argument("--kind", action="append", choices=get_args(Kind), help="only documents of this kind")
+    kinds = get_args(Kind)
+    group.add_argument(
+        "--kind",
+        action="append",
+        choices=kinds,
+        metavar="KIND",
+        help=f"only documents of this kind: {', '.join(kinds)}",
+    )
     group.add_argument(
         "--under", metavar="PATH", type=_whole, help="only this file, or what lies below this folder"
     )

@@ -22,6 +22,12 @@ AWAY_S_MAX = 30.0
 STILL_S_MAX = 10.0
 """How long nothing may move before the service is asked what holds it up."""
 
+NOT_BEGUN = {
+    "paused": "Adding is paused.",
+    "safe_mode": "Adding waits in safe mode.",
+}
+"""When the service begins no document until it is told to."""
+
 
 def follow(
     client: Client,
@@ -62,7 +68,7 @@ class _Waiting:
             self._moved_s, self._said = now_s, None
         elif now_s - self._moved_s > STILL_S_MAX:
             self._moved_s = now_s
-            self._say_what_holds_it_up()
+            self._say_what_holds_it_up(fresh)
         return fresh
 
     def _patiently(self, job_id: int) -> dict[str, Any]:
@@ -83,14 +89,28 @@ class _Waiting:
                     ) from error
                 self._pause(ASK_S_MAX)
 
-    def _say_what_holds_it_up(self) -> None:
+    def _say_what_holds_it_up(self, job: dict[str, Any]) -> None:
         try:
-            reason = (self._client.status().get("ingest") or {}).get("waiting_for")
+            reason = _reason(job, self._client.status().get("ingest") or {})
         except (ServiceDown, TryLater):
             return
         if reason and reason != self._said:
             self._said = reason
-            self._shown.say(f"The service cannot go on now: {reason}. See: pi-rag status")
+            self._shown.say(reason)
+
+
+def _reason(job: dict[str, Any], ingest: dict[str, Any]) -> str:
+    """Why a job stands still, and what to type; empty when nobody knows, as of one long document."""
+    if job.get("state") == "paused":
+        return f"Job {job['id']} is paused. Let it go on with: pi-rag jobs resume {job['id']}"
+    waiting_for = ingest.get("waiting_for")
+    if waiting_for in NOT_BEGUN:
+        return f"{NOT_BEGUN[waiting_for]} Let it go on with: pi-rag jobs resume"
+    if waiting_for:
+        return f"The service cannot go on now: {waiting_for}. See: pi-rag status"
+    # The seconds are left out: with them it would be another reason each time.
+    mounts = [str(each["mount"]) for each in ingest.get("disks_stuck") or []]
+    return f"No answer from {', '.join(mounts)}; what lies there has to wait." if mounts else ""
 
 
 def _figures(job: dict[str, Any]) -> tuple[Any, ...]:

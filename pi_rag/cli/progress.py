@@ -20,6 +20,10 @@ WINDOW_S = 30.0
 ENDED = ("done", "unchanged", "refused", "failed", "cancelled")
 """The counts of a job that are of documents nothing more happens to."""
 
+WORKED_ON = ("done", "failed")
+"""Those that took their time. What a folder has that is unchanged or not taken is counted at one moment, when
+the folder is listed, which says nothing of how long the others take."""
+
 LINE_S = 5.0
 """Between two lines where there is no terminal, so that a log is not flooded."""
 
@@ -44,8 +48,10 @@ class Pace:
 
     def figures(self, job: dict[str, Any], now_s: float) -> str:
         """'34/120 documents, 512 passages, 12.3 passages/s, 1 min 5 s left'."""
-        finished, total, chunks = self.sample(job, now_s)
-        parts = [f"{finished:,}/{counted(total, 'document')}", counted(chunks, "passage")]
+        self.sample(job, now_s)
+        finished, total = self.how_far(job)
+        passages = counted(int(job.get("chunks") or 0), "passage")
+        parts = [f"{finished:,}/{counted(total, 'document')}", passages]
         documents_s, chunks_s = self.rates()
         parts += [f"{chunks_s:.1f} passages/s"] if chunks_s else []
         # The total still grows while folders are being walked; a time left from it would only mislead.
@@ -54,21 +60,26 @@ class Pace:
         )
         return ", ".join(parts)
 
-    def sample(self, job: dict[str, Any], now_s: float) -> tuple[int, int, int]:
-        """(finished, total, passages) of the job, remembered for the rates."""
-        finished = sum(int(job.get(f"items_{name}") or 0) for name in ENDED)
-        chunks = int(job.get("chunks") or 0)
-        self._samples.append((now_s, finished, chunks))
+    def how_far(self, job: dict[str, Any]) -> tuple[int, int]:
+        """(finished, total) of its documents."""
+        return _count(job, ENDED), int(job.get("items_total") or 0)
+
+    def sample(self, job: dict[str, Any], now_s: float) -> None:
+        """Remember how far the job is now, for the rates."""
+        self._samples.append((now_s, _count(job, WORKED_ON), int(job.get("chunks") or 0)))
         while self._samples[0][0] < now_s - WINDOW_S:
             self._samples.popleft()
-        return finished, int(job.get("items_total") or 0), chunks
 
     def rates(self) -> tuple[float, float]:
         """(documents, passages) per second; 0 while nothing can be said."""
-        (first_s, finished_0, chunks_0), (last_s, finished, chunks) = self._samples[0], self._samples[-1]
+        (first_s, worked_0, chunks_0), (last_s, worked, chunks) = self._samples[0], self._samples[-1]
         if last_s <= first_s:
             return 0.0, 0.0
-        return (finished - finished_0) / (last_s - first_s), (chunks - chunks_0) / (last_s - first_s)
+        return (worked - worked_0) / (last_s - first_s), (chunks - chunks_0) / (last_s - first_s)
+
+
+def _count(job: dict[str, Any], names: tuple[str, ...]) -> int:
+    return sum(int(job.get(f"items_{name}") or 0) for name in names)
 
 
 @contextlib.contextmanager
@@ -133,9 +144,8 @@ class _Bar:
 
     def show(self, job: dict[str, Any]) -> None:
         """Redraw it."""
-        now_s = self._clock.monotonic_s()
-        finished, total, _ = self._pace.sample(job, now_s)
-        figures = self._pace.figures(job, now_s)
+        finished, total = self._pace.how_far(job)
+        figures = self._pace.figures(job, self._clock.monotonic_s())
         self._bar.update(
             self._task, completed=finished, total=total or None, description=figures, refresh=True
         )

@@ -82,9 +82,8 @@ class _Shown(Pace):
     def figures(self, job: dict[str, Any], now_s: float) -> str:
         return figures(job)
 
-    def sample(self, job: dict[str, Any], now_s: float) -> tuple[int, int, int]:
-        done = int(job.get("passages_done") or 0)
-        return done, int(job.get("passages_total") or 0), done
+    def how_far(self, job: dict[str, Any]) -> tuple[int, int]:
+        return int(job.get("passages_done") or 0), int(job.get("passages_total") or 0)
 
 
 def _followed(client: Client, answer: dict[str, Any], clock: Clock, *, quiet: bool) -> dict[str, Any]:

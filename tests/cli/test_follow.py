@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -37,9 +38,12 @@ class Clock:
 class Service:
     """Answers about one job in order; the last one again and again."""
 
-    def __init__(self, *said: Said, waiting_for: str | None = None) -> None:
+    for_s = 60.0
+
+    def __init__(self, *said: Said, waiting_for: str | None = None, stuck: Sequence[str] = ()) -> None:
         self._said = list(said)
         self._waiting_for = waiting_for
+        self._stuck = stuck
 
     def job(self, job_id: int) -> dict[str, Any]:
         """What comes next."""
@@ -50,7 +54,9 @@ class Service:
 
     def status(self) -> dict[str, Any]:
         """What holds it up."""
-        return {"ingest": {"waiting_for": self._waiting_for}}
+        self.for_s += 10.0
+        stuck = [{"mount": mount, "for_s": self.for_s, "threads": 1} for mount in self._stuck]
+        return {"ingest": {"waiting_for": self._waiting_for, "disks_stuck": stuck}}
 
 
 def job(state: str, done: int = 0) -> dict[str, Any]:
@@ -108,3 +114,22 @@ def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -
     followed(service, Clock())
     said = [line for line in capsys.readouterr().err.splitlines() if "disk_full" in line]
     assert said == ["The service cannot go on now: disk_full. See: pi-rag status"]
+
+
+@pytest.mark.parametrize(
+    ("state", "waiting_for", "stuck", "says"),
+    [
+        ("paused", None, [], "Job 1 is paused. Let it go on with: pi-rag jobs resume 1"),
+        ("running", "paused", [], "Adding is paused. Let it go on with: pi-rag jobs resume"),
+        ("running", "safe_mode", [], "Adding waits in safe mode. Let it go on with: pi-rag jobs resume"),
+        ("running", None, ["/mnt/nas"], "No answer from /mnt/nas; what lies there has to wait."),
+    ],
+)
+def test_what_holds_a_job_up_is_said_with_what_to_type(
+    capsys: pytest.CaptureFixture[str], state: str, waiting_for: str | None, stuck: list[str], says: str
+) -> None:
+    """A pause of this job or of all, safe mode, a mount that gives no answer: each once, however long."""
+    service = Service(*[job(state)] * 200, job("done", 10), waiting_for=waiting_for, stuck=stuck)
+    followed(service, Clock())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "documents" not in line] == [says]

@@ -34,6 +34,15 @@ def test_what_was_done_before_does_not_count_as_speed() -> None:
     assert "1.0 passages/s" in pace.figures(job(50, chunks=510), 110)
 
 
+def test_what_takes_no_work_does_not_count_as_speed() -> None:
+    """A folder is unfolded: thousands of files are unchanged or no text, at once. The rest takes its time."""
+    pace = Pace()
+    pace.figures(job(0, total=1), 100)
+    unfolded = job(0, total=10_000) | {"items_unchanged": 9_000, "items_refused": 900}
+    assert pace.figures(unfolded, 101) == "9,900/10,000 documents, 0 passages"
+    assert pace.figures(unfolded | {"items_done": 1}, 105).endswith(" 8 min 15 s left")
+
+
 def test_the_rate_follows_a_change() -> None:
     """Only the last half minute counts."""
     pace = Pace()
