@@ -87,8 +87,8 @@ def _depth(text: str) -> int:
     now = 0
     for token in _TOKEN.finditer(text):
         mark = token[0]
-        now += (mark in "[{") - (mark in "]}")
-        if mark == "," and 0 <= now <= DEPTH_MAX:
+        now = max(0, now + (mark in "[{") - (mark in "]}"))
+        if mark == "," and now <= DEPTH_MAX:
             commas[now] += 1
     sums = accumulate(commas)
     return next((depth for depth, found in enumerate(sums) if found * ELEMENT_CHARS >= len(text)), DEPTH_MAX)
@@ -108,8 +108,8 @@ def _elements(text: str, depth: int) -> Iterator[Record]:
             keys += [_name(key)] if now <= depth else []
             key = "" if now <= depth else key
         elif mark in "]}":
-            now -= 1
-            del keys[max(0, now) :]
+            now = max(0, now - 1)  # one that was never opened closes nothing
+            del keys[now:]
         elif now <= depth:
             yield Record(start, token.end(), *_named(context, _name(key)))
             start, key, context = token.end(), "", tuple(each for each in keys if each)

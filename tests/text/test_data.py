@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pi_rag.text.data import json_records, settings_sections
+from pi_rag.text.data import DEPTH_MAX, json_records, settings_sections
 
 PEOPLE = [{"name": f"somebody {n}", "tags": ["a", "b, c"], "says": '["{,}"] ' * 8} for n in range(30)]
 
@@ -32,6 +32,13 @@ def test_each_line_of_json_is_a_record() -> None:
 def test_what_has_no_elements_is_left_alone(text: str) -> None:
     """Code, a single value, nothing."""
     assert json_records(text) == []
+
+
+@pytest.mark.parametrize("opened", ['"k":[', '"k":{'])
+def test_brackets_that_were_never_opened_let_no_context_grow(opened: str) -> None:
+    """Else each comma would keep all the keys before it, and a small file take all memory."""
+    found = json_records("[" + "]" * 500 + opened * 500 + '"some words", "and more of them",' * 50 + "]")
+    assert max((len(each.inner) for each in found), default=0) <= DEPTH_MAX + 1
 
 
 def names(text: str) -> list[tuple[tuple[str, ...], str]]:
