@@ -26,7 +26,6 @@ SEEN_THROUGH = {
     "cli/parsing.py": "cli/test_main.py",
     "cli/reach.py": "cli/test_main.py",
     "index/proposer.py": "index/contract.py",
-    "store/members.py": "ingest/test_unpacking.py",
     "store/derived.py": "store/test_keeper.py",
     "cli/refusals.py": "cli/test_add.py",
     "cli/remove.py": "cli/test_documents.py",

@@ -45,7 +45,7 @@ async def unpack(
     if not found and not refusals:
         raise DocumentEmpty("There is no file in it.")
     moves()
-    stored = await store.read(members.digests, item.collection, [each.source for each in found])
+    stored = await store.read(members.digests, item)
     fresh = await asyncio.to_thread(_fresh, found, stored, digest)
     moves()
     left = {each.source for each in fresh}
@@ -68,5 +68,7 @@ def _refusals(item: Item, unpacked: Unpacked) -> list[Refusal]:
     ]
 
 
-def _fresh(found: Sequence[NewItem], stored: Mapping[str, str | None], digest: Digest) -> list[NewItem]:
-    return [each for each in found if stored[each.source] != digest(each.title, each.metadata, each.payload)]
+def _fresh(found: Sequence[NewItem], stored: Mapping[str, str], digest: Digest) -> list[NewItem]:
+    return [
+        each for each in found if stored.get(each.source) != digest(each.title, each.metadata, each.payload)
+    ]

@@ -18,13 +18,14 @@ from dataclasses import astuple
 from typing import Literal
 
 from pi_rag import log
-from pi_rag.errors import Busy, DocumentGaveUp, KeyReused
+from pi_rag.errors import Busy, DocumentGaveUp, DocumentVanished, KeyReused
 from pi_rag.store import Connection, sources
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import all_rows, one_row, value
 from pi_rag.types import Item, NewItem, Priority, Refusal, Repeated
 
 Outcome = Literal["done", "unchanged", "refused"]
+ItemState = Literal["queued", "running"]
 
 PRIORITIES: dict[Priority, int] = {"low": -1, "normal": 0, "high": 1}
 
@@ -202,11 +203,32 @@ def fail(db: Connection, item: Item, reason: Refusal, now: float) -> None:
         bury(db, item.id, reason, now)
 
 
-def withdraw(db: Connection, item_id: int, reason: Refusal, now: float) -> None:
-    """Take an item out, whoever holds it: what it was about is not there any more."""
+def about(db: Connection, collection: str, source: str, state: ItemState | None = None) -> list[int]:
+    """The items that are about a file, whoever asked for it: those that wait and those in hand, or one kind.
+
+    What was sent under the same name is none of them.
+    """
+    sql = """
+        SELECT job_items.id FROM job_items INDEXED BY job_items_by_source
+        CROSS JOIN jobs ON jobs.id = job_id AND collection = ?
+        WHERE source = ? AND kind IN ('path', 'file') AND coalesce(state = ?, true)
+    """
+    return [item_id for (item_id,) in all_rows(db, sql, (collection, source, state))]
+
+
+def withdraw(db: Connection, item_id: int, source: str, now: float) -> None:
+    """Take an item out, whoever holds it: the file that it was about is not there any more."""
     job_id = _take_out(db, item_id)
+    error = DocumentVanished(f"{source} went away, or got another name, before its turn.")
     db.execute("UPDATE jobs SET items_refused = items_refused + 1 WHERE id = ?", (job_id,))
-    _add_refusals(db, job_id, [reason])
+    _add_refusals(db, job_id, [Refusal(source, error.code, error.message, error.hint)])
+    settle(db, job_id, now)
+
+
+def overtake(db: Connection, item_id: int, now: float) -> None:
+    """Take an item out, whoever holds it: there is a newer version of what it was about."""
+    job_id = _take_out(db, item_id)
+    db.execute("UPDATE jobs SET items_unchanged = items_unchanged + 1 WHERE id = ?", (job_id,))
     settle(db, job_id, now)
 
 

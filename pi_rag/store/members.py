@@ -1,20 +1,25 @@
 """What came out of archives: each file in one is a document of its own, with the source `archive!/path`.
 
-What is no more in its archive goes when that is read again. It knows no format.
+What is no more in its archive goes when that is read again, and all of it when that has gone: what is stored,
+what waits in the queue, and what is in hand. It knows no format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pi_rag.store import Connection, documents, jobs, sources
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Item, NewItem, Refusal
 
 
-def digests(db: Connection, collection: str, named: Sequence[str]) -> dict[str, str | None]:
-    """What is stored under these sources was made from, by its hash; None where nothing is stored."""
-    return {source: documents.content_hash(db, collection, source) for source in named}
+def digests(db: Connection, archive: Item) -> dict[str, str]:
+    """What is stored of an archive was made from, by its hash. What the queue is about to replace is left
+    out."""
+    awaited = {source for _, source in _items(db, archive.collection, archive.source)}
+    stored = set(_stored(db, archive)) - awaited
+    made = documents.made_from(db, archive.collection, stored)
+    return {source: each.content_hash for source, each in made.items()}
 
 
 def expand(
@@ -32,9 +37,34 @@ def expand(
     for source in _stored(db, archive):
         if source not in kept:
             documents.remove_source(db, source, archive.collection)
+    withdraw(db, archive.collection, archive.source, now, kept)
     sources.taken(db, archive.collection, archive.source)
     sources.taken_below(db, archive.collection, f"{archive.source}!")
     jobs.expand(db, archive, found, refusals, now, unchanged)
+
+
+def withdraw(
+    db: Connection, collection: str, archive: str, now: float, kept: Collection[str] = frozenset()
+) -> None:
+    """Take what came out of an archive out of the queue, what is in hand too: it has changed, or gone.
+
+    Those `kept` are in it still, as they are now.
+    """
+    for item_id, source in _items(db, collection, archive):
+        if source in kept:
+            jobs.overtake(db, item_id, now)
+        else:
+            jobs.withdraw(db, item_id, source, now)
+
+
+def _items(db: Connection, collection: str, archive: str) -> list[tuple[int, str]]:
+    sql = """
+        SELECT job_items.id, source FROM job_items INDEXED BY job_items_by_source
+        CROSS JOIN jobs ON jobs.id = job_id AND collection = ?
+        WHERE source > ? AND source < ?
+    """
+    within = documents.members_of(archive)
+    return [(item_id, source) for item_id, source in all_rows(db, sql, (collection, *within))]
 
 
 def _stored(db: Connection, archive: Item) -> list[str]:

@@ -16,11 +16,10 @@ from pi_rag.errors import (
     DocumentEncrypted,
     DocumentNeedsOcr,
     DocumentTooLarge,
-    DocumentVanished,
     RequestInvalid,
     WatchNotFound,
 )
-from pi_rag.store import Connection, documents, jobs, sources
+from pi_rag.store import Connection, documents, jobs, members, sources
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import Item, Refusal
@@ -192,7 +191,7 @@ def elsewhere(db: Connection, watch_id: int, paths: Iterable[str]) -> dict[str, 
 
 def waiting(db: Connection, watch: Watch, paths: Iterable[str]) -> set[str]:
     """Those of the files whose turn in the queue has yet to come: they will be read as they are then."""
-    return {path for path in paths if _items(db, watch, path, "queued")}
+    return {path for path in paths if jobs.about(db, watch.collection, watch.source(path), "queued")}
 
 
 def queued(db: Connection, watch: Watch, files: Sequence[File], job_id: int | None, now: float) -> None:
@@ -226,6 +225,7 @@ def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
     jobs.finish(db, item, "refused", 0, refusal, now)
     if refusal.code in _OF_ITS_CONTENT and _is_watched(db, item.collection, item.source):
         documents.remove_source(db, item.source, item.collection)
+        members.withdraw(db, item.collection, item.source, now)
 
 
 def made_from(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, MadeFrom]:
@@ -330,7 +330,7 @@ def _file_row(
         modified_at=mtime_ns / 1e9 if seen else None,
         indexed_at=indexed_at,
         document_id=document_id,
-        waiting=bool(_items(db, watch, path)),
+        waiting=bool(jobs.about(db, watch.collection, watch.source(path))),
         skipped=Refusal(watch.source(path), code, message, hint) if code else None,
     )
 
@@ -359,23 +359,9 @@ def _forget_file(db: Connection, watch: Watch, path: str) -> None:
     sources.taken(db, watch.collection, watch.source(path))
 
 
-def _items(db: Connection, watch: Watch, path: str, state: str | None = None) -> list[int]:
-    """What of the queue is about a file: what it was queued as last."""
-    sql = """
-        SELECT job_items.id FROM watch_files
-        JOIN job_items ON job_items.job_id = watch_files.job_id AND source = ? AND kind IN ('path', 'file')
-        WHERE watch_id = ? AND path = ? AND coalesce(state = ?, true)
-    """
-    return [item for (item,) in all_rows(db, sql, (watch.source(path), watch.id, path, state))]
-
-
 def _take_out_of_queue(db: Connection, watch: Watch, paths: Iterable[str], now: float) -> None:
     """What waits, or is in hand, is not stored any more: it was read where the file no longer is."""
-    for path in paths:
-        for item_id in _items(db, watch, path):
-            jobs.withdraw(db, item_id, _went(watch.source(path)), now)
-
-
-def _went(source: str) -> Refusal:
-    error = DocumentVanished(f"{source} went away, or got another name, before its turn.")
-    return Refusal(source, error.code, error.message, error.hint)
+    for source in map(watch.source, paths):
+        for item_id in jobs.about(db, watch.collection, source):
+            jobs.withdraw(db, item_id, source, now)
+        members.withdraw(db, watch.collection, source, now)

@@ -6,9 +6,10 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +22,10 @@ from pi_rag.store.rows import all_rows
 from pi_rag.types import NewItem
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
+from tests.ingest.making import zipped
+
+if TYPE_CHECKING:
+    from pi_rag.types import Lane, Text, Vectors
 
 
 @pytest.fixture(autouse=True)
@@ -559,6 +564,54 @@ async def test_a_file_that_vanishes_while_it_waits_is_not_stored(
     await until(lambda: queued(1))
     embedder.broken = None
     await at_home.holds("c.md")
+
+
+class Held(FakeEmbedder):
+    """It answers nobody until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+
+    async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        await self.let_go.wait()
+        return await super().embed(texts, lane=lane, deadline_s=deadline_s)
+
+
+async def test_nothing_haunts_that_went_while_it_was_in_hand(tmp_path: Path) -> None:
+    """An archive whose files are in hand, and a file that has changed since it was taken in hand."""
+    embedder = Held()
+    async with home(tmp_path, embedder) as made:
+        await _goes_while_it_is_in_hand(made)
+        embedder.let_go.set()
+        make(made.root, b_md="water")
+        await made.holds("b.md")
+        await made.runner.drain(5.0)
+        assert set(await made.documents()) == {"b.md"}
+
+
+async def _goes_while_it_is_in_hand(at_home: Home) -> None:
+    (at_home.root / "a.zip").write_bytes(zipped({"x.md": b"green tea", "y.md": b"black tea"}))
+    make(at_home.root, a_md="coffee")
+    await watch(at_home)
+
+    async def are_in_hand() -> bool:
+        return len(at_home.runner.status()["current"]) == 3
+
+    await until(are_in_hand)
+    make(at_home.root, a_md="milk and coffee")
+
+    async def is_queued_again() -> bool:
+        return len(await at_home.store.read(all_rows, "SELECT id FROM job_items")) == 4
+
+    await until(is_queued_again)
+    (at_home.root / "a.zip").unlink()
+    (at_home.root / "a.md").unlink()
+
+    async def are_gone() -> bool:
+        return [each["files"] for each in await at_home.watching.listing()] == [0]
+
+    await until(are_gone)
 
 
 async def test_a_file_that_keeps_changing_waits_once(at_home: Home, embedder: FakeEmbedder) -> None:

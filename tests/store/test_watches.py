@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pi_rag.errors import RequestInvalid, WatchNotFound
-from pi_rag.store import Connection, documents, job_rows, jobs, sources, watches
+from pi_rag.store import Connection, documents, job_rows, jobs, members, sources, watches
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.watches import File, Tally, Watch
 from pi_rag.types import Item, NewItem, Refusal
@@ -219,6 +219,43 @@ def test_a_file_that_is_gone_takes_all_with_it(db: Connection) -> None:
     job = job_rows.job(db, job_id, 9)
     assert (job.items_cancelled, [each.code for each in job.refusals]) == (0, ["document_vanished"] * 2)
     assert value(db, "SELECT count(*) FROM vectors") == 1
+
+
+@pytest.mark.parametrize("asker", ["the folder, before it changed", "a person"])
+def test_a_file_that_is_gone_takes_along_what_anybody_has_of_it_in_hand(db: Connection, asker: str) -> None:
+    """Not only what it was queued as last. What was sent under its name is no file, and goes on."""
+    folder = watch(db)
+    if asker == "a person":
+        jobs.enqueue(db, "default", [NewItem("path", "/home/a.md")], 10, 1.0)
+    else:
+        queue(db, folder, "a.md")
+    in_hand = claimed(db)
+    queue(db, folder, "a.md")
+    jobs.enqueue(db, "default", [NewItem("text", "/home/a.md", payload=b"tea")], 10, 1.0)
+    jobs.enqueue(db, "other", [NewItem("path", "/home/a.md")], 10, 1.0)
+    watches.forget(db, folder, ["a.md"], 5.0)
+    assert not jobs.is_held(db, in_hand)
+    assert [(claimed(db).kind, claimed(db).collection), jobs.claim(db, 3, 1.0)] == [("text", "other"), None]
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "moved upon"])
+def test_an_archive_that_is_gone_takes_along_what_came_out_of_it(db: Connection, how: str) -> None:
+    """Before it is stored, too: what waits, and what is in hand."""
+    folder = watch(db)
+    queue(db, folder, "a.zip")
+    items = [NewItem("bytes", f"/home/a.zip!/{name}.md", payload=b"tea") for name in "xy"]
+    members.expand(db, claimed(db), items, [], [], 1.0)
+    in_hand = claimed(db)
+    if how == "gone":
+        watches.forget(db, folder, ["a.zip"], 5.0)
+    elif how == "moved upon":
+        put(db, "/home/b.md", ["milk"])
+        watches.moved(db, folder, "b.md", file("a.zip"), {}, 5.0, read_again=False)
+    else:
+        jobs.enqueue(db, "default", [NewItem("path", "/home/a.zip")], 10, 1.0, priority="high")
+        watches.refused(db, claimed(db), replace(EMPTY, source="/home/a.zip"), 5.0)
+    assert not jobs.is_held(db, in_hand)
+    assert documents.counts(db).items_queued == 0
 
 
 def test_the_contents_of_documents_are_known(db: Connection) -> None:
