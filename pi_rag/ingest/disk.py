@@ -2,8 +2,9 @@
 
 What asks a dead network mount hangs, and nothing can end it. So each question has a thread of its own, which
 nobody waits for in the end: not who asked, and not the process when it stops. While one hangs, nothing more
-is asked of the same mount, so a dead one costs as many threads as there were questions when it died. It does
-not know what is asked.
+is asked of the same mount, so a dead one costs as many threads as there were questions when it died. The
+mount that the service itself lives on is alive, whatever a question hangs in that begins there. It does not
+know what is asked.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ LATE_SHARE = 0.9
 MOUNTS = Path("/proc/self/mountinfo")
 """Its fifth field is the mount point (proc_pid_mountinfo(5)). To read it asks no mount anything."""
 
+LINKS_MAX = 40
+"""As many as Linux follows (path_resolution(7))."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -37,9 +41,11 @@ T = TypeVar("T")
 class Disk:
     """Questions to file systems, and which of these give no answer."""
 
-    def __init__(self, settings: IngestSettings, clock: Clock) -> None:
+    def __init__(self, settings: IngestSettings, clock: Clock, home: Path) -> None:
+        """`home` is where the service lives: the mounts on the way there answer, or it would not run."""
         self._settings = settings
         self._clock = clock
+        self._home = Path(os.path.realpath(home))
         self._asked: dict[asyncio.Future[Any], tuple[str | Path, float]] = {}
 
     async def ask(self, path: str | Path, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -64,12 +70,15 @@ class Disk:
         return future.result()
 
     def stuck(self) -> list[dict[str, Any]]:
-        """The mounts that give no answer: for how long, and how many threads wait for one."""
+        """The mounts that give no answer: for how long, and how many threads wait for one.
+
+        A question that hangs although its path leads to no other mount than ours is one for itself.
+        """
         now_s, late_s = self._clock.monotonic_s(), self._settings.disk_s_max * LATE_SHARE
         late: dict[str, list[float]] = {}
         for path, begun_s in self._asked.values():
             if now_s - begun_s >= late_s:
-                late.setdefault(mount_of(path), []).append(now_s - begun_s)
+                late.setdefault(_place(path, self._home), []).append(now_s - begun_s)
         return [
             {"mount": mount, "for_s": round(max(for_s), 1), "threads": len(for_s)}
             for mount, for_s in sorted(late.items())
@@ -78,10 +87,10 @@ class Disk:
     def _check(self, path: str | Path) -> None:
         """Raise DiskStuck for a path on a mount that gives no answer."""
         for stuck in self.stuck():
-            if stuck["mount"] == mount_of(path):
+            if stuck["mount"] == _place(path, self._home):
                 # The longer it has been away, the less a moment matters.
                 wait_s = min(max(stuck["for_s"], RETRY_S_MIN), self._settings.retry_s_max)
-                reason = f"What is mounted at {stuck['mount']} has given no answer for {stuck['for_s']:g} s."
+                reason = f"What is at {stuck['mount']} has given no answer for {stuck['for_s']:g} s."
                 raise DiskStuck(reason, retry_after_ms=int(wait_s * 1000))
 
     def _answered(self, future: asyncio.Future[Any]) -> None:
@@ -89,12 +98,47 @@ class Disk:
         future.exception()  # seen, also when nobody waits for it any more
 
 
-def mount_of(path: str | Path) -> str:
-    """The mount point that a path lies below, by their names alone: to ask the path might hang."""
-    pure = PurePath(os.path.normpath(path))
-    fields = (line.split(b" ")[4] for line in MOUNTS.read_bytes().splitlines())
-    points = (os.fsdecode(re.sub(rb"\\(\d{3})", _octal, field)) for field in fields)
-    return max((point for point in points if pure.is_relative_to(point)), key=len, default="/")
+class Mounts:
+    """The mounts as they are now. It goes by names alone: to ask a path might hang."""
+
+    def __init__(self) -> None:
+        fields = (line.split(b" ")[4] for line in MOUNTS.read_bytes().splitlines())
+        self._points = {os.fsdecode(re.sub(rb"\\(\d{3})", _octal, field)) for field in fields}
+
+    def __contains__(self, path: str) -> bool:
+        """Whether something is mounted at this very path."""
+        return path in self._points
+
+    def of(self, path: str | Path) -> str:
+        """The mount point that a path lies below, links not followed."""
+        pure = PurePath(os.path.normpath(path))
+        return next((str(each) for each in (pure, *pure.parents) if str(each) in self._points), "/")
+
+
+def _place(path: str | Path, home: Path) -> str:
+    """What may hang in a question about a path: another mount than those of `home`, or else the path.
+
+    Links are followed for as long as they are to be read on a mount that answers.
+    """
+    mounts, at = Mounts(), PurePath(os.path.normpath(path))
+    for _ in range(LINKS_MAX):
+        mount = mounts.of(Path(at))
+        if not home.is_relative_to(mount):
+            return mount
+        led = next(filter(None, map(partial(_led, at), (*reversed(at.parents), at))), None)
+        if led is None:
+            break
+        at = led
+    return os.path.normpath(path)
+
+
+def _led(path: PurePath, link: PurePath) -> PurePath | None:
+    """Where a path leads when the link that it begins with is followed; None where that is no link."""
+    try:
+        target = Path(link).readlink()
+    except (OSError, ValueError):
+        return None
+    return PurePath(os.path.normpath(link.parent / target / path.relative_to(link)))
 
 
 def _octal(escape: re.Match[bytes]) -> bytes:

@@ -102,7 +102,7 @@ class Runner:
         self._clock = clock
         self._reader = Reader(settings.ingest, clock, nice=settings.embedder.ingest_nice)
         self._reader_lacks = confinement.lacking()
-        self.disk = Disk(settings.ingest, clock)
+        self.disk = Disk(settings.ingest, clock, settings.data_path)
         self._story = Story(
             store,
             embedder,

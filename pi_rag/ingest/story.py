@@ -25,14 +25,14 @@ from pi_rag.ingest import exported
 from pi_rag.ingest.aside import aside
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
-from pi_rag.ingest.disk import Disk
+from pi_rag.ingest.disk import Disk, Mounts
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.pace import Room
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import as_given_before, changed
 from pi_rag.ingest.unpacking import is_to_be_unpacked, unpack
-from pi_rag.ingest.walk import Found, walk
+from pi_rag.ingest.walk import Folder, Found, steps
 from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
 from pi_rag.store.store import Store
@@ -60,6 +60,8 @@ LARGE_BYTES = 1024 * 1024
 
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
+
+Step = Found | Refusal | Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,15 +260,16 @@ class Story:
         """The files below a folder, each with the folder's metadata; and what is not taken."""
         path, files_max = Path(folder.source), self._settings.walk_files_max
         await self._disk.ask(path, self._roots.placed, path)
-        walking = await self._disk.ask(path, walk, path, files_max)
+        walking = await self._disk.ask(path, steps, path, files_max)
         found: list[NewItem] = []
         refusals: list[Refusal] = []
-        while some := await self._disk.ask(path, _next_of, walking):
+        while some := await self._disk.ask(path, _next_of, walking, Mounts()):
             for each in some:
                 if isinstance(each, Found):
                     found.append(NewItem(kind="file", source=str(each.path), metadata=folder.metadata))
-                else:
+                elif isinstance(each, Refusal):
                     refusals.append(each)
+            path = Path(some[-1].source if isinstance(some[-1], Refusal) else some[-1].path)
             progress(0)
         return found, refusals
 
@@ -330,9 +333,17 @@ def _seen(item: Item, mib_max: int, roots: Roots) -> _Seen:
     return _Seen(found.st_size, data)
 
 
-def _next_of(walking: Iterator[Found | Refusal]) -> list[Found | Refusal]:
-    """The next of a walk, as many as are asked for at once; none: it has ended."""
-    return list(islice(walking, LISTED_AT_ONCE))
+def _next_of(walking: Iterator[Step], mounts: Mounts) -> list[Step]:
+    """The next of a walk, as many as are asked for at once; none: it has ended.
+
+    A mount is looked into in its own name: if it is dead, only what lies on it waits.
+    """
+    some: list[Step] = []
+    for each in islice(walking, LISTED_AT_ONCE):
+        some.append(each)
+        if isinstance(each, Folder) and each.path in mounts:
+            break
+    return some
 
 
 def _digest(item: Item, data: bytes) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 from pi_rag.errors import PiRagError
 from pi_rag.ingest.beneath import Roots
-from pi_rag.ingest.disk import Disk
+from pi_rag.ingest.disk import Disk, Mounts
 from pi_rag.ingest.file import read_file
 from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.documents import MadeFrom
@@ -56,9 +57,16 @@ async def changed(
     for start in range(0, len(items), AT_ONCE):
         some = items[start : start + AT_ONCE]
         known = await store.read(_stored, collection, [each.source for each in some])
-        left += await disk.ask(some[0].source, _changed, some, known, roots, digest) if known else some
+        for there in _by_mount(some):
+            left += await disk.ask(there[0].source, _changed, there, known, roots, digest) if known else there
         progress(0)
     return left
+
+
+def _by_mount(items: Sequence[NewItem]) -> list[list[NewItem]]:
+    """In order; each mount is asked in its own name."""
+    mounts = Mounts()
+    return [list(there) for _, there in groupby(items, lambda each: mounts.of(each.source))]
 
 
 def _stored(db: Connection, collection: str, sources: Sequence[str]) -> dict[str, MadeFrom]:

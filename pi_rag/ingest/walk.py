@@ -80,13 +80,18 @@ def walk(root: Path, files_max: int) -> Iterator[Found | Refusal]:
     left out. Raises PathNotFound, DocumentLinkLoop, DocumentUnreadable, DocumentUnsupported for the root
     itself, at once.
     """
+    return (each for each in steps(root, files_max) if not isinstance(each, Folder))
+
+
+def steps(root: Path, files_max: int) -> Iterator[Found | Refusal | Folder]:
+    """As `walk`, with each folder before it is looked into."""
     try:
         real = os.path.realpath(root, strict=True)
         mode = os.lstat(real).st_mode
     except (OSError, ValueError) as error:
         raise _of_root(root, error) from error
     if stat.S_ISDIR(mode):
-        return (each for each in look(real, "", files_max) if not isinstance(each, Folder))
+        return look(real, "", files_max)
     if stat.S_ISREG(mode):
         return iter([_file(real, Path(real).name)])
     raise DocumentUnsupported(f"{shown(str(root))} is a device, a pipe or a socket, not a file.")

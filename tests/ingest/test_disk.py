@@ -17,7 +17,7 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import Busy, DiskStuck, DocumentStalled
 from pi_rag.ingest import disk, story
-from pi_rag.ingest.disk import Disk, mount_of
+from pi_rag.ingest.disk import Disk, Mounts
 from pi_rag.types import Item, NewItem
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
@@ -53,7 +53,7 @@ class Dead:
 
 
 def patient() -> Disk:
-    return Disk(IngestSettings(disk_s_max=0.1), SystemClock())
+    return Disk(IngestSettings(disk_s_max=0.1), SystemClock(), Path("/srv/pi-rag"))
 
 
 async def answered(asked: Disk) -> None:
@@ -89,6 +89,37 @@ async def test_only_what_lies_on_the_same_mount_waits(mounts: Path) -> None:
     dead.released.set()
     await answered(asked)
     assert await asked.ask("/mnt/nas/a", lambda: "back") == "back"
+
+
+async def test_what_hangs_on_our_own_mount_holds_up_nothing_else(mounts: Path) -> None:
+    """Our database is on it, so it answers: whatever hung, no neighbour does. The same is not asked again."""
+    asked, dead = patient(), Dead()
+    with pytest.raises(DocumentStalled):
+        await asked.ask("/home/me", dead)
+    for neighbour in ("/home/you/a.md", "/home/me/notes/a.md", "/srv/a.md"):
+        assert await asked.ask(neighbour, lambda: "here") == "here"
+    with pytest.raises(DiskStuck, match="/home/me"):
+        await asked.ask("/home/me/", dead)
+    dead.released.set()
+    await answered(asked)
+
+
+async def test_a_path_through_a_link_lies_where_that_leads(mounts: Path, tmp_path: Path) -> None:
+    """Of a dead mount behind a link one question finds out, and all there waits, by whatever way."""
+    (tmp_path / "link").symlink_to("further")
+    (tmp_path / "further").symlink_to("/mnt/nas/deep")
+    (tmp_path / "circle").symlink_to("circle")
+    asked, dead = patient(), Dead()
+    with pytest.raises(DocumentStalled):
+        await asked.ask(tmp_path / "link" / "a.md", dead)
+    for there in (tmp_path / "further" / "b.md", Path("/mnt/nas/c.md")):
+        with pytest.raises(DiskStuck, match="/mnt/nas"):
+            await asked.ask(there, dead)
+    for here in (tmp_path / "a.md", tmp_path / "circle"):
+        assert await asked.ask(here, lambda: "here") == "here"
+    assert [each["mount"] for each in asked.stuck()] == ["/mnt/nas"]
+    dead.released.set()
+    await answered(asked)
 
 
 async def test_a_question_whose_asker_has_gone_still_counts(mounts: Path) -> None:
@@ -142,18 +173,19 @@ async def test_without_a_thread_to_ask_it_is_a_matter_of_time(monkeypatch: pytes
 )
 def test_the_mount_of_a_path_is_found_by_names_alone(mounts: Path, path: str, mount: str) -> None:
     """The innermost one, with the kernel's escapes undone; the path itself is not asked."""
-    assert mount_of(path) == mount
+    assert Mounts().of(path) == mount
 
 
 def test_the_kernels_own_table_is_understood() -> None:
     """As it is here and now."""
-    assert os.path.ismount(mount_of("/proc/self/status"))
-    assert mount_of("/proc/self/status") == "/proc"
+    assert Mounts().of("/proc/self/status") == "/proc"
+    assert "/proc" in Mounts()
+    assert "/proc/self" not in Mounts()
 
 
 @contextlib.asynccontextmanager
 async def half_dead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: Path, **more: object
 ) -> AsyncIterator[tuple[Home, Dead]]:
     """A house where all below `nas` hangs."""
     dead, really = Dead(), story._seen
@@ -167,7 +199,8 @@ async def half_dead(
     monkeypatch.setattr(disk, "RETRY_S_MIN", 0.05)
     with mounts.open("a") as table:
         table.write(f"43 22 0:38 / {tmp_path}/root/nas rw - nfs4 nas:/x rw\n")
-    async with home(tmp_path, FakeEmbedder(), ingest__disk_s_max=0.2, ingest__retry_s_min=0.05) as made:
+    values: dict[str, object] = {"ingest__disk_s_max": 0.2, "ingest__retry_s_min": 0.05}
+    async with home(tmp_path, FakeEmbedder(), **values | more) as made:
         try:
             yield made, dead
         finally:
@@ -199,6 +232,33 @@ async def test_a_dead_mount_holds_up_its_own_documents_alone(
 def stuck_of(made: Home) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = made.runner.status()["disks_stuck"]
     return found
+
+
+async def test_a_dead_mount_within_a_folder_holds_up_that_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: Path
+) -> None:
+    """The walk that comes to it says which mount it is and waits, through no fault of its own; a neighbour is
+    taken. When it answers again, all of the folder is there."""
+    scandir = os.scandir
+    async with half_dead(tmp_path, monkeypatch, mounts, ingest__attempts_max=1) as (made, dead):
+
+        def scanned(path: str) -> object:
+            if path.endswith("/nas"):
+                dead()
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", scanned)
+        make(made.root, a_md="tea", nas__b_md="coffee", z_md="cocoa")
+        with pytest.raises(DocumentStalled):
+            await made.runner.disk.ask(made.root / "nas", dead)
+        folder = await made.runner.enqueue("default", [NewItem("path", str(made.root))])
+        beside = await made.runner.enqueue("default", [NewItem("path", str(made.root / "a.md"))])
+        assert (await made.runner.finished(beside)).items_done == 1
+        assert [each["mount"] for each in stuck_of(made)] == [str(made.root / "nas")]
+
+        dead.released.set()
+        job = await made.runner.finished(folder)
+        assert (job.items_failed, set(await made.documents())) == (0, {"a.md", "nas/b.md", "z.md"})
 
 
 async def test_a_folder_on_a_dead_mount_is_not_added(

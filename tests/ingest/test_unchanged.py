@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pi_rag.ingest import unchanged
+from pi_rag.ingest import disk, unchanged
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.story import content_digest
 from pi_rag.store import jobs
@@ -107,3 +108,22 @@ async def test_what_is_in_hand_waits_for_its_turn(at_home: Home) -> None:
     await at_home.store.write(jobs.enqueue, "default", [item], 10, 1.0)
     assert await at_home.store.write(jobs.claim, 3, 1.0)
     assert await left() == [item]
+
+
+async def test_each_mount_is_asked_in_its_own_name(at_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a dead one among the files of a folder is known for what it is."""
+    make(at_home.root, a_md="tea", nas__b_md="coffee", z_md="cocoa")
+    await added(at_home)
+    table = at_home.root.parent / "mountinfo"
+    table.write_text(f"43 22 0:38 / {at_home.root}/nas rw - nfs4 nas:/x rw\n")
+    monkeypatch.setattr(disk, "MOUNTS", table)
+    paths, ask = [], at_home.runner.disk.ask
+
+    async def told(path: str, *further: Any) -> Any:
+        paths.append(path)
+        return await ask(path, *further)
+
+    monkeypatch.setattr(at_home.runner.disk, "ask", told)
+    items = [NewItem("file", str(at_home.root / name)) for name in ("a.md", "nas/b.md", "z.md")]
+    assert await asked(at_home, items) == []
+    assert paths == [item.source for item in items]
