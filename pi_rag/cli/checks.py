@@ -20,6 +20,7 @@ from pi_rag.cli.status import ADVICE
 from pi_rag.client import Client
 from pi_rag.config import Settings
 from pi_rag.errors import PiRagError
+from pi_rag.host import heat
 from pi_rag.processes import confinement
 
 Verdict = Literal["ok", "warn", "wrong"]
@@ -221,6 +222,7 @@ def _number(path: Path) -> int | None:
 
 def machine(root: Path = Path("/"), page_bytes: int | None = None) -> Iterator[Check]:
     """What the kernel offers for keeping things in bounds. Nothing here is needed; all of it helps."""
+    yield from _board(root)
     yield _memory_group(root)
     pressure = (root / "proc/pressure/memory").exists()
     told = "the kernel tells" if pressure else "the kernel does not tell"
@@ -229,6 +231,21 @@ def machine(root: Path = Path("/"), page_bytes: int | None = None) -> Iterator[C
     yield _confinement(confinement.lacking())
     pages = (page_bytes or os.sysconf("SC_PAGE_SIZE")) // 1024
     yield Check("memory pages", "ok", f"{pages} KiB")
+
+
+def _board(root: Path) -> Iterator[Check]:
+    """How hot it is and whether it gets enough power, where the board tells."""
+    celsius, too_little = heat.temperature_c(root), heat.undervoltage(root)
+    if celsius is not None and celsius >= heat.SLOWED_C:
+        detail = f"{celsius:.0f} °C: the processor is slowed, and adding takes less on"
+        yield Check("temperature", "warn", detail, "put a fan on the board: the Active Cooler of the Pi 5")
+    elif celsius is not None:
+        yield Check("temperature", "ok", f"{celsius:.0f} °C")
+    if too_little:
+        detail = "the supply gives too little: the board is slowed, and a write to the card may be lost"
+        yield Check("power", "warn", detail, heat.SUPPLY)
+    elif too_little is not None:
+        yield Check("power", "ok", "the supply gives enough")
 
 
 def _confinement(lacking: list[str]) -> Check:

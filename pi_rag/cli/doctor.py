@@ -14,8 +14,8 @@ from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.errors import SettingsInvalid
 
 DESCRIPTION = """\
-It looks at Python, the settings, the data folder, the socket, the service, the model, the kernel
-and, by asking the service, the database. It changes nothing. Exit code 1: something is wrong.
+It looks at Python, the settings, the data folder, the socket, the service, the model, the board,
+the kernel and, by asking the service, the database. It changes nothing. Exit code 1: something is wrong.
 """
 
 EXAMPLES = """\

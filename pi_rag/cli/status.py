@@ -9,6 +9,7 @@ from pi_rag.cli import printing, watch
 from pi_rag.cli.model_change import state_line
 from pi_rag.cli.printing import counted, one_line, span, styled
 from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.host.heat import SUPPLY
 
 DESCRIPTION = """\
 It says whether the service is ready, which model answers, how its workers are, how much is
@@ -54,6 +55,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("model", _model(status.get("model"))))
     lines.append(("workers", _workers(status.get("embedder") or {}, is_starting=state == "starting")))
     lines.append(("memory", _memory(status.get("memory") or {})))
+    lines += [("board", board)] if (board := _board(status.get("board") or {})) else []
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
     lines += [("no answer", stuck)] if (stuck := _stuck(status.get("ingest") or {})) else []
@@ -92,6 +94,15 @@ def _memory(memory: dict[str, Any]) -> str:
         return "not measured"
     processes = memory.get("processes") or []
     return f"{float(total):.0f} MiB in {counted(len(processes), 'process', 'processes')}"
+
+
+def _board(board: dict[str, Any]) -> str:
+    """Empty where the machine tells nothing of it, as virtual ones do."""
+    celsius = board.get("temperature_c")
+    warm = [] if celsius is None else [f"{float(celsius):.0f} °C"]
+    return one_line(
+        "; ".join([*warm, *([f"too little power: {SUPPLY}"] if board.get("undervoltage") else [])])
+    )
 
 
 def _counts(counts: dict[str, Any] | None) -> str:

@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+SLOWED_C = 80.0
+"""From here on a Pi 5 takes speed away, a little at first."""
+
+SUPPLY = "use the 27 W supply (5.1 V, 5 A)"
+"""What mends a board that gets too little power. A phone's charger gives a Pi 5 15 W at most."""
+
 PLAUSIBLE_C = (-40.0, 150.0)
 """Beyond these a sensor is broken or absent; some say -273 then, some 255."""
 
 _PROCESSOR = ("cpu", "soc", "pkg")
 """What the names of zones have that are the processor's: cpu-thermal on a Pi, x86_pkg_temp elsewhere."""
+
+
+def condition(root: Path = Path("/")) -> dict[str, float | bool | None]:
+    """Both, as the service tells of them."""
+    return {"temperature_c": temperature_c(root), "undervoltage": undervoltage(root)}
 
 
 def temperature_c(root: Path = Path("/")) -> float | None:

@@ -53,7 +53,11 @@ REMOVED_AT_ONCE = 20
 """Documents that one transaction removes or renames: searches and adds wait for it."""
 
 CROSSING_S = 1.0
-"""How long it is waited, where other folders are watched, for one of them to find what has gone from here."""
+"""How long it is waited, where other folders are watched, for one of them to find what has gone from here.
+
+Enough for it to hear of a note and to read it, and no more, since what is deleted is to be gone soon. Of a
+larger file the vectors are made anew.
+"""
 
 WORDS: dict[Doubt, str] = {
     "not_there": "the folder is not there: waiting",
@@ -80,6 +84,8 @@ class State:
     """The code of what holds it up."""
     seen_at: float | None = None
     """When all of it was last seen, wall time; None: not since the start."""
+    late: bool = False
+    """A question to the disk has waited for `ingest.disk_s_max` already."""
     held: int = 0
     """Files that are not there, and yet not taken for deleted."""
     cut: bool = False
@@ -247,12 +253,13 @@ class Watched:
         found.changed = [each for each in found.changed if not _is_unreadable(each)]
         gone = await self._gone(seen, found)
         moves = await self._moves(found, {path: stored[path][0] for path in gone})
+        made: list[Move] = []
         for some in _batches(moves, REMOVED_AT_ONCE):
-            await self._store.write(moving.carry_out, self.watch, some, self._clock.wall_s())
-        left = {each.before for each in moves if each.out_of is None}
+            made += await self._store.write(moving.carry_out, self.watch, some, self._clock.wall_s())
+        left = {each.before for each in made if each.out_of is None}
         replaced = [each.path for each in found.changed if each.refusal]
         await self._forget([path for path in gone if path not in left] + replaced)
-        done = {each.after.path for each in moves if not each.is_read_again}
+        done = {each.after.path for each in made if not each.is_read_again}
         fresh = [each for each in (*found.fresh, *found.changed) if each.path not in done]
         await self._note([each for each in fresh if each.refusal])
         await self._queue([each for each in fresh if not each.refusal], "low" if whole else "normal")
@@ -283,7 +290,8 @@ class Watched:
             return moves
         taken = {each.after.path for each in moves}
         come = [each for each in found.fresh if not each.refusal and each.path not in taken]
-        if others := await self._store.read(watches.alike, self.watch, [each.stamp for each in come]):
+        stamps = [each.stamp for each in come]
+        if come and (others := await self._store.read(watches.alike, self.watch, stamps)):
             moves += await self._in_thread(moving.across, root, others, come, mib_max)
         if len(sizes) > len(taken):
             # What has gone from here may be about to be found in another folder, and be taken from here then.
@@ -330,7 +338,17 @@ class Watched:
         return Sight(self.watch.root, self._choice, self._settings.ingest.walk_files_max)
 
     async def _in_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(do, *args, **kwargs))
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(self._settings.ingest.disk_s_max, self._is_late)
+        try:
+            return await loop.run_in_executor(self._thread, partial(do, *args, **kwargs))
+        finally:
+            late.cancel()
+            self.state.late = False
+
+    def _is_late(self) -> None:
+        self.state.late = True
+        _log.warning("watch_late", watch=self.watch.id)
 
 
 def rest_s(error: Exception, rests: int) -> float:

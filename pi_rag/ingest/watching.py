@@ -141,6 +141,8 @@ def _problem(state: State) -> str | None:
     """What is not as it should be, in words; None when all is."""
     if state.doubt is not None:
         return WORDS[state.doubt]
+    if state.late:
+        return "looking into it takes longer than ingest.disk_s_max, as when a mount gives no answer: waiting"
     if state.waiting_for is not None:
         return f"held up by {state.waiting_for}"
     if state.blind:

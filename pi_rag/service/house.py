@@ -11,6 +11,7 @@ from pi_rag.answer_cache import AnswerCache
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import StoreBusy
+from pi_rag.host.heat import condition
 from pi_rag.host.memory import available_mib, pss_mib
 from pi_rag.ingest.runner import Runner
 from pi_rag.ingest.watching import Watching
@@ -102,6 +103,7 @@ class House:
             "reindex": await self._reindex(),
             "cache": self.query.cache.status() | {"results": self.results.status()},
             "memory": await asyncio.to_thread(_memory, processes),
+            "board": await asyncio.to_thread(condition),
         }
 
     async def _counts(self) -> Counts | None:

@@ -462,6 +462,7 @@ class StatusAnswer(BaseModel):
     reindex: dict[str, Any] | None = Field(description="As GET /v1/reindex; null as `counts` may be.")
     cache: dict[str, Any]
     memory: dict[str, Any]
+    board: dict[str, float | bool | None] = Field(description="How hot it is, and whether power lacks.")
 
 
 def _inputs(value: Any) -> list[str | tuple[int, ...]]:

@@ -56,7 +56,8 @@ def test_a_sound_house_has_nothing_wrong(service: StandIn, run: Run, home: Path)
     assert ran.code == 0
     assert ran.json["ok"] is True
     looked_at = "python, settings, data folder, free space, socket, service, model, database, database check"
-    here = {what: check for what, check in found.items() if "memory" not in what and what != "reading child"}
+    of_the_board = {"reading child", "temperature", "power"}
+    here = {what: check for what, check in found.items() if "memory" not in what and what not in of_the_board}
     assert list(here) == looked_at.split(", ")
     assert {check["verdict"] for check in here.values()} == {"ok"}
     assert (
@@ -181,6 +182,30 @@ def kernel(root: Path, controllers: str, *, pressure: bool) -> dict[str, Check]:
     if pressure:
         (root / "proc/pressure/memory").write_text("")
     return {check.what: check for check in checks.machine(root, 16384)}
+
+
+def sys_files(root: Path, temp: str, alarm: str) -> Path:
+    """A /sys of a board that tells its heat and its power."""
+    for name, text in {
+        "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
+        "sys/class/thermal/thermal_zone0/temp": temp,
+        "sys/class/hwmon/hwmon1/name": "rpi_volt\n",
+        "sys/class/hwmon/hwmon1/in0_lcrit_alarm": alarm,
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_a_weak_supply_and_a_hot_processor_are_told_with_what_mends_them(tmp_path: Path) -> None:
+    """By what the board's own sensors say; where there are none, nothing is said."""
+    weak = {each.what: each for each in checks.machine(sys_files(tmp_path / "a", "81500\n", "1\n"))}
+    assert (weak["power"].verdict, weak["power"].mend) == ("warn", "use the 27 W supply (5.1 V, 5 A)")
+    assert (weak["temperature"].verdict, weak["temperature"].detail[:5]) == ("warn", "82 °C")
+    assert "fan" in weak["temperature"].mend
+    well = {each.what: each for each in checks.machine(sys_files(tmp_path / "b", "61000\n", "0\n"))}
+    assert [well[what].verdict for what in ("power", "temperature")] == ["ok", "ok"]
+    assert not {"power", "temperature"} & {each.what for each in checks.machine(tmp_path / "none")}
 
 
 def test_a_kernel_that_confines_less_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

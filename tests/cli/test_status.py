@@ -84,6 +84,27 @@ def test_a_mount_that_does_not_answer_is_named(service: StandIn, run: Run) -> No
 
 
 @pytest.mark.parametrize(
+    ("board", "line"),
+    [
+        ({"temperature_c": 61.35, "undervoltage": False}, "board    61 °C\n"),
+        (
+            {"temperature_c": 61.35, "undervoltage": True},
+            "board    61 °C; too little power: use the 27 W supply (5.1 V, 5 A)\n",
+        ),
+        ({"temperature_c": None, "undervoltage": True}, "board    too little power: use the 27 W supply"),
+    ],
+)
+def test_heat_and_power_of_the_board_are_told(
+    service: StandIn, run: Run, board: dict[str, Any], line: str
+) -> None:
+    """With what mends a weak supply; where the machine tells nothing there is no line."""
+    service.on("GET", "/v1/status", STATUS | {"board": board})
+    assert line in run("status").out
+    service.on("GET", "/v1/status", STATUS | {"board": {"temperature_c": None, "undervoltage": None}})
+    assert "board" not in run("status").out
+
+
+@pytest.mark.parametrize(
     ("cache", "line"),
     [
         ({"state": "off"}, "off"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.host.heat import temperature_c, undervoltage
+from pi_rag.host.heat import condition, temperature_c, undervoltage
 
 
 def zone(root: Path, number: int, kind: str, temp: str) -> None:
@@ -64,3 +64,12 @@ def test_the_firmware_tells_when_the_supply_is_too_weak(
     sensor(tmp_path, 1, "rpi_volt", alarm)
 
     assert undervoltage(tmp_path) is low
+
+
+def test_both_are_told_together(tmp_path: Path) -> None:
+    """As the status of the service has them."""
+    assert condition(tmp_path) == {"temperature_c": None, "undervoltage": None}
+    zone(tmp_path, 0, "cpu-thermal", "61350\n")
+    sensor(tmp_path, 1, "rpi_volt", "1\n")
+
+    assert condition(tmp_path) == {"temperature_c": 61.35, "undervoltage": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pi_rag.errors import (
     RequestInvalid,
     WatchNotFound,
 )
+from pi_rag.ingest import sight, watched
 from pi_rag.store import watches
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
@@ -191,3 +193,32 @@ async def test_who_asks_and_goes_leaves_nothing_half_done(
     await at_home.holds("a.md")
     (told,) = await at_home.watching.listing()
     await asked_and_gone(at_home.watching.remove(told["id"]), 0)
+
+
+async def test_a_folder_that_gives_no_answer_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a look at it hangs, as on a dead mount, and no longer; the service names it too."""
+    answers, asked, device_of = threading.Event(), threading.Event(), sight.device_of
+
+    def hangs(folder: str) -> int | None:
+        asked.set()
+        assert answers.wait(10)
+        return device_of(folder)
+
+    async with home(tmp_path, FakeEmbedder(), ingest__disk_s_max=0.2) as made:
+        make(made.root, a_md="tea")
+        monkeypatch.setattr(watched, "LOOK_S_BETWEEN", 0.05)
+        await made.watching.add(str(made.root), "default", [], [])
+        await made.holds("a.md")
+        assert await made.problem() is None
+        monkeypatch.setattr(sight, "device_of", hangs)
+        await until(made.problem)
+        assert asked.is_set()
+        (told,) = made.watching.status()["problems"]
+        assert (told["folder"], told["problem"]) == (str(made.root), await made.problem())
+        assert "gives no answer: waiting" in told["problem"]
+        answers.set()
+        await until(lambda: _is_well(made))
+
+
+async def _is_well(made: Home) -> bool:
+    return await made.problem() is None

@@ -566,6 +566,16 @@ async def test_the_status_is_told_while_all_readers_are_taken(
     assert answer.json()["counts"] is None
 
 
+async def test_the_status_tells_heat_and_power(
+    guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the board's sensors have them, for who wonders why it has become slow."""
+    weak = {"temperature_c": 61.35, "undervoltage": True}
+    monkeypatch.setattr("pi_rag.service.house.condition", lambda: weak)
+
+    assert (await guest.get("/v1/status")).json()["board"] == weak
+
+
 async def test_the_status_tells_how_the_cache_of_queries_fares(guest: httpx.AsyncClient) -> None:
     """Who wonders whether it helps, or what it costs, sees it; the answers do not tell the difference."""
     await added(guest, {"documents": [{"source": "boiler.md", "text": BOILER}], "wait": True})
