@@ -15,7 +15,8 @@ from pi_rag.errors import SettingsInvalid
 
 DESCRIPTION = """\
 It looks at Python, the settings, the data folder, the socket, the service, the model, the board,
-the kernel and, by asking the service, the database. It changes nothing. Exit code 1: something is wrong.
+the kernel and, by asking the service, the database. It changes nothing. Exit code 1: something is
+wrong.
 """
 
 EXAMPLES = """\
