@@ -1,4 +1,4 @@
-"""What the library loses of a Word document: tabs, which part words, and the heads and feet of its pages.
+"""What the library loses of a Word document: tabs, which part words, `&` and the like, heads and feet of pages.
 
 It changes and reads the parts of the file as text, without a tree, and is for the reading child alone, which
 has checked how large they are.
@@ -11,26 +11,41 @@ import io
 import re
 import zipfile
 
+_TEXTS = re.compile(r"word/(?:document\d{0,4}|footnotes|endnotes)\.xml")
 _TAB = re.compile(rb"<w:(?:tab|cr|ptab\b[^<>]{0,200})\s*/>")
 _SPACE = b'<w:t xml:space="preserve"> </w:t>'
+_REFERENCE = re.compile(rb"&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
+_STAND_INS = {ord(mark): 0x10FF00 + number for number, mark in enumerate("&<>\"'")}
+"""Characters that mean nothing, by those that would be markup if they were written out."""
+
+_STOOD_FOR = {stand_in: mark for mark, stand_in in _STAND_INS.items()}
 _MARGIN = re.compile(r"word/(?:header|footer)\d{0,4}\.xml")
 _WORDS = re.compile(r"<w:t(?:\s[^<>]{0,200})?>([^<]*)</w:t>|(<w:(?:tab|ptab)\b)")
 
 
-def with_spaces(data: bytes) -> bytes:
-    """The document with a space for each tab in its text; without its pictures, when there was a tab."""
-    with zipfile.ZipFile(io.BytesIO(data)) as packed:
-        body = packed.read("word/document.xml")
-        if not _TAB.search(body):
-            return data
-        mended = io.BytesIO()
-        with zipfile.ZipFile(mended, "w") as out:
-            for info in packed.infolist():
-                if info.filename == "word/document.xml":
-                    out.writestr(info.filename, _TAB.sub(_SPACE, body))
-                elif info.filename.endswith(("ml", ".rels")):
-                    out.writestr(info.filename, packed.read(info))
-    return mended.getvalue()
+def prepared(data: bytes) -> bytes:
+    """The document for the library, without its pictures: `restored` makes what it reads there whole.
+
+    It drops `&amp;` and all other references (xberg-io/xberg#1242), so there are characters in their place.
+    """
+    prepared = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as packed, zipfile.ZipFile(prepared, "w") as out:
+        for info in packed.infolist():
+            if _TEXTS.fullmatch(info.filename):
+                part = _REFERENCE.sub(_character, _TAB.sub(_SPACE, packed.read(info)))
+                out.writestr(info.filename, part)
+            elif info.filename.endswith(("ml", ".rels")):
+                out.writestr(info.filename, packed.read(info))
+    return prepared.getvalue()
+
+
+def restored(text: str) -> str:
+    """What was read in a document that was `prepared`, with the characters that were meant."""
+    return text.translate(_STOOD_FOR)
+
+
+def _character(reference: re.Match[bytes]) -> bytes:
+    return html.unescape(reference[0].decode("ascii")).translate(_STAND_INS).encode("utf-8", "replace")
 
 
 def margins(data: bytes) -> list[str]:

@@ -18,7 +18,7 @@ from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, PiR
 from pi_rag.ingest import parser
 from pi_rag.ingest.archive import Unpacked, unpack
 from pi_rag.ingest.charts import charts_by_slide
-from pi_rag.ingest.docx import margins, with_spaces
+from pi_rag.ingest.docx import margins, prepared, restored
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
@@ -167,9 +167,11 @@ def _read_office(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
 
 def _read_docx(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
     parser.check_parts(data, chars_max)
-    reading = _read_office(name, kind, with_spaces(data), chars_max)
-    margins_of = "\n".join(line for line in margins(data) if line not in reading.text)
-    return replace(reading, text=f"{reading.text.rstrip()}\n\n{margins_of}\n") if margins_of else reading
+    reading = _read_office(name, kind, prepared(data), chars_max)
+    text = restored(reading.text)
+    if margins_of := "\n".join(line for line in margins(data) if line not in text):
+        text = f"{text.rstrip()}\n\n{margins_of}\n"
+    return replace(reading, text=text, title=restored(reading.title))
 
 
 def _read_html(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from pi_rag.ingest.docx import margins, with_spaces
+from pi_rag.ingest.docx import margins, prepared
 from pi_rag.ingest.reader_child import read
 
 from .making import docx
@@ -30,12 +30,24 @@ def body(document: bytes) -> str:
 def test_a_tab_parts_words() -> None:
     """The library would write `Total42`; places of tabs are no tabs."""
     plain = docx("Total|42")
-    assert with_spaces(plain) == plain
     places = '<w:p><w:pPr><w:tabs><w:tab w:val="left" w:pos="10"/></w:tabs></w:pPr>'
     text = body(plain).replace("|", "</w:t><w:tab/><w:t>").replace("<w:p>", places)
     tabbed = with_parts(plain, document=text)
-    assert '<w:tab w:val="left" w:pos="10"/>' in body(with_spaces(tabbed))
+    assert '<w:tab w:val="left" w:pos="10"/>' in body(prepared(tabbed))
     assert read("a.docx", "docx", tabbed, 1000).text.strip() == "Total 42"
+
+
+def test_marks_that_xml_has_to_escape_are_kept() -> None:
+    """The library drops every reference; the title, which is taken from the text, has them too."""
+    wanted = "AT&T, R&D: 5 < 10 > 2, \"so\" 'it' is & café &amp; 😀 &"
+    written = body(docx("# @", "@")).replace(
+        "@",
+        "AT&amp;T, R&#38;D: 5 &lt; 10 &gt; 2, &quot;so&quot; &apos;it&apos; is &#x26; caf&#233; &amp;amp; "
+        "&#x1F600; &amp;",
+    )
+    reading = read("a.docx", "docx", with_parts(docx("x"), document=written), 1000)
+    assert reading.text == f"## {wanted}\n\n{wanted}\n"
+    assert reading.title == wanted
 
 
 def test_heads_and_feet_of_pages_are_kept_once() -> None:
