@@ -1,4 +1,4 @@
-"""What the library loses of a Word document: tabs, which part words, `&` and the like, heads and feet of pages.
+"""What the library loses of a Word document: tabs, which part words, references, heads and feet of pages.
 
 It changes and reads the parts of the file as text, without a tree, and is for the reading child alone, which
 has checked how large they are.

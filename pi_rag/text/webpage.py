@@ -11,6 +11,7 @@ import html
 import re
 from collections import Counter
 from dataclasses import dataclass
+from html.entities import html5
 from html.parser import HTMLParser
 
 from pi_rag.text.decode import decode
@@ -21,6 +22,9 @@ _TITLE = re.compile(r"<title\b[^>]{0,500}>([^<]{0,2000})", re.IGNORECASE)
 _HEAD_END = re.compile(r"</head\s{0,9}>|<body\b", re.IGNORECASE)
 _MAIN = re.compile(r"<main\b", re.IGNORECASE)
 _MAIN_END = re.compile(r"</main\s{0,9}>", re.IGNORECASE)
+_NAME = re.compile(r"&([A-Za-z]\w{0,40})(?![\w;])", re.ASCII)
+"""What the parser takes for the name of a character and would write again with its semicolon: `AT&T;`."""
+
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "title", "svg", "head"})
 _MENU_TAGS = frozenset({"nav", "footer", "dialog"})
 _MENU_ROLES = frozenset(
@@ -64,7 +68,7 @@ def main_part(page: str) -> str:
 def without_menus(page: str) -> str:
     """The page without what leads elsewhere in it; as it was when that would leave little of it."""
     pruned = _Pruned()
-    pruned.feed(page)
+    pruned.feed(_NAME.sub(lambda found: found[0] if found[1] in html5 else f"&amp;{found[1]}", page))
     pruned.close()
     left = "".join(pruned.pieces)
     return left if len(plain_text(left)) * MAIN_SHARE >= len(plain_text(page)) else page

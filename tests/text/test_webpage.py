@@ -100,6 +100,20 @@ def test_what_may_be_told_is_kept(part: str) -> None:
     assert plain_text(without_menus(page)) == plain_text(page)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("AT&T, R&D", "AT&T, R&D"),
+        ("?a=1&b=2", "?a=1&b=2"),
+        ("&nbsp &notaname; x & y", "&notaname; x & y"),
+        ("&copy; &lt;b&gt; &#233; &amp;amp;", "© <b> é &amp;"),
+    ],
+)
+def test_ampersands_stay_what_they_are(written: str, read: str) -> None:
+    """Many pages have them bare."""
+    assert plain_text(without_menus(f"<p>{written}</p>")) == read
+
+
 def test_a_page_that_is_a_list_of_links_is_kept() -> None:
     """There is nothing else on it."""
     page = f"<body><p>Pages</p>{links(50)}</body>"
