@@ -63,7 +63,9 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                process_group=0,  # a Ctrl-C in a terminal is for the parent, which then ends its children
+                # A Ctrl-C in a terminal is for the parent, which then ends its children; and who has no
+                # terminal cannot type into it.
+                start_new_session=True,
                 env={**os.environ, **(environ or {})},
             )
         except OSError:

@@ -1,8 +1,9 @@
 """Seccomp: a process gives up calls of the kernel, for itself and all it starts (seccomp(2)).
 
 A filter of the kernel's own small machine (classic BPF) looks at the number of each call and the low half of
-its first argument. What is forbidden fails with EPERM, so that a library that only tries goes on. It needs no
-rights and cannot be undone. Numbers differ from processor to processor: both that pi_rag runs on are here.
+its first two arguments. What is forbidden fails with EPERM, so that a library that only tries goes on. It
+needs no rights and cannot be undone. Numbers differ from processor to processor: both that pi_rag runs on are
+here.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ SET_MODE_FILTER, GET_ACTION_AVAIL, TSYNC = 1, 2, 1
 ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 LOAD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-AT_NUMBER, AT_ARCH, AT_ARGUMENT = 0, 4, 16
+AT_NUMBER, AT_ARCH, AT_FIRST, AT_SECOND = 0, 4, 16, 24
 """Where they are in `struct seccomp_data`; both processors put the low half of a number first."""
 
 CLONE_THREAD = 0x10000
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+"""Type into a terminal; paste into one."""
 X32_BIT = 0x40000000
 """Calls of x86-64's other ABI have this bit in their numbers, and would get by."""
 
@@ -42,8 +45,9 @@ MACHINES: Mapping[str, Machine] = {
 }
 
 FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
-    # The network. A pair of sockets that lead to each other is no network, and is left.
+    # The network. A pair of sockets leads further than to each other: a datagram can be sent to any path.
     "socket": (41, 198),
+    "socketpair": (53, 199),
     "connect": (42, 203),
     "bind": (49, 200),
     "listen": (50, 201),
@@ -98,6 +102,9 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
     "removexattr": (197, 14),
     "lremovexattr": (198, 15),
     "fremovexattr": (199, 16),
+    "setxattrat": (463, 463),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
     "truncate": (76, 45),
     "open_by_handle_at": (304, 265),
     "mount": (165, 40),
@@ -105,6 +112,7 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
     "pivot_root": (155, 41),
     "chroot": (161, 51),
     "open_tree": (428, 428),
+    "open_tree_attr": (467, 467),
     "move_mount": (429, 429),
     "fsopen": (430, 430),
     "fsconfig": (431, 431),
@@ -125,8 +133,10 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
     "keyctl": (250, 219),
     "personality": (135, 92),
     "fanotify_init": (300, 262),
+    "inotify_init": (253, None),
     "inotify_init1": (294, 26),
     "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
     "acct": (163, 89),
     "syslog": (103, 116),
     "swapon": (167, 224),
@@ -147,6 +157,7 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
 """The numbers of what fails: on x86-64, on aarch64; None: there is no such call."""
 
 CLONE, CLONE3, KILL, TGKILL, PRLIMIT64 = (56, 220), (435, 435), (62, 129), (234, 131), (302, 261)
+IOCTL = (16, 29)
 
 
 class _Filter(ctypes.Structure):
@@ -188,7 +199,7 @@ def program(on: Machine, own_pid: int) -> bytes:
     """The filter, eight bytes an instruction: a jump skips so many instructions if it is so, or if not."""
     refuse = _does(RETURN, ERRNO | errno.EPERM)
     allow = _does(RETURN, ALLOW)
-    argument = _does(LOAD, AT_ARGUMENT)
+    first, second = _does(LOAD, AT_FIRST), _does(LOAD, AT_SECOND)
     code = [
         _does(LOAD, AT_ARCH),
         _does(JUMP_EQUAL, on.audit_arch, 1, 0),
@@ -204,14 +215,16 @@ def program(on: Machine, own_pid: int) -> bytes:
     # A thread, but no process. What clone3 makes lies in memory, where no filter looks: libraries that hear
     # that there is no such call use the old one.
     code += [_does(JUMP_EQUAL, CLONE3[on.column], 0, 1), _does(RETURN, ERRNO | errno.ENOSYS)]
-    threads_only = [argument, _does(JUMP_SET, CLONE_THREAD, 0, 1), allow, refuse]
-    itself_only = [argument, _does(JUMP_EQUAL, own_pid, 0, 1), allow, refuse]
-    caller_only = [argument, _does(JUMP_EQUAL, 0, 1, 0), _does(JUMP_EQUAL, own_pid, 0, 1), allow, refuse]
+    threads_only = [first, _does(JUMP_SET, CLONE_THREAD, 0, 1), allow, refuse]
+    itself_only = [first, _does(JUMP_EQUAL, own_pid, 0, 1), allow, refuse]
+    no_typing = [second, _does(JUMP_EQUAL, TIOCSTI, 1, 0), _does(JUMP_EQUAL, TIOCLINUX, 0, 1), refuse, allow]
+    caller_only = [first, _does(JUMP_EQUAL, 0, 1, 0), _does(JUMP_EQUAL, own_pid, 0, 1), allow, refuse]
     for numbers, verdict in (
         (CLONE, threads_only),
         (KILL, itself_only),
         (TGKILL, itself_only),
         (PRLIMIT64, caller_only),
+        (IOCTL, no_typing),
     ):
         code += [_does(JUMP_EQUAL, numbers[on.column], 0, len(verdict)), *verdict]
     return b"".join([*code, allow])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,9 +51,18 @@ def _thread(_: str) -> None:
     thread.join()
 
 
-def _pair(_: str) -> None:
-    for end in socket.socketpair():
-        end.close()
+def _datagram(path: str) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        ours.sendto(b"from the child", path)
+
+
+def _set_attribute(path: str) -> None:
+    value = ctypes.create_string_buffer(b"x")
+    given = (ctypes.c_uint64 * 2)(ctypes.addressof(value), 1)  # struct xattr_args: value, size and flags
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(ctypes.c_long(463), -100, path.encode(), 0, b"user.x", given, ctypes.c_long(16)) < 0:
+        raise OSError(ctypes.get_errno(), "")
 
 
 ATTEMPTS: dict[str, Callable[[str], object]] = {
@@ -73,7 +84,9 @@ ATTEMPTS: dict[str, Callable[[str], object]] = {
     "udp": lambda _: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
     "unix": lambda _: socket.socket(socket.AF_UNIX).close(),
     "netlink": lambda _: socket.socket(socket.AF_NETLINK).close(),
-    "pair": _pair,
+    "datagram": _datagram,
+    "attribute": _set_attribute,
+    "type": lambda _: fcntl.ioctl(0, termios.TIOCSTI, b"x"),
     "exec": lambda _: os.execv(sys.executable, [sys.executable, "-c", ""]),
     "run": lambda _: subprocess.run([sys.executable, "-c", ""], check=True),
     "fork": _fork,

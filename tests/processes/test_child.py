@@ -53,6 +53,11 @@ def test_a_child_gets_its_arguments_and_environment(child: Child) -> None:
     assert ask(child, "parent") == os.getpid()
 
 
+def test_a_child_has_no_terminal(child: Child) -> None:
+    """Its session is its own, so that it can neither type into ours nor is ended with it by Ctrl-C."""
+    assert os.getsid(child.pid) == child.pid
+
+
 def test_a_child_steps_back_as_far_as_it_is_told() -> None:
     """From its first moment; who is told nothing is as nice as its parent."""
     children = {nice: Child.spawn(ECHO, environ={"PYTHONPATH": ROOT}, nice=nice) for nice in (0, 19)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from pi_rag.processes import frames
 from pi_rag.processes.child import Child
+from pi_rag.processes.limits import CLONE_NEWNET, CLONE_NEWUSER
 
 from .test_child import ECHO, ROOT, ask
 
@@ -66,8 +69,19 @@ def test_processor_time_is_allowed_anew_for_each_piece_of_work(child: Child) -> 
 
 
 def test_the_network_is_given_up_where_the_kernel_permits(child: Child) -> None:
-    """After apply the child is in a network namespace of its own, or in ours when that is forbidden."""
+    """After apply the child is in a network namespace of its own, and stays in it; or this is forbidden."""
+    ours = Path("/proc/self/ns/net").readlink()
+    ask(child, "limit", limits={"network": True})
+    assert Path(f"/proc/{child.pid}/ns/net").readlink() == ours
     ask(child, "limit", limits={})
     theirs = Path(f"/proc/{child.pid}/ns/net").readlink()
-    ask(child, "limit", limits={"network": True})
-    assert Path(f"/proc/{child.pid}/ns/net").readlink() == theirs
+    assert (theirs != ours) == _may_leave_the_network()
+
+
+def _may_leave_the_network() -> bool:
+    """Whether the kernel lets a process of ours into a namespace of its own, by either way."""
+    pid = os.fork()
+    if pid == 0:
+        unshare = ctypes.CDLL(None).unshare
+        os._exit(unshare(CLONE_NEWNET) != 0 and unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+    return os.waitpid(pid, 0)[1] == 0
