@@ -362,6 +362,11 @@ class EmbedderSettings:
         return self.workers or max(1, min(len(os.sched_getaffinity(0)), 4) // self.threads_wanted)
 
     @property
+    def requests_at_once(self) -> int:
+        """Of one kind of work in the ingest lane: two a worker; when one is done the next is there."""
+        return min(2 * self.workers_wanted, self.ingest_queue_max)
+
+    @property
     def threads_wanted(self) -> int:
         """`threads`, or one."""
         return self.threads or 1

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pi_rag.config import Settings
@@ -20,13 +21,16 @@ from pi_rag.text.chunk import Atom, atoms, pack, resplit
 from pi_rag.types import Chunk, Embedder, Reading
 
 COUNT_TEXTS = 256
-"""Pieces whose tokens are counted in one request. Counting is a thousandth of embedding, so many fit."""
+"""Pieces whose tokens are counted in one request. Counting is a thousandth of embedding, so many fit, and no
+room for a passage is spent on them."""
 
 SPECIAL_TOKENS = 2
 """[CLS] and [SEP], which every text gets around it."""
 
 T = TypeVar("T")
-R = TypeVar("R")
+
+Moves = Callable[[], None]
+"""Called whenever an answer has come, so that who waits sees that it goes on. It may raise."""
 
 Known = Callable[[Sequence[bytes]], Awaitable[Mapping[bytes, bytes]]]
 """From hashes of texts to the vectors of those that were embedded before, with this model."""
@@ -38,6 +42,10 @@ class Embedded:
 
     vectors: bytes
     text_hashes: Sequence[bytes]
+
+
+def nobody() -> None:
+    """Where nobody wants to know whether it moves."""
 
 
 async def nothing_known(_: Sequence[bytes]) -> Mapping[bytes, bytes]:
@@ -66,16 +74,16 @@ class Cutter:
         self._window = min(settings.embedder.tokens_max, tokens_max)
         self._passage_tokens_max = passage_tokens_max(settings, tokens_max)
         self._room = room or Room(Bounds.of(settings).passages_max)
-        # Of one document; two requests for each worker keep it busy while the next one is on its way.
-        self._breadth = min(2 * settings.embedder.workers_wanted, settings.embedder.ingest_queue_max)
+        self._breadth = settings.embedder.requests_at_once
+        self._counting = Room(self._breadth)
 
-    async def cut(self, reading: Reading) -> list[Chunk]:
+    async def cut(self, reading: Reading, moves: Moves = nobody) -> list[Chunk]:
         """Passages that fit the model with their headings. Raises TryLater kinds."""
         limit = self._passage_tokens_max
         pieces = await aside(len(reading.text), atoms, reading.text, reading.kind)
-        counts = await self._count([reading.text[piece.start : piece.end] for piece in pieces])
+        counts = await self._count([reading.text[piece.start : piece.end] for piece in pieces], moves)
         while any(count > limit for count in counts):
-            pieces, counts = await self._recount(reading.text, pieces, counts)
+            pieces, counts = await self._recount(reading.text, pieces, counts, moves)
         return await aside(
             len(reading.text),
             pack,
@@ -94,11 +102,11 @@ class Cutter:
 
         Raises TryLater kinds, StoreError kinds, VectorInvalid, TextNotEmbedded.
         """
-        return await self.embed_texts(await self.texts(title, chunks), progress)
+        return await self.embed_texts(await self.texts(title, chunks, partial(progress, 0)), progress)
 
-    async def texts(self, title: str, chunks: Sequence[Chunk]) -> list[str]:
+    async def texts(self, title: str, chunks: Sequence[Chunk], moves: Moves = nobody) -> list[str]:
         """What the vector of each passage is made of: title, headings and text. Raises TryLater kinds."""
-        heads = await self._heads(title, chunks)
+        heads = await self._heads(title, chunks, moves)
         return [
             f"{head}\n{chunk.text}" if head else chunk.text for head, chunk in zip(heads, chunks, strict=True)
         ]
@@ -131,12 +139,10 @@ class Cutter:
             self._note("embedded", len(part), progress)
             return found
 
-        parts = await self._spread(vectors, list(_slices(texts, self._slice_texts)))
-        return [vector for part in parts for vector in part]
+        return await self._spread(vectors, texts, self._texts_at_once)
 
-    @property
-    def _slice_texts(self) -> int:
-        """Passages of one request."""
+    def _texts_at_once(self) -> int:
+        """Passages of the next request."""
         return min(self._settings.embed_texts, self._room.size)
 
     def _note(self, how: str, count: int, progress: Callable[[int], None]) -> None:
@@ -144,60 +150,73 @@ class Cutter:
         progress(count)
 
     async def _recount(
-        self, text: str, pieces: Sequence[Atom], counts: Sequence[int]
+        self, text: str, pieces: Sequence[Atom], counts: Sequence[int], moves: Moves
     ) -> tuple[list[Atom], list[int]]:
         """Cut what is too long into smaller pieces and count only those again."""
         split = resplit(text, pieces, counts, self._passage_tokens_max)
         fresh = [piece for piece, count in split if count is None]
-        counted = iter(await self._count([text[piece.start : piece.end] for piece in fresh]))
+        counted = iter(await self._count([text[piece.start : piece.end] for piece in fresh], moves))
         return [piece for piece, _ in split], [
             next(counted) if count is None else count for _, count in split
         ]
 
-    async def _heads(self, title: str, chunks: Sequence[Chunk]) -> list[str]:
+    async def _heads(self, title: str, chunks: Sequence[Chunk], moves: Moves) -> list[str]:
         """Title and headings of each passage, cut to `ingest.heading_tokens_max`."""
         wanted = {chunk.heading: _head(title, chunk.heading) for chunk in chunks}
         words = {head: head.split() for head in wanted.values()}
         flat = [word for each in words.values() for word in each]
-        counts = iter(await self._count(flat))
+        counts = iter(await self._count(flat, moves))
         fitted = {
             head: _fitted(each, [next(counts) for _ in each], self._settings.heading_tokens_max)
             for head, each in words.items()
         }
         return [fitted[wanted[chunk.heading]] for chunk in chunks]
 
-    async def _count(self, texts: Sequence[str]) -> list[int]:
-        parts = await self._spread(self._counts, list(_slices(texts, COUNT_TEXTS)))
-        return [count for part in parts for count in part]
+    async def _count(self, texts: Sequence[str], moves: Moves = nobody) -> list[int]:
+        """The tokens of each text."""
 
-    async def _counts(self, texts: Sequence[str]) -> list[int]:
-        async with self._room.of():
-            return await self._embedder.count_tokens(texts, lane="ingest", deadline_s=self._deadline_s)
+        async def counts(part: Sequence[str]) -> list[int]:
+            async with self._counting.of():
+                found = await self._embedder.count_tokens(part, lane="ingest", deadline_s=self._deadline_s)
+            moves()
+            return found
+
+        return await self._spread(counts, texts, lambda: COUNT_TEXTS)
 
     async def _vectors(self, texts: Sequence[str]) -> list[bytes]:
         async with self._room.of(len(texts)):
             vectors = await self._embedder.embed(texts, lane="ingest", deadline_s=self._deadline_s)
         return [row.tobytes() for row in vectors]
 
-    async def _spread(self, ask: Callable[[T], Awaitable[R]], slices: Sequence[T]) -> list[R]:
-        """Ask for all slices, several at a time, answers in order. The first failure ends them all."""
-        if len(slices) == 1:
-            return [await ask(slices[0])]
-        answers: dict[int, R] = {}
-        waiting = iter(enumerate(slices))
+    async def _spread(
+        self,
+        ask: Callable[[Sequence[str]], Awaitable[list[T]]],
+        texts: Sequence[str],
+        size: Callable[[], int],
+    ) -> list[T]:
+        """Ask about all texts, in several requests of `size` at a time, the answers in order.
+
+        The size is asked for with each request: it may change meanwhile. The first failure ends them all.
+        """
+        if len(texts) <= size():
+            return await ask(texts) if texts else []
+        answers: dict[int, list[T]] = {}
+        ahead = 0
 
         async def hand() -> None:
-            for number, part in waiting:
-                answers[number] = await ask(part)
+            nonlocal ahead
+            while (start := ahead) < len(texts):
+                ahead += size()
+                answers[start] = await ask(texts[start:ahead])
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._breadth, len(slices))):
+                for _ in range(min(self._breadth, len(texts))):
                     group.create_task(hand())
         except BaseExceptionGroup as failed:
             # The others were cancelled because of the first; it alone says why.
             raise failed.exceptions[0] from None
-        return [answers[number] for number in range(len(slices))]
+        return [answer for start in sorted(answers) for answer in answers[start]]
 
 
 def text_hash(text: str) -> bytes:
@@ -213,11 +232,6 @@ def passage_tokens_max(settings: Settings, tokens_max: int) -> int:
     window = min(settings.embedder.tokens_max, tokens_max)
     room = window - settings.ingest.heading_tokens_max - SPECIAL_TOKENS
     return max(1, min(settings.ingest.chunk_tokens_max, room))
-
-
-def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _head(title: str, heading: str) -> str:

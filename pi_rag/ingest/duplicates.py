@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from pi_rag.index.proposer import Proposer
-from pi_rag.ingest.cutting import Embedded
+from pi_rag.ingest.cutting import Embedded, Moves, nobody
 from pi_rag.store import Connection, duplicates, identity, vectors
 from pi_rag.store.derived import Derived
 from pi_rag.store.store import Store
@@ -29,7 +29,12 @@ copies are found then, which need no vector."""
 
 
 async def candidates(
-    store: Store, collection: str, source: str, embedded: Embedded, similarity_min: float
+    store: Store,
+    collection: str,
+    source: str,
+    embedded: Embedded,
+    similarity_min: float,
+    moves: Moves = nobody,
 ) -> list[Sequence[int]]:
     """For each passage, stored ones that it may be a near-duplicate of. Raises StoreError kinds."""
     count = len(embedded.text_hashes)
@@ -44,6 +49,7 @@ async def candidates(
         known = (collection, source) if before is None else before
         before, some = await store.read(_candidates, store.derived, known, made_of, similarity_min)
         found += some
+        moves()
     return found
 
 

@@ -24,7 +24,7 @@ from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest import exported
 from pi_rag.ingest.aside import aside
 from pi_rag.ingest.beneath import Roots
-from pi_rag.ingest.cutting import Cutter, Embedded, text_hash
+from pi_rag.ingest.cutting import Cutter, Embedded, nobody, text_hash
 from pi_rag.ingest.disk import Disk, Mounts
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
@@ -174,7 +174,7 @@ class Story:
         progress(0)
         chunks, embedded = await self._made(reading, progress)
         progress(0)
-        near = await self._near_duplicates(item.collection, item.source, embedded)
+        near = await self._near_duplicates(item.collection, item.source, embedded, partial(progress, 0))
         now = self._clock.wall_s()
         await self._store.write_together(_commit, item, reading, digest, chunks, embedded, near, now)
 
@@ -190,7 +190,7 @@ class Story:
         reading = given.reading
         chunks, embedded = await self._made_elsewhere(given, progress) or await self._made(reading, progress)
         progress(0)
-        near = await self._near_duplicates(item.collection, item.source, embedded)
+        near = await self._near_duplicates(item.collection, item.source, embedded, partial(progress, 0))
         digest = given.content_hash or await asyncio.to_thread(_digest_of_line, item, reading)
         now = self._clock.wall_s()
         document = (reading, digest, chunks, embedded, near, now, given.dates)
@@ -200,7 +200,7 @@ class Story:
         self, reading: Reading, progress: Callable[[int], None]
     ) -> tuple[Sequence[Chunk], Embedded]:
         """The passages of a text, with their vectors."""
-        chunks = await self._cutter.cut(reading)
+        chunks = await self._cutter.cut(reading, partial(progress, 0))
         return chunks, await self._cutter.embed(reading.title, chunks, progress)
 
     async def _made_elsewhere(
@@ -210,7 +210,7 @@ class Story:
         made, ours = given.made, await self._store.read(identity.fingerprint)
         if made is None or ours is None or identity.differences(made.made_by, ours):
             return None
-        texts = await self._cutter.texts(given.reading.title, made.chunks)
+        texts = await self._cutter.texts(given.reading.title, made.chunks, partial(progress, 0))
         if list(made.hashes) != [text_hash(text) for text in texts] or made.leaves_out(given.reading.text):
             return None
         self._cutter.note_reused(len(texts), progress)
@@ -236,12 +236,14 @@ class Story:
             found |= await self._store.read(documents.known_vectors, part)
         return found
 
-    async def _near_duplicates(self, collection: str, source: str, embedded: Embedded) -> _Near | None:
+    async def _near_duplicates(
+        self, collection: str, source: str, embedded: Embedded, moves: Callable[[], None] = nobody
+    ) -> _Near | None:
         """What each passage may repeat; None when nobody wants to know."""
         alike = self._settings.duplicate_similarity_min
         if not alike:
             return None
-        found = await candidates(self._store, collection, source, embedded, alike)
+        found = await candidates(self._store, collection, source, embedded, alike, moves)
         return _Near(found, alike)
 
     async def _unfold(self, item: Item, progress: Callable[[int], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from pi_rag.config import Settings, from_values
 from pi_rag.errors import EmbedderUnavailable
+from pi_rag.ingest import cutting
 from pi_rag.ingest.cutting import Cutter, passage_tokens_max, text_hash
+from pi_rag.ingest.pace import Room
 from pi_rag.types import Reading
 from tests.embedder.fake import FakeEmbedder
 
@@ -77,6 +80,36 @@ async def test_the_title_is_said_once(embedder: FakeEmbedder) -> None:
     await cutter.embed("House", chunks)
 
     assert [text.splitlines()[0] for text in given] == ["Roof", "House > Roof"]
+
+
+async def test_each_count_is_a_sign_of_life_and_waits_for_no_passage(
+    embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long text stands beside documents that fill the workers: it is cut all the same, and seen to move."""
+    monkeypatch.setattr(cutting, "COUNT_TEXTS", 2)
+    room = Room(1)
+    moved: list[str] = []
+    cutter = Cutter(embedder, Settings(), 256, room=room)
+    async with room.of(), asyncio.timeout(10):
+        chunks = await cutter.cut(Reading(TEXT, "Boiler", "markdown"), lambda: moved.append("cut"))
+        await cutter.texts("Boiler", chunks, lambda: moved.append("titled"))
+
+    assert len(moved) == len(embedder.calls)
+    assert moved.count("cut") > moved.count("titled") > 0
+
+
+async def test_a_request_is_as_large_as_it_may_be_when_its_turn_comes(embedder: FakeEmbedder) -> None:
+    """A book begun beside a search goes on in full requests when the search is over."""
+    room = Room(1)
+    cutter = Cutter(embedder, from_values({"embedder.workers": 1}), 256, room=room)
+
+    def told(count: int) -> None:
+        room.size = 8 if count else 1
+
+    made = await cutter.embed_texts([f"note {number}" for number in range(12)], told)
+    assert [count for _, _, count in embedder.calls] == [1, 4, 4, 3]
+    assert len(made.vectors) == 12 * 384 * 4
+    assert made.vectors[-1536:] == (await cutter.embed_texts(["note 11"])).vectors
 
 
 async def test_every_row_is_embedded_under_its_header(embedder: FakeEmbedder) -> None:

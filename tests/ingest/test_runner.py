@@ -25,8 +25,8 @@ from pi_rag.errors import (
     TextNotEmbedded,
     VectorInvalid,
 )
+from pi_rag.ingest import cutting, story
 from pi_rag.ingest import pace as paces
-from pi_rag.ingest import story
 from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.processes import confinement
 from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
@@ -367,6 +367,30 @@ async def test_a_cancelled_job_stores_nothing_more(
     assert (job.state, job.items_cancelled) == ("cancelled", 1)
     [stored] = await store.read(documents.listing, None, 10, 0)
     assert (await store.read(documents.get, stored.id)).text == "quick"
+
+
+async def test_to_be_counted_is_to_move(
+    store: Store, embedder: FakeEmbedder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled job is told so with the next answer, which is also what renews its lease: a long text is
+    not counted to its end first."""
+    monkeypatch.setattr(cutting, "COUNT_TEXTS", 1)
+    go, count = asyncio.Event(), embedder.count_tokens
+
+    async def count_later(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
+        counts = await count(texts, lane=lane, deadline_s=deadline_s)
+        await go.wait()
+        return counts
+
+    embedder.count_tokens = count_later  # type: ignore[method-assign]
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", [NewItem("text", "book.md", payload=handbook(50))])
+        await until(lambda: embedder.calls)
+        await runner.cancel(job_id)
+        go.set()
+        await until(lambda: runner.status()["current"] == [])
+
+    assert len(embedder.calls) <= settings.embedder.requests_at_once
 
 
 async def test_work_that_does_not_move_is_ended(
