@@ -68,21 +68,16 @@ def _has_left(file: Elsewhere) -> bool:
     return sight.device_of(folder.root) == folder.device and bool(sight.not_there(folder.root, [file.path]))
 
 
-def carry_out(db: Connection, watch: Watch, moves: Sequence[Move], now: float) -> None:
-    """Several of them, in one transaction."""
-    for move in moves:
-        old, new = (move.out_of or watch).source(move.before), watch.source(move.after.path)
-        titles = {file_stem(old): file_stem(new), file_name(old): file_name(new)}
-        watches.moved(
-            db,
-            watch,
-            move.before,
-            file_of(move.after),
-            titles,
-            now,
-            read_again=move.is_read_again,
-            out_of=move.out_of,
-        )
+def carry_out(db: Connection, watch: Watch, moves: Sequence[Move], now: float) -> list[Move]:
+    """Several of them, in one transaction. Returns those whose document was still there."""
+    return [move for move in moves if _carry_out(db, watch, move, now)]
+
+
+def _carry_out(db: Connection, watch: Watch, move: Move, now: float) -> bool:
+    old, new = (move.out_of or watch).source(move.before), watch.source(move.after.path)
+    titles = {file_stem(old): file_stem(new), file_name(old): file_name(new)}
+    file, again = file_of(move.after), move.is_read_again
+    return watches.moved(db, watch, move.before, file, titles, now, read_again=again, out_of=move.out_of)
 
 
 def file_of(seen: Seen) -> File:

@@ -270,23 +270,27 @@ def moved(
     *,
     read_again: bool,
     out_of: Watch | None = None,
-) -> None:
+) -> bool:
     """The document of the file at `before` is that of `file` from now on; what `file` had before goes.
 
-    It lay in the folder `out_of`, of the same collection, where that is another one.
+    False when there is no such document any more: then nothing is done, and `file` is new. It lay in the
+    folder `out_of`, of the same collection, where that is another one.
 
     `titles` are those that came from the name, with what they are now. With `read_again` its content is as
     good as unknown: it keeps its vectors, and will be cut as its new name asks for.
     """
     origin = out_of or watch
+    to = watch.source(file.path)
+    if documents.content_hash(db, watch.collection, origin.source(before)) is None:
+        return False
     _take_out_of_queue(db, origin, (before,), now)
     _take_out_of_queue(db, watch, (file.path,), now)
-    documents.remove_source(db, watch.source(file.path), watch.collection)
-    to = watch.source(file.path)
+    documents.remove_source(db, to, watch.collection)
     documents.rename(db, watch.collection, origin.source(before), to, titles, read_again=read_again)
     _forget_file(db, origin, before)
     sources.taken(db, watch.collection, to)
     queued(db, watch, [file], None, now)
+    return True
 
 
 def forget(db: Connection, watch: Watch, paths: Sequence[str], now: float) -> int:

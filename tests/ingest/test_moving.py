@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +72,36 @@ async def test_a_file_that_goes_into_another_folder_is_the_same_document(
     told = {each["folder"]: each["files"] for each in await at_home.watching.listing()}
     assert told == {str(here): 1, str(there): 2}
     assert await at_home.store.read(checkup.check) == []
+
+
+async def test_a_file_that_takes_long_to_recognise_is_stored_anew(
+    at_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is large, or the disk is slow, and the folder that it left waits no longer: it is not lost."""
+    monkeypatch.setattr(watched_folder, "CROSSING_S", 0.0)
+    has_come, has_gone = threading.Event(), threading.Event()
+    across, forget = moving.across, watched_folder.Watched._forget
+
+    def late(*args: Any) -> list[moving.Move]:
+        if moves := across(*args):
+            has_come.set()
+            assert has_gone.wait(10)
+        return moves
+
+    async def meanwhile(self: watched_folder.Watched, paths: Sequence[str]) -> None:
+        assert not paths or await asyncio.to_thread(has_come.wait, 10)
+        await forget(self, paths)
+
+    monkeypatch.setattr(moving, "across", late)
+    monkeypatch.setattr(watched_folder.Watched, "_forget", meanwhile)
+    other = tmp_path / "other"
+    make(at_home.root, a_md="green tea")
+    await watched(at_home, at_home.root, other)
+    await at_home.holds("a.md")
+    (at_home.root / "a.md").rename(other / "a.md")
+    await at_home.holds()
+    has_gone.set()
+    await at_home.holds(str(other / "a.md"))
 
 
 async def test_into_another_collection_it_is_another_document(at_home: Home, tmp_path: Path) -> None:

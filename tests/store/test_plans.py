@@ -123,6 +123,7 @@ def full(request: pytest.FixtureRequest, db: Connection) -> Iterator[Connection]
         put(db, f"s{number}", [f"tea {number}", "milk"], collection="other" if number % 3 else "default")
         job_id = jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
         watches.queued(db, watch, [File(f"s{number}", 1, 1, elsewhere=0)], job_id, 1.0)
+    put(db, "/home/s2", ["tea"])
     if request.param == "with statistics":
         upkeep.plan(db)
     yield db

@@ -204,6 +204,16 @@ def test_a_moved_file_keeps_its_document_and_vectors(db: Connection) -> None:
     assert documents.counts(db).items_queued == 0
 
 
+def test_what_is_not_stored_any_more_cannot_move(db: Connection) -> None:
+    """The folder that it left has removed it meanwhile: it is new where it is now, and nothing goes there."""
+    folder, other = watch(db), watch(db, "/other")
+    put(db, "/home/b.txt", ["black tea"])
+    queue(db, folder, "b.txt")
+    assert not watches.moved(db, folder, "a.txt", file("b.txt", 9), {}, 2.0, read_again=False, out_of=other)
+    assert [row.source for row in documents.listing(db, None, 9, 0)] == ["/home/b.txt"]
+    assert (watches.stamps(db, folder.id), claimed(db).source) == ({"b.txt": (5, 7)}, "/home/b.txt")
+
+
 def test_a_file_that_is_gone_takes_all_with_it(db: Connection) -> None:
     """Its document, its place in the queue, and what is being made of it at this moment."""
     folder = watch(db)
