@@ -19,13 +19,13 @@ from pi_rag.cli.follow import follow
 from pi_rag.cli.parsing import json_or_text
 from pi_rag.cli.printing import counted, span
 from pi_rag.cli.reach import client_of, settings_of
-from pi_rag.cli.refusals import show_refusals
+from pi_rag.cli.refusals import exit_code, not_taken, show_refusals
 from pi_rag.cli.repeats import show_repeats
 from pi_rag.cli.upload import Upload
 from pi_rag.client import Client
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings
-from pi_rag.errors import BadInput, DocumentUnreadable, PathNotFound, RequestInvalid
+from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
 
 DESCRIPTION = """\
 It takes text, Markdown, HTML, PDF, DOCX and source code; folders are taken with all that is in
@@ -145,8 +145,7 @@ class Result:
         self.repeated += job.get("repeated") or []
         refusals = job.get("refusals") or []
         self.refusals += refusals
-        not_taken = int(job.get("items_refused") or 0) + int(job.get("items_failed") or 0)
-        self.refused += max(not_taken, len(refusals))
+        self.refused += max(not_taken(job), len(refusals))
 
     def refuse_here(self, refusals: list[dict[str, Any]]) -> None:
         """Add what could not be read on this side."""
@@ -164,9 +163,7 @@ class Result:
     @property
     def exit_code(self) -> int:
         """That of the worst that happened: a path that is not there, a file refused, nothing."""
-        if any(refusal.get("code") == PathNotFound.code for refusal in self.refusals):
-            return PathNotFound.exit_code
-        return BadInput.exit_code if self.refused else 0
+        return exit_code({"refusals": self.refusals, "items_refused": self.refused})
 
 
 class _Adding:

@@ -61,7 +61,8 @@ def run(args: Namespace) -> int:
 def _show(page: dict[str, Any], args: Namespace) -> None:
     pairs = page.get("duplicates") or []
     if not pairs:
-        print(f"No document repeats {args.share:.0%} or more of another one's passages.")
+        none = f"No document repeats {args.share:.0%} or more of another one's passages."
+        print(printing.NO_MORE if args.after else none)
         return
     heads = ("ID", "OF", "PASSAGES", "SHARE", "ALIKE", "SOURCE")
     printing.table([heads, *(_row(pair) for pair in pairs)])

@@ -9,7 +9,7 @@ from typing import Any
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
-from pi_rag.cli.refusals import show_refusals
+from pi_rag.cli.refusals import exit_code, not_taken, show_refusals
 from pi_rag.cli.repeats import show_repeats
 from pi_rag.client import Client
 from pi_rag.clock import SystemClock
@@ -49,7 +49,10 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Ask and print. Raises RequestInvalid, JobNotFound, Busy or ServiceDown."""
+    """Ask and print. Raises RequestInvalid, JobNotFound, Busy or ServiceDown.
+
+    Exit with --follow: as that of `pi-rag add`, which waits for a job too.
+    """
     _check(args)
     client = client_of(settings_of(args))
     if args.what in STEERS:
@@ -58,7 +61,10 @@ def run(args: Namespace) -> int:
         _show_failed(client.failed_jobs(job=args.id, limit=args.limit, after=args.after), args)
     elif args.what:
         answer = client.job(_number(args.what))
-        _show_one({"job": _followed(client, answer["job"], args)} if args.follow else answer, args)
+        if args.follow:
+            answer = {"job": _followed(client, answer["job"], args)}
+        _show_one(answer, args)
+        return exit_code(answer["job"]) if args.follow else 0
     else:
         _show_all(client.jobs(limit=args.limit), args)
     return 0
@@ -108,7 +114,7 @@ def _show_failed(answer: dict[str, Any], args: Namespace) -> None:
         return
     failed = answer.get("failed") or []
     if not failed:
-        print("Nothing was given up.")
+        print(printing.NO_MORE if args.after else "Nothing was given up.")
         return
     for each in failed:
         print(f"job {each.get('job_id')}  {one_line(each.get('source'))}")
@@ -164,7 +170,6 @@ def _show_one(answer: dict[str, Any], args: Namespace) -> None:
     lines += [("now", one_line(job["current"]))] if job.get("current") else []
     printing.table(lines)
     show_repeats(job.get("repeated") or [], int(job.get("near_duplicates") or 0))
-    not_taken = int(job.get("items_refused") or 0) + int(job.get("items_failed") or 0)
-    show_refusals(job.get("refusals") or [], not_taken)
+    show_refusals(job.get("refusals") or [], not_taken(job))
     if job.get("items_failed"):
         print(f"What was given up is kept; try it again with: pi-rag jobs retry {job.get('id')}")

@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
 def _show(page: dict[str, Any], args: Namespace) -> None:
     documents = page.get("documents") or []
     if not documents:
-        print("No documents here. Add some with: pi-rag add PATH")
+        print(printing.NO_MORE if args.after else "No documents here. Add some with: pi-rag add PATH")
         return
     heads = ("ID", "COLLECTION", "STORED", "PASSAGES", "TITLE", "SOURCE")
     printing.table([heads, *(_row(document) for document in documents)])

@@ -19,6 +19,9 @@ from pi_rag.errors import PiRagError
 _OBEYED = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _HARMLESS = dict.fromkeys(_OBEYED, "\N{REPLACEMENT CHARACTER}")
 _BOLD, _DIM, _RED, _YELLOW, _GREEN, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+NO_MORE = "No more."
+"""What an empty page after another one says: the last may have been full to the brim."""
+
 STYLES = {"bold": _BOLD, "dim": _DIM, "red": _RED, "yellow": _YELLOW, "green": _GREEN}
 
 
@@ -73,10 +76,30 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 def more(*command: object) -> None:
     """Say that there are more, with the command that shows them as a shell takes it."""
-    import shlex  # only where there are more: light commands should not pay for it
+    print(f"There are more: {typed(*command)}")
 
-    words = [shlex.quote(one_line(word)) for word in command]
-    print(f"There are more: pi-rag {' '.join(words)}")
+
+def typed(*command: object) -> str:
+    """A command of ours as a shell takes it: what is typed is what was meant, also of a stranger's name."""
+    return " ".join(["pi-rag", *(_word(str(word)) for word in command)])
+
+
+def _word(word: str) -> str:
+    import shlex  # only where a command is shown: light ones should not pay for it
+
+    if word == plain(word) and "\n" not in word and "\t" not in word:
+        return shlex.quote(word)
+    # $'...' of bash, zsh and POSIX 2024 has a way to type what a terminal would obey.
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(letter: str) -> str:
+    if letter in "'\\":
+        return f"\\{letter}"
+    if letter in "\n\t" or letter != plain(letter):
+        # The bytes of UTF-8 in octal, three digits each, so that no digit after them is taken for theirs.
+        return "".join(f"\\{byte:03o}" for byte in letter.encode(errors="surrogateescape"))
+    return letter
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The lines about what was not taken and why, the same for `add` and `jobs`."""
+"""What was not taken and why, the same for `add` and `jobs`: the lines about it, and the exit code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from pi_rag.cli.printing import counted, one_line
+from pi_rag.errors import BadInput, PathNotFound
+
+
+def not_taken(job: Mapping[str, Any]) -> int:
+    """How many documents of a job were refused or given up, also those that it no longer lists."""
+    return int(job.get("items_refused") or 0) + int(job.get("items_failed") or 0)
+
+
+def exit_code(job: Mapping[str, Any]) -> int:
+    """That of the worst that happened: a path that is not there, a file refused, nothing."""
+    if any(refusal.get("code") == PathNotFound.code for refusal in job.get("refusals") or []):
+        return PathNotFound.exit_code
+    return BadInput.exit_code if not_taken(job) else 0
 
 
 def show_refusals(

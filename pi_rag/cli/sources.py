@@ -12,6 +12,7 @@ from pi_rag.cli.parsing import PAGE_SIZE, add_limit
 from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
+from pi_rag.errors import NotFound
 
 DESCRIPTION = """\
 It shows what became of every file, address or text that was ever added, by pi-rag add or in a
@@ -32,17 +33,20 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--skipped", action="store_true", help="only what was not taken")
     parser.add_argument("--collection", metavar="C", help="only this collection")
     add_limit(parser)
-    parser.add_argument("--after", metavar="SOURCE", help="go on after this one, as the last line says")
+    parser.add_argument(
+        "--after", metavar="SOURCE@COLLECTION", help="go on after this one, as the last line says"
+    )
 
 
 def run(args: Namespace) -> int:
-    """Ask and print. Raises RequestInvalid or ServiceDown."""
+    """Ask and print. Exit 3 when nothing is known of PATH. Raises RequestInvalid or ServiceDown."""
     page = _asked(client_of(settings_of(args)), args)
     if args.json:
         printing.as_json(page)
     else:
         _show(page, args)
-    return 0
+    is_named = args.path is not None and not args.skipped and not args.after
+    return NotFound.exit_code if is_named and not page.get("sources") else 0
 
 
 def _asked(client: Client, args: Namespace) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def _asked(client: Client, args: Namespace) -> dict[str, Any]:
 def _show(page: dict[str, Any], args: Namespace) -> None:
     rows = page.get("sources") or []
     if not rows:
-        print("Nothing was left out." if args.skipped else "Nothing is known of it. Add it: pi-rag add PATH")
+        print(_nothing(args))
         return
     heads = ("SEEN", "STORED", "COLLECTION", "SOURCE")
     printing.table([heads, *(_row(row) for row in rows)])
@@ -75,6 +79,16 @@ def _show(page: dict[str, Any], args: Namespace) -> None:
         collection = [] if args.collection is None else ["--collection", args.collection]
         limit = [] if args.limit == PAGE_SIZE else ["--limit", args.limit]
         printing.more("sources", *path, *skipped, *collection, *limit, "--after", page["next"])
+
+
+def _nothing(args: Namespace) -> str:
+    if args.after:
+        return printing.NO_MORE
+    if args.skipped:
+        return "Nothing was left out."
+    if args.path is None:
+        return "Nothing was ever added. Begin with: pi-rag add PATH"
+    return f"Nothing is known of {one_line(args.path)}. Add it: {printing.typed('add', args.path)}"
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,8 @@ def _list_files(client: Client, watch: dict[str, Any], args: Namespace) -> None:
         return
     files = page.get("files") or []
     if not files:
-        print("Nothing was left out." if args.skipped else "No file is known in it yet.")
+        nothing = "Nothing was left out." if args.skipped else "No file is known in it yet."
+        print(printing.NO_MORE if args.after else nothing)
         return
     printing.table([("CHANGED", "STORED", "FILE"), *(_file_row(each) for each in files)])
     if page.get("next") is not None:
@@ -113,11 +113,9 @@ def _remove(client: Client, args: Namespace) -> None:
     if args.json:
         printing.as_json(answer)
         return
-    folder = one_line(watch.get("folder"))
-    command = shlex.join(
-        ["pi-rag", "remove", "--under", folder, "--collection", one_line(watch.get("collection"))]
-    )
-    print(f"{folder} is watched no more. Its documents stay; to forget them: {command}")
+    folder = str(watch.get("folder"))
+    command = printing.typed("remove", "--under", folder, "--collection", watch.get("collection"))
+    print(f"{one_line(folder)} is watched no more. Its documents stay; to forget them: {command}")
 
 
 def _found(client: Client, named: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pi_rag.text.clean import clean
 from pi_rag.types import Counts, DeadLetter, Degraded, JobRow, Kind, Match, Mode, ModelCard, Priority
 
 SOURCE_CHARS_MAX = 4096
+COLLECTION_CHARS_MAX = 200
 """As long as the longest path."""
 
 METADATA_DEPTH_MAX = 32
@@ -188,7 +189,10 @@ class DocumentsRequest(Request):
         description="Absolute paths that the service can read, or addresses to fetch (`ingest.web`).",
     )
     collection: Text = Field(
-        default="default", min_length=1, max_length=200, description="The named set; made on first use."
+        default="default",
+        min_length=1,
+        max_length=COLLECTION_CHARS_MAX,
+        description="The named set; made on first use.",
     )
     metadata: Metadata = Field(
         default_factory=dict,
@@ -226,7 +230,10 @@ class ImportRequest(Request):
     )
     made_by: MadeBy | None = Field(default=None, description="Of the export's first line, where it has one.")
     collection: Text = Field(
-        default="default", min_length=1, max_length=200, description="The named set; made on first use."
+        default="default",
+        min_length=1,
+        max_length=COLLECTION_CHARS_MAX,
+        description="The named set; made on first use.",
     )
     wait: bool = Field(default=True, description="Answer when the job is done, not when it is queued.")
 
@@ -335,7 +342,7 @@ class WatchRequest(Request):
     """A folder to watch."""
 
     folder: str = Field(min_length=1, max_length=4096, description="Its absolute path.")
-    collection: Text = Field(default="default", min_length=1, max_length=200)
+    collection: Text = Field(default="default", min_length=1, max_length=COLLECTION_CHARS_MAX)
     include: list[Pattern] = Field(
         default_factory=list,
         max_length=100,

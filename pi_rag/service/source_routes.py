@@ -7,14 +7,27 @@ from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Query
 
+from pi_rag.errors import RequestInvalid
+from pi_rag.ingest.archive import PATH_CHARS_MAX
 from pi_rag.service.house import House
-from pi_rag.service.schemas import SourceAnswer, SourceList
+from pi_rag.service.schemas import COLLECTION_CHARS_MAX, SOURCE_CHARS_MAX, SourceAnswer, SourceList
 from pi_rag.store import sources
 from pi_rag.store.sources import SourceRow
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
-Under = Annotated[str | None, Query(max_length=4096, description="This source, and what lies below it.")]
-After = Annotated[str, Query(max_length=5000, description="`next` of the page before.")]
+
+UNDER_CHARS_MAX = SOURCE_CHARS_MAX + 2 + PATH_CHARS_MAX
+"""A path, `!/` and a name within an archive."""
+
+NEXT_CHARS_MAX = UNDER_CHARS_MAX + 1 + 12 * COLLECTION_CHARS_MAX
+"""And `@` with a collection, of which a letter has at most four bytes, each written with three letters: every
+`next` that is given out is taken again."""
+
+Under = Annotated[
+    str | None, Query(max_length=UNDER_CHARS_MAX, description="This source, and what lies below it.")
+]
+
+After = Annotated[str, Query(max_length=NEXT_CHARS_MAX, description="`next` of the page before.")]
 
 
 def mount(api: APIRouter, house: House) -> None:
@@ -64,5 +77,8 @@ def _name(row: SourceRow) -> str:
 
 
 def _place(name: str) -> tuple[str, str]:
-    source, _, collection = name.rpartition("@")
+    """Raises RequestInvalid for what is no `next`: it would begin at the beginning again, without a word."""
+    source, at, collection = name.rpartition("@")
+    if name and not at:
+        raise RequestInvalid(f"{name!r} is no place in the list.", hint="It is SOURCE@COLLECTION.")
     return source, unquote(collection)

@@ -144,4 +144,5 @@ def _row(row: Row) -> SourceRow:
 
 def _below(folder: str) -> tuple[str, str]:
     """What lies below a folder lies between these two: '0' is the character after '/'."""
+    folder = folder.rstrip("/")  # that of the whole disk ends with it
     return f"{folder}/", f"{folder}0"

@@ -98,6 +98,7 @@ def test_an_empty_list_says_how_to_begin(service: StandIn, run: Run) -> None:
     ran = run("list")
     assert ran.code == 0
     assert "pi-rag add" in ran.out
+    assert run("list", "--after", "7").out == "No more.\n"
 
 
 def test_remove_by_number(service: StandIn, run: Run) -> None:
@@ -185,6 +186,7 @@ def test_what_was_given_up_is_shown_with_its_reason(service: StandIn, run: Run) 
     assert "pi-rag jobs retry 3\n" in of_one and "pi-rag jobs failed 3 --limit 1 --after 4\n" in of_one
     service.on("GET", "/v1/jobs/failed", {"failed": [], "next": None})
     assert run("jobs", "failed").out == "Nothing was given up.\n"
+    assert run("jobs", "failed", "--after", "9").out == "No more.\n"
 
 
 @pytest.mark.parametrize(
@@ -199,8 +201,27 @@ def test_a_job_is_followed_to_its_end(service: StandIn, run: Run) -> None:
     """And then shown."""
     asked = iter([{**JOB, "state": "running"}, {**JOB, "state": "running"}])
     service.on("GET", "/v1/jobs/3", lambda _: (200, {"job": next(asked, {**JOB, "state": "done"})}))
-    assert "done" in run("jobs", "3", "--follow").out
+    followed = run("jobs", "3", "--follow")
+    assert "done" in followed.out
     assert len(service.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("became", "code"),
+    [
+        ({"items_refused": 0, "refusals": []}, 0),
+        ({"items_refused": 1}, 2),
+        ({"items_refused": 0, "refusals": [], "items_failed": 1}, 2),
+        ({"items_refused": 1, "refusals": [{"source": "/x", "code": "path_not_found"}]}, 3),
+    ],
+)
+def test_who_follows_a_job_gets_the_exit_code_of_who_added_it(
+    service: StandIn, run: Run, became: dict[str, Any], code: int
+) -> None:
+    """A script that waits for a job knows whether all was taken. Who only looks at it is told, with 0."""
+    service.on("GET", "/v1/jobs/3", {"job": JOB | became | {"state": "done"}})
+    assert run("jobs", "3", "--follow").code == code
+    assert run("jobs", "3").code == 0
 
 
 @pytest.mark.parametrize(

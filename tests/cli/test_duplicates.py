@@ -121,3 +121,9 @@ def test_a_hit_says_what_it_repeats_and_what_repeats_it(service: StandIn, run: R
         "nearly the same as /home/pi/a.md  (document 7)",
         "nearly the same in 2 newer passages",
     ]
+
+
+def test_a_page_of_pairs_after_the_last_says_no_more(service: StandIn, run: Run) -> None:
+    """It does not say that nothing is repeated."""
+    service.on("GET", "/v1/duplicates", {"duplicates": [], "next": None})
+    assert run("duplicates", "--after", "12-7").out == "No more.\n"

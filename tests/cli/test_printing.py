@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pi_rag.cli import printing
@@ -87,3 +89,18 @@ def test_a_stamp_that_is_missing_is_a_dash() -> None:
     """Nobody's answer can break the table."""
     assert printing.stamp(None) == "-"
     assert printing.stamp(0)[:3] in {"196", "197"}
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is what a person types into on a Pi")
+@given(names=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=9))
+@settings(max_examples=20, deadline=None)
+def test_a_command_that_is_shown_is_what_a_shell_takes(names: list[str]) -> None:
+    """Whatever a stranger called his file: the shell gives our program the very name, and the terminal obeys
+    nothing of it."""
+    names = [*names, "two  blanks", "a\nb", "it's\x1b[2J7", "back\\slash", "\u202e'"]
+    shown = printing.typed("sources", *names)
+    assert shown == printing.plain(shown)
+    assert "\n" not in shown
+    as_taken = f"pi-rag() {{ printf '%s\\0' \"$@\"; }}; {shown}"
+    told = subprocess.run(["bash", "-c", as_taken], capture_output=True, check=True).stdout
+    assert told.decode().split("\0")[:-1] == ["sources", *names]

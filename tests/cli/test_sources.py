@@ -57,6 +57,24 @@ def test_a_source_is_found_by_its_whole_path_or_as_it_was_typed(
 def test_nothing_says_what_that_means(service: StandIn, run: Run) -> None:
     """Nothing skipped is good; nothing known is to be added."""
     service.on("GET", "/v1/sources", {"sources": [], "next": None})
-    assert "pi-rag add" in run("sources", "/none").out
+    unknown = run("sources", "/no ne")
+    assert (unknown.out, unknown.code) == ("Nothing is known of /no ne. Add it: pi-rag add '/no ne'\n", 3)
+    assert run("sources", "/none", "--json").code == 3
+    first = run("sources")
+    assert (first.out, first.code) == ("Nothing was ever added. Begin with: pi-rag add PATH\n", 0)
     assert run("sources", "--skipped").out == "Nothing was left out.\n"
     assert run("sources", "--json").json == {"sources": [], "next": None}
+
+
+def test_a_page_after_the_last_says_no_more(service: StandIn, run: Run) -> None:
+    """The last one may have been full to the brim; that is no sign that nothing is known."""
+    service.on("GET", "/v1/sources", {"sources": [], "next": None})
+    for path in ([], ["/home"], ["--skipped"]):
+        last = run("sources", *path, "--after", "/home/z.md@default")
+        assert (last.out, last.code) == ("No more.\n", 0)
+
+
+def test_the_next_page_can_be_typed_whatever_the_name(service: StandIn, run: Run) -> None:
+    """A name with blanks in a row or a control character is typed so that it is still that name."""
+    service.on("GET", "/v1/sources", {"sources": [row("/a")], "next": "/a  b\x1b.md@letters"})
+    assert "--after $'/a  b\\033.md@letters'\n" in run("sources").out

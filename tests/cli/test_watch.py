@@ -77,6 +77,8 @@ def test_the_files_of_a_folder_say_what_became_of_them(service: StandIn, run: Ru
     assert lines[2].split() == ["-", "waiting", "b.md"]
     assert lines[3].endswith("c.md: There is no text in it. (Leave it out.)")
     assert lines[4] == "There are more: pi-rag watch list 3 --skipped --limit 3 --after c.md"
+    service.on("GET", "/v1/watches/3/files", {"files": [], "next": None})
+    assert run("watch", "list", "3", "--after", "z.md").out == "No more.\n"
 
 
 def test_a_folder_is_removed_by_number_or_path(service: StandIn, run: Run, tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 
+from pi_rag.ingest.archive import PATH_CHARS_MAX
+from pi_rag.service.schemas import COLLECTION_CHARS_MAX, SOURCE_CHARS_MAX
+from pi_rag.service.source_routes import NEXT_CHARS_MAX
 from tests.service.test_routes import added
 
 
@@ -48,6 +51,18 @@ async def test_sources_come_a_page_at_a_time(guest: httpx.AsyncClient) -> None:
         page = (await guest.get("/v1/sources", params={"limit": 1, "after": page["next"]})).json()
         found += [(each["source"], each["collection"]) for each in page["sources"]]
     assert found == [("x@y", "a/b"), ("x@y", "b@c")]
+
+
+async def test_every_next_is_taken_and_nothing_else(guest: httpx.AsyncClient) -> None:
+    """The longest there can be is understood; a source alone is refused, for it would begin anew."""
+    source, collection = "s" * SOURCE_CHARS_MAX, "\N{GRINNING FACE}" * COLLECTION_CHARS_MAX
+    await added(guest, {"documents": [{"source": source, "text": "t"}], "collection": collection})
+    page = (await guest.get("/v1/sources", params={"limit": 1})).json()
+    assert (await guest.get("/v1/sources", params={"after": page["next"]})).json()["sources"] == []
+    # A file in an archive has a longer one than can be sent.
+    assert len(page["next"]) + len("!/") + PATH_CHARS_MAX <= NEXT_CHARS_MAX
+    refused = await guest.get("/v1/sources", params={"after": "/a/b.md"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "request_invalid")
 
 
 async def test_a_watched_file_was_seen_when_its_folder_was(guest: httpx.AsyncClient, tmp_path: Path) -> None:

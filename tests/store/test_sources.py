@@ -112,6 +112,13 @@ def test_the_files_of_an_archive_lie_below_it(db: Connection) -> None:
     assert [each.source for each in sources.listing(db, under="/z.zip", limit=9)] == names[:2]
 
 
+def test_all_of_the_disk_is_a_folder_too(db: Connection) -> None:
+    """What was sent under a name, or comes from the web, lies elsewhere."""
+    for name in ("/", "/a.md", "/home/b.md", "0.md", "now.txt"):
+        put(db, name, ["tea"])
+    assert [each.source for each in sources.listing(db, under="/", limit=9)] == ["/", "/a.md", "/home/b.md"]
+
+
 def test_a_file_of_a_watched_folder_says_so(db: Connection) -> None:
     """In the folder's own collection."""
     watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
