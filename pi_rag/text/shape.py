@@ -36,5 +36,8 @@ def shape_of(text: str, kind: Kind) -> Shape:
         records = json_records(text)
         return Shape(_ONE if records else settings_sections(text) or code_sections(text), records)
     if kind in ("text", "mail"):
-        return Shape(_ONE, turns(text) or separated_rows(text) or json_records(text))
+        rows = separated_rows(text)
+        if rows and rows[0].inner:  # a header, which a log with a comma on each line has not
+            return Shape(_ONE, rows)
+        return Shape(_ONE, turns(text) or rows or json_records(text))
     return Shape(markdown_sections(text), turns(text) or markdown_rows(text))

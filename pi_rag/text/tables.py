@@ -13,6 +13,7 @@ from itertools import chain, islice
 
 from pi_rag.text.outline import label
 from pi_rag.text.records import Record, joined
+from pi_rag.text.turns import stamp
 
 SAMPLE_ROWS = 50
 """So many rows tell whether a text is a table; a million others need not be asked."""
@@ -139,6 +140,6 @@ def _fields(row: str, mark: str) -> list[str]:
 def _header(cells: Sequence[str]) -> str:
     """The names of the columns on one line; empty when the first row has values as the others do."""
     named = [cell.strip() for cell in cells if cell.strip()]
-    if len(named) * 2 < len(cells) or any(_NUMBER.fullmatch(cell[:50]) for cell in named):
+    if len(named) * 2 < len(cells) or any(_NUMBER.fullmatch(cell[:50]) or stamp(cell, 0) for cell in named):
         return ""
     return label(" | ".join(named))

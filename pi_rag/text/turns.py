@@ -50,7 +50,7 @@ def turns(text: str) -> list[Record]:
     """
     sample = list(islice(_lines(text), SAMPLE_LINES))
     if _is_stamped(text, sample):
-        return list(joined(_records(text, _stamp)))
+        return list(joined(_records(text, stamp)))
     if _is_named(text, sample):
         return list(joined(_records(text, _NAMED.match)))
     return []
@@ -61,14 +61,15 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
     return (line.span() for line in _LINE.finditer(text) if not line[0].isspace())
 
 
-def _stamp(text: str, at: int) -> re.Match[str] | None:
+def stamp(text: str, at: int) -> re.Match[str] | None:
+    """The stamp of time that begins there, and who speaks, where that is said."""
     return _STAMPED.match(text, at) or _SIGNED.match(text, at)
 
 
 def _is_stamped(text: str, sample: Sequence[tuple[int, int]]) -> bool:
     """Whether every third line and the first of them has a stamp: an entry may have some lines more."""
-    stamped = sum(_stamp(text, start) is not None for start, _ in sample)
-    early = any(_stamp(text, start) for start, _ in sample[:3])
+    stamped = sum(stamp(text, start) is not None for start, _ in sample)
+    early = any(stamp(text, start) for start, _ in sample[:3])
     return early and stamped >= TURNS_MIN and stamped * 3 >= len(sample)
 
 

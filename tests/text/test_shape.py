@@ -49,3 +49,20 @@ def test_sections_and_records_are_in_order(text: str, kind: Kind) -> None:
 def test_the_kind_says_who_looks(kind: Kind, text: str, records: int) -> None:
     """A table in a text file is one of separated values, in Markdown and PDF one between bars."""
     assert len(shape_of(text, kind).records) == records
+
+
+SENSOR = "time,temperature\n" + "".join(f"2024-01-01 10:{n}:00,21.{n}\n" for n in range(10, 60))
+
+
+def test_a_table_whose_first_column_is_the_time_is_no_log() -> None:
+    """Its rows know their columns, as sensors write them."""
+    assert shape_of(SENSOR, "text").records[-1].context == ("time | temperature",)
+
+
+@pytest.mark.parametrize("stamp", ["2024-01-01 10:{}:00,123 ", "2024-01-01T10:{}:00Z,", "Jan 12 10:{}:00\t"])
+def test_a_log_with_a_mark_on_each_line_is_no_table(stamp: str) -> None:
+    """Its first line is an entry as the others are."""
+    text = "".join(f"{stamp.format(n)}INFO it works\n  as it should and does\n" for n in range(10, 60))
+    lines = text.replace("\n  ", " ")
+    assert {each.context for each in shape_of(lines, "text").records} == {()}
+    assert len(shape_of(text, "text").records) == 50
