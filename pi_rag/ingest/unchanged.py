@@ -26,6 +26,7 @@ AT_ONCE = 64
 """Files of one look, which together have as much time as one large file has (`ingest.disk_s_max`)."""
 
 SMALL_MIB = 1
+"""What is larger is not read to be compared: it may be in RAM only where it is told that it is large."""
 
 Digest = Callable[[str, Mapping[str, object], bytes], str]
 """From title, metadata and bytes to the hash that a document made from them has."""

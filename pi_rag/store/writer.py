@@ -139,9 +139,7 @@ class Writer:
         self._threads = Threads("store-writer", 1)
         self._abandoned = False
         self._damage: StoreDamaged | None = None
-        self._numbers = dict.fromkeys(
-            ("writes", "grouped", "failed", "checkpoints", "checkpoints_put_off"), 0
-        )
+        self._numbers = dict.fromkeys(NUMBERS, 0)
         # A hook of our own also turns SQLite's automatic checkpoints off.
         db.set_wal_hook(self._after_log_write)
 
