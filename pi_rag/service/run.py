@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -45,6 +46,10 @@ from pi_rag.store.store import Store
 
 PROOF_S_BETWEEN = 1.0
 """How often an unproven service tries again to prove itself. Each try costs one embedding."""
+
+SWITCH_S = 0.0005
+"""A search waits for the interpreter so long, at most, each time that it comes back from SQLite or the index
+while a text is cut. With Python's own 5 ms it takes twice as long, and p95 four times: benchmarks/LOG.md."""
 
 _log = log.logger("service")
 
@@ -229,9 +234,13 @@ async def _prove(house: House) -> None:
 
 
 def _settle() -> None:
-    """What is loaded by now stays. The collector need not look at it again: that would stop all for 0.1 s."""
+    """What is loaded by now stays. The collector need not look at it again: that would stop all for 0.1 s.
+
+    And who computes in Python makes way for the others ten times as often as is usual.
+    """
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _tell(status: str, told: str) -> str:
