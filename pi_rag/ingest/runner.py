@@ -49,7 +49,7 @@ START_S = 60.0
 """A service that has lasted so long did not end because of what it began with."""
 
 LOOK_S = 1.0
-"""How often the machine's memory and heat are looked at while there is something in hand."""
+"""How often the machine's memory and heat are looked at while there is something in hand, and that itself."""
 
 NO_GAUGES = Gauges()
 """Of a machine that tells nothing of itself."""
@@ -72,6 +72,8 @@ class _InHand:
 
     item: Item
     lease: asyncio.Timeout
+    begun_s: float
+    has_lasted: bool = False
     chunks: int = 0
     cancelled: bool = False
 
@@ -283,7 +285,7 @@ class Runner:
             _log.warning("ingest_waits", code=self._paused)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._last(), name="ingest-start")
-            group.create_task(self._look_at_gauges(), name="ingest-pace")
+            group.create_task(self._look(), name="ingest-look")
             for number in range(self._bounds.documents_max):
                 group.create_task(self._hand(), name=f"ingest-{number}")
 
@@ -293,13 +295,24 @@ class Runner:
         if not self._stopping.is_set():
             await self._insist(steering.settled)
 
-    async def _look_at_gauges(self) -> None:
+    async def _look(self) -> None:
+        """At the machine, and at what is in hand."""
         while not self._stopping.is_set():
             if self._current or self._pace.why != "full":
                 gauges = self._gauges
                 self._readings = Readings(None, gauges.available_mib(), gauges.temperature_c())
                 self._keep_to_pace()
+            for each in [*self._current.values()]:
+                if self._clock.monotonic_s() - each.begun_s >= START_S:
+                    await self._lasts(each)
             await _within(self._stopping.wait(), LOOK_S)
+
+    async def _lasts(self, in_hand: _InHand) -> None:
+        """What a crash may have left, and is worked on alone, is not what ends the service: others begin."""
+        if in_hand.item.attempts > 1 and not in_hand.has_lasted:
+            in_hand.has_lasted = True
+            await self._insist(steering.lasted, in_hand.item, self._clock.wall_s())
+            self._queued.ring()
 
     def _keep_to_pace(self) -> None:
         """As it follows from the last readings, with the search that began last."""
@@ -371,7 +384,7 @@ class Runner:
         """Its story, for as long as it moves. Raises DocumentStalled, _Cancelled, and as `Story.tell`."""
         try:
             async with asyncio.timeout(self._settings.lease_s) as lease:
-                in_hand = self._current[item.id] = _InHand(item, lease)
+                in_hand = self._current[item.id] = _InHand(item, lease, self._clock.monotonic_s())
                 await self._story.tell(item, partial(self._note, in_hand))
         except TimeoutError:
             raise DocumentStalled(f"Nothing moved for {self._settings.lease_s:g} s.") from None

@@ -101,15 +101,19 @@ def claim(db: Connection, attempts_max: int, now: float, retry_s_max: float = 0.
 
     The attempt is counted now, before the work, so that an item which takes the service down with it is
     given up after `attempts_max` of them. What was in hand when the service ended is a suspect: it is worked
-    on alone, so that the next end has one culprit, and no other document pays for it. `retry_s_max` is the
+    on alone, so that the next end has one culprit, and no other document pays for it. One that has lasted
+    (`steering.lasted`) lets others begin, but no second suspect. `retry_s_max` is the
     longest that any item waits for its next attempt: one that would wait longer has seen the clock jump, and
     is due.
     """
     if value(db, "SELECT 1 FROM meta WHERE key = ?", (PAUSED,)):
         return None
-    while (found := _next(db, now, retry_s_max)) is not None:
+    if value(db, f"{_RUNNING} AND attempts > 1 AND not_before = 0"):
+        return None
+    one_lasts = bool(value(db, f"{_RUNNING} AND attempts > 1"))
+    while (found := _next(db, now, retry_s_max, but_suspects=one_lasts)) is not None:
         item, is_suspect = found
-        if (is_suspect and value(db, _RUNNING)) or value(db, f"{_RUNNING} AND {_SUSPECT}"):
+        if is_suspect and value(db, _RUNNING):
             return None
         if item.attempts <= attempts_max:
             sql = "UPDATE job_items SET state = 'running', attempts = ? WHERE id = ?"
@@ -299,11 +303,13 @@ def settle(db: Connection, job_id: int, now: float) -> None:
 
 
 _RUNNING = "SELECT 1 FROM job_items INDEXED BY job_items_by_state WHERE state = 'running'"
-_SUSPECT = "attempts > 1 AND not_before = 0"
-"""What failed in good order waits for a time; what a crash left behind does not."""
+_SUSPECT = "attempts > 0 AND not_before = 0"
+"""Of what waits: what failed in good order waits for a time; what a crash left behind does not."""
 
 
-def _next(db: Connection, now: float, retry_s_max: float) -> tuple[Item, bool] | None:
+def _next(
+    db: Connection, now: float, retry_s_max: float, *, but_suspects: bool = False
+) -> tuple[Item, bool] | None:
     """The item whose turn it is, as it will be once claimed, and whether it is a suspect.
 
     Urgent jobs come first, then jobs and items in order.
@@ -312,13 +318,14 @@ def _next(db: Connection, now: float, retry_s_max: float) -> tuple[Item, bool] |
     was sent last must also be the last to be stored. The index is named, because statistics of a long queue
     tell the planner that it is of no use; the few that are running are what it is there for.
     """
-    sql = """
+    sql = f"""
         SELECT job_items.id, job_id, collection, kind, source, title,
                coalesce((SELECT payload FROM item_payloads WHERE item_id = job_items.id), x''),
-               metadata, attempts + 1, attempts > 0 AND not_before = 0
+               metadata, attempts + 1, {_SUSPECT}
         FROM jobs INDEXED BY jobs_open
         CROSS JOIN job_items INDEXED BY job_items_by_state ON job_id = jobs.id AND state = 'queued'
         WHERE finished_at IS NULL AND NOT paused AND NOT (not_before > ? AND not_before <= ?)
+            AND NOT (? AND {_SUSPECT})
             AND NOT EXISTS (
                 SELECT 1 FROM job_items AS busy INDEXED BY job_items_by_state
                 JOIN jobs AS its_job ON its_job.id = busy.job_id
@@ -327,7 +334,7 @@ def _next(db: Connection, now: float, retry_s_max: float) -> tuple[Item, bool] |
             )
         ORDER BY priority DESC, jobs.id, job_items.id LIMIT 1
     """
-    row = one_row(db, sql, (now, now + retry_s_max))
+    row = one_row(db, sql, (now, now + retry_s_max, but_suspects))
     return (Item(*read_at(row[:-1], 7)), bool(row[-1])) if row else None
 
 

@@ -12,6 +12,7 @@ from pi_rag.errors import JobNotFound
 from pi_rag.store import Connection
 from pi_rag.store.jobs import ENDS, PAUSED, bury, expect_bytes, expect_room, gave_up, settle
 from pi_rag.store.rows import all_rows, value
+from pi_rag.types import Item
 
 Paused = Literal["paused", "safe_mode"]
 
@@ -98,6 +99,13 @@ def after_start(db: Connection, ends_max: int, attempts_max: int, now: float) ->
     _set(db, ENDS, str(ends))
     if ends >= ends_max:
         pause_all(db, "safe_mode")
+
+
+def lasted(db: Connection, item: Item, now: float) -> None:
+    """An item that was in hand when the service ended has been worked on alone for a while: it is a suspect
+    no more, until the service ends again."""
+    sql = "UPDATE job_items SET not_before = ? WHERE id = ? AND state = 'running' AND attempts = ?"
+    db.execute(f"{sql} AND not_before = 0", (now, item.id, item.attempts))
 
 
 def settled(db: Connection) -> None:

@@ -27,6 +27,7 @@ from pi_rag.errors import (
 )
 from pi_rag.ingest import cutting, story
 from pi_rag.ingest import pace as paces
+from pi_rag.ingest import runner as runners
 from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.processes import confinement
 from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
@@ -411,6 +412,32 @@ async def test_work_that_does_not_move_is_ended(
         job = await asyncio.wait_for(runner.finished(await runner.enqueue("default", items)), 20)
 
     assert (job.items_done, job.items_failed, job.refusals[0].code) == (5, 1, "document_stalled")
+
+
+async def test_after_a_power_cut_a_book_does_not_hold_up_all_others(
+    store: Store, embedder: FakeEmbedder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is begun alone, since it may be the reason; when it has lasted, others are taken beside it."""
+    monkeypatch.setattr(runners, "START_S", 0.05)
+    monkeypatch.setattr(runners, "LOOK_S", 0.01)
+    go, embed = asyncio.Event(), embedder.embed
+
+    async def embed_later(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        if any("book" in text for text in texts):
+            await go.wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_later  # type: ignore[method-assign]
+    book = [NewItem("text", "book", payload=b"a book")]
+    book_id = await store.write(jobs.enqueue, "default", book, 99, 1.0)
+    await store.write(jobs.claim, 3, 1.0)
+    async with running(store, embedder, settings) as runner:
+        job = await asyncio.wait_for(runner.finished(await runner.enqueue("default", notes(5))), 20)
+        in_hand = runner.status()["current"]
+        go.set()
+        assert (await asyncio.wait_for(runner.finished(book_id), 20)).items_done == 1
+
+    assert (job.items_done, in_hand) == (5, ["book"])
 
 
 async def test_a_service_that_keeps_ending_at_its_start_waits_for_a_person(

@@ -132,6 +132,25 @@ def test_a_poison_pays_alone_for_what_it_did(db: Connection) -> None:
     assert claimed(db).source == "later"
 
 
+def test_a_suspect_that_has_lasted_lets_others_begin_but_no_other_suspect(db: Connection) -> None:
+    """A book takes its hours, and a note does not wait for it. Should the service end again, it is known
+    which of the suspects began last; when the book is done the next one is worked on alone."""
+    enqueued(db, "book", "other book", "note", "later")
+    for _ in range(2):
+        claimed(db)
+    steering.after_start(db, 10, 3, 1.0)
+    book = claimed(db)
+    assert (book.source, jobs.claim(db, 3, 2.0)) == ("book", None)
+    steering.lasted(db, book, 2.0)
+    note = claimed(db)
+    assert note.source == "note"
+    assert jobs.is_held(db, book)
+    jobs.finish(db, book, "done", 1, None, 3.0)
+    assert jobs.claim(db, 3, 3.0) is None
+    jobs.finish(db, note, "done", 1, None, 3.0)
+    assert (claimed(db).source, jobs.claim(db, 3, 3.0)) == ("other book", None)
+
+
 def test_a_service_that_finishes_documents_never_waits_for_a_person(db: Connection) -> None:
     """However often the power is cut: each start gets further."""
     enqueued(db, *(f"{number}" for number in range(20)))
