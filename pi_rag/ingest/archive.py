@@ -13,6 +13,7 @@ import io
 import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -20,6 +21,7 @@ from typing import IO, Protocol, cast
 
 from pi_rag.errors import (
     DocumentBinary,
+    DocumentDamaged,
     DocumentEncrypted,
     DocumentOutside,
     DocumentRefused,
@@ -40,6 +42,9 @@ LZMA_MEMORY_BYTES_MAX = 128 * MIB
 """A stream may ask for gigabytes before it gives its first byte."""
 
 PATH_CHARS_MAX = 1000
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, lzma.LZMAError, EOFError, OSError)
+"""What is raised over one file of a zip, which is packed by itself: a wrong sum, a method of Windows' own."""
+
 _TAR = frozenset({".tar", ".tgz", ".tbz", ".txz"})
 
 
@@ -82,8 +87,11 @@ def unpack(name: str, data: bytes, bounds: Bounds) -> Unpacked:
             )
         if error := _why_not(member):
             found.refused.append((member.path[:PATH_CHARS_MAX], error))
-        else:
+            continue
+        try:
             found.members.append((str(PurePosixPath(member.path)), member.read()))
+        except DocumentDamaged as damage:
+            found.refused.append((member.path, damage))
     return found
 
 
@@ -143,17 +151,33 @@ class _Xz:
 
     def __init__(self, packed: _Readable) -> None:
         self._packed = packed
-        self._unpacker = lzma.LZMADecompressor(memlimit=LZMA_MEMORY_BYTES_MAX)
+        self._ahead = b""
+        self._unpacker = self._new()
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes of the first stream in it. Raises LZMAError."""
-        while not self._unpacker.eof:
-            more = self._packed.read(READ_BYTES) if self._unpacker.needs_input else b""
+        """The next bytes. Raises LZMAError."""
+        while not self._unpacker.eof or self._follows():
+            more = b""
+            if self._unpacker.needs_input:
+                more, self._ahead = self._ahead or self._packed.read(READ_BYTES), b""
             if part := self._unpacker.decompress(more, size):
                 return part
             if self._unpacker.needs_input and not more:
                 raise lzma.LZMAError("it ends too early")
         return b""
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(memlimit=LZMA_MEMORY_BYTES_MAX)
+
+    def _follows(self) -> bool:
+        """Whether another stream follows the one that has ended; zeros may stand between."""
+        self._ahead = self._unpacker.unused_data.lstrip(b"\0")
+        while not self._ahead and (more := self._packed.read(READ_BYTES)):
+            self._ahead = more.lstrip(b"\0")
+        if self._ahead:
+            self._unpacker = self._new()
+        return bool(self._ahead)
 
 
 def _members(name: str, data: bytes, left: _Left) -> Iterator[_Member]:
@@ -173,8 +197,11 @@ def _members(name: str, data: bytes, left: _Left) -> Iterator[_Member]:
 
 def _of_zip(packed: zipfile.ZipFile, info: zipfile.ZipInfo, left: _Left) -> _Member:
     def read() -> bytes:
-        with packed.open(info) as stream:
-            return left.read(stream)
+        try:
+            with packed.open(info) as stream:
+                return left.read(stream)
+        except _DAMAGE as error:
+            raise DocumentDamaged(f"It cannot be unpacked: {error}") from error
 
     return _Member(info.filename, True, bool(info.flag_bits & 1), read)
 
@@ -186,7 +213,16 @@ def _of_tar(tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
         return stream.read()
 
     # A sparse file would become its zeros, which are in no stream and so not counted.
-    return _Member(info.name, info.isreg() and not info.issparse(), False, read)
+    return _Member(_legible(info.name), info.isreg() and not info.issparse(), False, read)
+
+
+def _legible(name: str) -> str:
+    """A name that is no UTF-8 as Latin-1, which has a character for each byte: other bytes, another name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape").decode("latin-1")
+    return name
 
 
 def _decompressed(data: bytes) -> _Readable:

@@ -130,6 +130,37 @@ def test_a_damaged_archive_is_an_error_of_a_known_kind(name: str) -> None:
         unpack(name, made[: len(made) // 2], BOUNDS)
 
 
+@pytest.mark.parametrize("zeros", [b"", bytes(8), bytes(200_000)])
+def test_streams_that_follow_each_other_are_one_file(zeros: bytes) -> None:
+    """As logs are put together; zeros between them and behind are no part of it."""
+    parts = [b"They fly far.\n", NOISE, b"And near."]
+    packed = b"".join(lzma.compress(part) + zeros for part in parts)
+    assert unpack("a.txt.xz", packed, BOUNDS).members == [("a.txt", b"".join(parts))]
+    with pytest.raises(lzma.LZMAError):
+        unpack("a.txt.xz", packed + b"rubbish", BOUNDS)
+
+
+def test_names_that_are_no_utf_8_stay_different() -> None:
+    """Each is another file, and can be written down."""
+    names = [
+        name.decode("utf-8", "surrogateescape") for name in (b"caf\xe9.md", b"caf\xea.md", b"\xc3\xbc.md")
+    ]
+    found = unpack("a.tar", tarred(dict.fromkeys(names, b"x")), BOUNDS)
+    assert [path for path, _ in found.members] == ["café.md", "cafê.md", "ü.md"]
+
+
+@pytest.mark.parametrize("damage", ["sum", "method"])
+def test_one_bad_file_in_a_zip_is_refused_alone(damage: str) -> None:
+    """Each is packed by itself, so the others are sound."""
+    made = bytearray(zipped({**FILES, "bad.txt": b"They fly near."}))
+    at = made.rindex(b"PK\x01\x02")
+    local, central = (14, 16) if damage == "sum" else (8, 10)
+    made[made.rindex(b"PK\x03\x04") + local] = made[at + central] = 9
+    found = unpack("a.zip", bytes(made), BOUNDS)
+    assert dict(found.members) == FILES
+    assert [(path, error.code) for path, error in found.refused] == [("bad.txt", "document_damaged")]
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data beside the checkout")
 @pytest.mark.parametrize(
