@@ -144,10 +144,13 @@ def is_held(db: Connection, item: Item) -> bool:
     return bool(value(db, sql, (item.id, item.attempts)))
 
 
-def put_back(db: Connection, item: Item, *, counted: bool, not_before: float = 0.0) -> None:
-    """Let a begun item wait again. Not `counted` when it had no part in it, as at a shutdown."""
+def put_back(db: Connection, item: Item, *, counted: bool, not_before: float | None = None) -> None:
+    """Let a begun item wait again. Not `counted` when it had no part in it, as at a shutdown.
+
+    Unless it waits for another time, it is a suspect if it was one, and none if it was none.
+    """
     sql = """
-        UPDATE job_items SET state = 'queued', attempts = attempts - ?, not_before = ?
+        UPDATE job_items SET state = 'queued', attempts = attempts - ?, not_before = coalesce(?, not_before)
         WHERE id = ? AND state = 'running' AND attempts = ?
     """
     db.execute(sql, (0 if counted else 1, not_before, item.id, item.attempts))

@@ -166,6 +166,26 @@ def test_a_document_that_failed_waits_and_others_do_not(db: Connection) -> None:
     assert jobs.due_in_s(db, 100.0) is None
 
 
+def test_what_the_service_hinders_is_no_suspect_for_it(db: Connection) -> None:
+    """It failed in good order before, and then the disk was full for a moment: others go on beside it."""
+    _enqueue(db, "once bad", "long", "good")
+    jobs.put_back(db, _claimed(db), counted=True, not_before=5.0)
+    assert _claimed_at(db, 1.0) == "long"
+    again = jobs.claim(db, 3, 6.0, 300.0)
+    assert again is not None and again.attempts == 2
+    jobs.put_back(db, again, counted=False)
+    assert (_claimed_at(db, 7.0), _claimed_at(db, 7.0)) == ("once bad", "good")
+
+
+def test_a_suspect_that_is_hindered_stays_one(db: Connection) -> None:
+    """It was in hand when the service ended: what hinders it now does not clear it."""
+    _enqueue(db, "suspect", "good")
+    _claimed(db)
+    steering.after_start(db, 10, 3, 1.0)
+    jobs.put_back(db, _claimed(db), counted=False)
+    assert (_claimed_at(db, 2.0), _claimed_at(db, 2.0)) == ("suspect", None)
+
+
 def test_a_clock_that_jumps_back_strands_nothing(db: Connection) -> None:
     """Nobody waits longer than the longest wait."""
     _enqueue(db, "bad")
