@@ -248,10 +248,11 @@ class EmbedderSettings:
         64, "requests", "Queries that may wait for a worker. One more is answered `busy`.", low=1, high=4096
     )
     ingest_queue_max: int = setting(
-        64,
+        128,
         "requests",
-        "Requests of the ingest lane that may wait for a worker. One more is answered `busy`; the ingest "
-        "itself keeps fewer under way, two for each worker, so only smaller values slow it.",
+        "Requests of the ingest lane that may wait for a worker. One more is answered `busy`. Documents keep "
+        "two of embed_texts passages for each worker under way, and leave six requests a worker to the rest: "
+        "the counting of tokens, a reindex, and other programs' vectors. Smaller values slow them.",
         low=1,
         high=4096,
     )
@@ -586,9 +587,9 @@ class IngestSettings:
     queue_mib_max: int = setting(
         1024,
         "MiB",
-        "Bytes of documents that were sent, and wait in the queue. A request that would exceed it is "
-        "answered `busy`. They lie in the database file, which keeps the room for others when they have "
-        "gone.",
+        "Bytes of documents that were sent, or came out of archives, and wait in the queue. A request that "
+        "would exceed it is answered `busy`, and an archive waits. They lie in the database file, which "
+        "keeps the room for others when they have gone.",
         low=1,
         high=1_000_000,
     )
@@ -713,7 +714,8 @@ class IngestSettings:
         4,
         "documents",
         "Documents in hand at once, for each worker: while one is embedded the next are read and cut, and "
-        "small ones fill the workers together. Of those over 1 MiB there is one for each worker at most.",
+        "small ones fill the workers together. Of those over 1 MiB there is one for each worker at most, "
+        "but two where there is one worker.",
         low=1,
         high=64,
     )

@@ -160,6 +160,7 @@ class Story:
                 clock=self._clock,
                 digest=content_digest,
                 moves=partial(progress, 0),
+                queue_bytes_max=self._settings.queue_mib_max * 2**20,
             )
             return
         stored = await self._store.read(documents.made_from, item.collection, [item.source])

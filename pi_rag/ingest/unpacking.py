@@ -11,14 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from pi_rag.clock import Clock
-from pi_rag.errors import DocumentEmpty
+from pi_rag.errors import Busy, DocumentEmpty
 from pi_rag.ingest.archive import Unpacked
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import Digest
-from pi_rag.store import members
+from pi_rag.store import jobs, members
 from pi_rag.store.store import Store
 from pi_rag.text.kinds import HEAD_BYTES, is_archive
 from pi_rag.types import Item, NewItem, Refusal
+
+ROOM_S = 10.0
+"""How long an archive waits for room in the queue: what came out of others has its turn meanwhile."""
 
 _WITHIN = re.compile(r"\.(?:zip|tar|tgz|tbz|txz|gz|bz2|xz)!/", re.IGNORECASE)
 
@@ -38,9 +41,30 @@ async def unpack(
     clock: Clock,
     digest: Digest,
     moves: Callable[[], None],
+    queue_bytes_max: int,
 ) -> None:
-    """Put the files of an archive in its place. Raises as `Reader.unpack`; DocumentEmpty."""
-    unpacked = await reader.unpack(name, data, moves)
+    """Put the files of an archive in its place; where the queue has no room for them, it waits for some.
+
+    Raises as `Reader.unpack`; DocumentEmpty.
+    """
+    try:
+        await store.read(jobs.expect_bytes, 1, queue_bytes_max)
+        unpacked = await reader.unpack(name, data, moves)
+        await _replace(item, unpacked, store, clock, digest, moves, queue_bytes_max)
+    except Busy:
+        not_before = clock.wall_s() + ROOM_S
+        await store.write(jobs.put_back, item, counted=False, not_before=not_before)
+
+
+async def _replace(
+    item: Item,
+    unpacked: Unpacked,
+    store: Store,
+    clock: Clock,
+    digest: Digest,
+    moves: Callable[[], None],
+    queue_bytes_max: int,
+) -> None:
     found, refusals = _items(item, unpacked), _refusals(item, unpacked)
     if not found and not refusals:
         raise DocumentEmpty("There is no file in it.")
@@ -50,7 +74,8 @@ async def unpack(
     moves()
     left = {each.source for each in fresh}
     unchanged = [each.source for each in found if each.source not in left]
-    await store.write(members.expand, item, fresh, refusals, unchanged, clock.wall_s())
+    expanded = (item, fresh, refusals, unchanged, clock.wall_s(), queue_bytes_max)
+    await store.write(members.expand, *expanded)
 
 
 def _items(item: Item, unpacked: Unpacked) -> list[NewItem]:

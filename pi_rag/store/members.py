@@ -29,10 +29,15 @@ def expand(
     refusals: Sequence[Refusal],
     unchanged: Sequence[str],
     now: float,
+    queue_bytes_max: int | None = None,
 ) -> None:
-    """An archive becomes the files in it: `found` are queued, `unchanged` stay, and all others go."""
+    """An archive becomes the files in it: `found` are queued, `unchanged` stay, and all others go.
+
+    Raises Busy when the queue has no room for so many bytes (None: any number).
+    """
     if not jobs.is_held(db, archive):
         return
+    jobs.expect_bytes(db, sum(len(each.payload) for each in found), queue_bytes_max)
     kept = {*(each.source for each in found), *(each.source for each in refusals), *unchanged}
     for source in _stored(db, archive):
         if source not in kept:

@@ -6,19 +6,21 @@ import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import from_values
+from pi_rag.ingest import unpacking
 from pi_rag.ingest.runner import Runner
-from pi_rag.store import documents, identity
-from pi_rag.store.rows import all_rows
+from pi_rag.store import Connection, documents, identity, members
+from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, JobRow, NewItem
 from tests.embedder.fake import FakeEmbedder
 
-from .making import pdf, pptx, zipped
+from .making import pdf, pptx, tarred, zipped
 
 BIRDS, BEES = b"# Birds\n\nThey fly far.", b"# Bees\n\nThey fly near."
 
@@ -42,7 +44,8 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    settings = from_values({"service.data": str(tmp_path / "data"), "embedder.workers": 1})
+    values = {"service.data": str(tmp_path / "data"), "embedder.workers": 1, "ingest.queue_mib_max": 1}
+    settings = from_values(values)
     store = Store.open(settings.database_path, settings.store, SystemClock())
     await store.write(identity.claim_fingerprint, Fingerprint("fake", "0" * 64, "mean", "", 384, 1))
     embedder = FakeEmbedder()
@@ -110,6 +113,29 @@ async def test_an_archive_that_is_refused_leaves_what_is_there(desk: Desk, tmp_p
         path.write_bytes(data)
         assert [each.code for each in (await desk.add(path)).refusals] == [code]
     assert await desk.sources() == [f"{path}!/birds.md"]
+
+
+async def test_archives_wait_for_room_in_the_queue(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more is unpacked into it than may lie there; each has its turn, with what is in it."""
+    held_mib: list[float] = []
+    expand = members.expand
+
+    def noted(db: Connection, *args: Any) -> None:
+        expand(db, *args)
+        held_mib.append(value(db, "SELECT sum(payload_bytes) FROM job_items") / 2**20)
+
+    monkeypatch.setattr(members, "expand", noted)
+    monkeypatch.setattr(unpacking, "ROOM_S", 0.01)
+    for number in range(5):
+        # Kept as it is for its ratio; no text, so that its turn is short.
+        (tmp_path / f"{number}.tar").write_bytes(tarred({f"{number}.md": bytes(600_000)}))
+    items = [NewItem("path", str(tmp_path / f"{number}.tar")) for number in range(5)]
+    job = await desk.runner.finished(await desk.runner.enqueue("default", items))
+    assert [each.code for each in job.refusals] == ["document_binary"] * 5
+    assert len(held_mib) == 5
+    assert max(held_mib) <= 1
 
 
 async def test_a_packed_text_is_a_document(desk: Desk, tmp_path: Path) -> None:
