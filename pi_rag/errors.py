@@ -12,7 +12,8 @@
     ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
     │   └── PathNotFound, DocumentNotFound, JobNotFound, WatchNotFound, ModelNotFound, RouteNotFound
     ├── TryLater ............. right request, wrong moment; carries retry_after_ms (HTTP 503, exit 4)
-    │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, StoreBusy, DiskStuck
+    │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, ReaderUnavailable,
+    │       StoreBusy, DiskStuck
     ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
     │   └── SocketForbidden
     ├── ModelError ........... a model file or its source is at fault (HTTP 500, exit 6)
@@ -373,6 +374,14 @@ class EmbedderUnavailable(TryLater):
 
     code = "embedder_unavailable"
     hint_default = "Search works by words alone meanwhile. Run: pi-rag status"
+
+
+class ReaderUnavailable(TryLater):
+    """The child that reads PDF, office files and web pages does not start; text and code are read."""
+
+    code = "reader_unavailable"
+    hint_default = "Text is taken in meanwhile, the rest when it starts. Look at: df -h /tmp   and the log"
+    retry_after_ms_default = 5000
 
 
 class StoreBusy(TryLater):

@@ -10,9 +10,8 @@ import contextlib
 import io
 import os
 import re
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kreuzberg
@@ -46,9 +45,6 @@ MIME: Mapping[Kind, str] = {
 PART_BYTES_PER_CHAR_MAX = 4
 """Office programs write some three bytes of XML for each character of a long text."""
 
-LIBRARY_BYTES_MAX = 32 * 1024 * 1024
-"""What the library's part for PDF takes as a file; it has 8 MiB."""
-
 _TINY_PDF = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj "
     b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\ntrailer<</Root 1 0 R>>"
@@ -71,16 +67,11 @@ _ROW = re.compile(r"^\|[^\n]*\|[ \t]*$", re.MULTILINE)
 _PADDING = re.compile(r"[^\S\n]{2,}")
 _RULE = re.compile(r"-{4,}")
 _PICTURE = re.compile(r"\\?!\[([^\[\]\n]{0,1000})\]\([^()\n]{0,4000}\)")
-_LINK = re.compile(r"\[([^\[\]\n]{1,1000})\]\([^()\s]{0,4000}\)")
-_ESCAPE = re.compile(r"(?<=[^\s\\])\\([<>!\[\]*_~])|(?<=[^\S\n])\\([<>!\[\]*_~])")
+_LINK = re.compile(r"(?<!\\)\[([^\[\]\n]{1,1000})(?<!\\)\]\((?=[^()\s]{0,4000}[:/.#])[^()\s]{0,4000}\)")
+"""An address has one of these marks: `array[index](argument)` has none."""
+
+_ESCAPE = re.compile(r"(?<=[^\s\\])\\([&#`<>!\[\]*_~])|(?<=[^\S\n])\\([&#`<>!\[\]*_~])")
 """Within a line. At its beginning a mark that is not escaped would make something else of the line."""
-
-
-@contextlib.contextmanager
-def scratch() -> Iterator[str]:
-    """A folder for `prepare` that nobody else can write to, in RAM where possible, and gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="pi-rag-reader-", dir=next(_scratch_folders(), None)) as folder:
-        yield folder
 
 
 def prepare(folder: str) -> None:
@@ -92,16 +83,6 @@ def prepare(folder: str) -> None:
     os.environ["TMPDIR"] = folder
     with contextlib.suppress(Exception):  # without it, PDF is refused with this reason and all else is read
         extract("pdf", _TINY_PDF, len(_TINY_PDF))
-
-
-def _scratch_folders() -> Iterator[str]:
-    """Folders in which a library can be written and run, the best first."""
-    for folder in ("/dev/shm", tempfile.gettempdir()):
-        with contextlib.suppress(OSError):
-            about = os.statvfs(folder)
-            roomy = about.f_bavail * about.f_frsize >= LIBRARY_BYTES_MAX
-            if roomy and os.access(folder, os.W_OK) and not about.f_flag & os.ST_NOEXEC:
-                yield folder
 
 
 def extract(kind: Kind, data: bytes, chars_max: int) -> kreuzberg.ExtractionResult:

@@ -22,7 +22,7 @@ from pi_rag.ingest.docx import margins, prepared, restored
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
-from pi_rag.ingest.reader_wire import Request, Terms, answer, unpacked_answer
+from pi_rag.ingest.reader_wire import READY, Request, Terms, answer, unpacked_answer
 from pi_rag.ingest.structure import as_markdown, by_marks
 from pi_rag.processes.child import attach
 from pi_rag.processes.confinement import confine_calls, confine_files
@@ -61,17 +61,17 @@ _LETTERS = re.compile(r"[^\W\d_]")
 
 def main(argv: Sequence[str]) -> None:
     """Answer documents until the parent closes the socket."""
-    sock, (given,) = attach(argv)
+    sock, (given, folder) = attach(argv)
     terms = Terms.from_argument(given)
     yield_to_oom(OOM_SCORE_ADJ)
-    with parser.scratch() as folder:
-        own = terms.memory_mib_max
-        apply(Limits(memory_mib_max=own + LIBRARIES_MIB, data_mib_max=own, files_open_max=FILES_OPEN_MAX))
-        confine_files(writable=[folder])
-        parser.prepare(folder)
+    own = terms.memory_mib_max
+    apply(Limits(memory_mib_max=own + LIBRARIES_MIB, data_mib_max=own, files_open_max=FILES_OPEN_MAX))
+    confine_files(writable=[folder])
+    parser.prepare(folder)
     apply(Limits(file_mib_max=0, network=True))  # the network is gone already
     confine_calls()
     with sock:
+        send_frame(sock, READY, len(READY))
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)
             said = said_of(frame, terms)

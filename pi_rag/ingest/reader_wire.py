@@ -1,7 +1,8 @@
 """What the service and its reading child say to each other: one document a frame, one answer a frame.
 
-A request is a line of JSON and then the bytes of the document as they are. An answer is JSON: a reading, or
-the error that says why there is none. It does not know how the frames travel.
+First the child says that it is ready: an empty frame. A request is a line of JSON and then the bytes of the
+document as they are. An answer is JSON: a reading, or the error that says why there is none. It does not know
+how the frames travel.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pi_rag.ingest.archive import Bounds, Unpacked
 from pi_rag.types import Kind, Reading
 
 MIB = 1024 * 1024
+
+READY = b""
+"""What the child says first, when it has given up all it can and needs its folder no more."""
 
 NAME_CHARS_MAX = 4096
 

@@ -17,20 +17,21 @@ from typing import TypeVar
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import (
-    Busy,
     DocumentDamaged,
     DocumentRefused,
     DocumentTooSlow,
     InternalError,
     PiRagError,
     ReaderKilled,
+    ReaderUnavailable,
 )
 from pi_rag.host.memory import private_mib
 from pi_rag.ingest.archive import Unpacked
-from pi_rag.ingest.reader_wire import Request, Terms, reading, unpacked
+from pi_rag.ingest.reader_wire import READY, Request, Terms, reading, unpacked
 from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, with_pages
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, read_frame, write_frame
+from pi_rag.processes.scratch import scratch
 from pi_rag.text.decode import decode
 from pi_rag.text.front_matter import front_matter
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
@@ -44,6 +45,9 @@ MIB = 1024 * 1024
 
 THREAD_BYTES_MIN = 256 * 1024
 """Smaller texts are decoded at once: handing one to a thread takes longer."""
+
+LIBRARY_BYTES_MAX = 32 * MIB
+"""What the child writes of its library before it begins; it has 8 MiB."""
 
 END_GRACE_S = 1.0
 
@@ -85,7 +89,8 @@ class Reader:
     async def read(self, name: str, data: bytes, moves: Callable[[], None] = lambda: None) -> Reading:
         """The text of a document called `name`. `moves` is called at each step that it is waited for.
 
-        Raises DocumentRefused kinds; Busy when no child can start; ReaderKilled when somebody ends it.
+        Raises DocumentRefused kinds; ReaderUnavailable when no child starts; ReaderKilled when one is ended
+        from outside.
 
         From the main thread only: it may have to spawn the child. The caller bounds what goes in and what is
         kept of what comes out; only what the child unpacks is bounded here.
@@ -147,6 +152,7 @@ class Reader:
             async with self._turn:
                 moves()
                 line = await self._ready_line()
+                moves()
                 try:
                     return await self._asked(line, frame, understood)
                 except FrameError:
@@ -180,7 +186,7 @@ class Reader:
         if self._line is not None and not self._line.child.alive:
             await self._end_child(0.0)
         if self._line is None:
-            self._line = await _Line.open(self._module, self._terms, self._nice)
+            self._line = await _Line.open(self._module, self._terms, self._nice, self._settings.read_s_max)
             self._used_at_s = self._clock.monotonic_s()
         if self._idle is None or self._idle.done():
             self._idle = asyncio.create_task(self._end_when_idle(), name="reader-idle")
@@ -223,18 +229,38 @@ class _Line:
         self._terms = terms
 
     @classmethod
-    async def open(cls, module: str, terms: Terms, nice: int) -> _Line:
-        """Spawn a child under these terms. Raises Busy when the machine has no process or memory to give."""
+    async def open(cls, module: str, terms: Terms, nice: int, start_s_max: float) -> _Line:
+        """Spawn a child under these terms, and wait until it is ready. Raises ReaderUnavailable."""
         try:
-            child = Child.spawn(module, [terms.as_argument()], environ=CHILD_ENVIRON, nice=nice)
+            with scratch(LIBRARY_BYTES_MAX) as folder:
+                arguments = [terms.as_argument(), folder]
+                child = Child.spawn(module, arguments, environ=CHILD_ENVIRON, nice=nice)
+                try:
+                    reader, writer = await asyncio.open_connection(sock=child.sock, limit=MIB)
+                except BaseException:
+                    child.kill()
+                    raise
+                line = cls(child, reader, writer, terms)
+                await line._ready(start_s_max)
+                return line
         except OSError as error:
-            raise Busy(f"No reader can be started now: {error.strerror}.") from error
+            raise ReaderUnavailable(f"No reader can be started now: {error.strerror}.") from error
+
+    async def _ready(self, s_max: float) -> None:
+        """Until the child has given up what it can. If it does not, that is no document's fault."""
         try:
-            reader, writer = await asyncio.open_connection(sock=child.sock, limit=MIB)
-        except BaseException:
-            child.kill()
+            async with asyncio.timeout(s_max):
+                await read_frame(self._reader, len(READY))
+        except TimeoutError:
+            await self.close(0.0)
+            raise ReaderUnavailable(f"A reader took longer than {s_max:g} s to start.") from None
+        except FrameError as error:
+            code = await self.child.wait(END_GRACE_S)
+            await self.close(0.0)
+            raise ReaderUnavailable(f"A reader ended when it started, with {_end(code)}.") from error
+        except asyncio.CancelledError:
+            await self.close(0.0)
             raise
-        return cls(child, reader, writer, terms)
 
     async def ask(self, asked: bytes) -> bytes:
         """Send a document, wait for what is said of it. Raises FrameError when the child is gone."""
@@ -260,8 +286,11 @@ def _died(code: int | None, terms: Terms) -> PiRagError:
         )
     if code == -signal.SIGKILL:
         return ReaderKilled(f"Its reader was killed {ATTEMPTS_MAX} times (SIGKILL), as when memory runs out.")
-    end = signal.Signals(-code).name if code is not None and code < 0 else f"code {code}"
-    return DocumentDamaged(f"Its reader ended with {end}.")
+    return DocumentDamaged(f"Its reader ended with {_end(code)}.")
+
+
+def _end(code: int | None) -> str:
+    return signal.Signals(-code).name if code is not None and code < 0 else f"code {code}"
 
 
 def _read_text(name: str, kind: Kind, data: bytes) -> Reading:

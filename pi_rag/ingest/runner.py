@@ -27,6 +27,7 @@ from pi_rag.errors import (
     InternalError,
     NotFound,
     PiRagError,
+    ReaderUnavailable,
     Stopping,
     StoreBusy,
     StoreError,
@@ -364,7 +365,8 @@ class Runner:
             return
         except (DocumentRefused, NotFound) as refused:
             await self._refuse(item, refused)
-        except DiskStuck as stuck:  # all else can go on
+        except (DiskStuck, ReaderUnavailable) as stuck:  # all else can go on
+            self._say_waiting(stuck)
             not_before = self._clock.wall_s() + (stuck.retry_after_ms or 0) / 1000
             await self._insist(jobs.put_back, item, counted=False, not_before=not_before)
         except (TryLater, StoreError) as hindered:
@@ -424,10 +426,13 @@ class Runner:
                 await self._rest(error)
 
     async def _rest(self, error: PiRagError) -> None:
+        self._say_waiting(error)
+        await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
+
+    def _say_waiting(self, error: PiRagError) -> None:
         if self._waiting_for != error.code:
             _log.warning("ingest_waits", code=error.code, reason=error.message)
         self._waiting_for = error.code
-        await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
 
     def _note(self, in_hand: _InHand, chunks: int) -> None:
         if in_hand.cancelled:

@@ -36,7 +36,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def confine_files(writable: Sequence[str] = ()) -> None:
     """Keep this process, for good, to reading what Python and its libraries are made of.
 
-    In the folders of `writable`, which may be removed, it may make and remove files too. Call it before any
+    In the folders of `writable` it may make and remove files too. Call it before any
     thread is started: one that is there already would keep its rights. Nothing is done where the kernel has
     no Landlock. Raises OSError.
     """
@@ -73,5 +73,4 @@ def _rights(writable: Sequence[str]) -> dict[str, int]:
     """Each path and what may be done with it and below."""
     libraries = [*sys.path, sys.prefix, f"{sys.base_prefix}/lib", str(PACKAGE), *NEEDED]
     rights = {path: landlock.READ for path in libraries if path.startswith("/")}
-    rights |= {str(Path(path).parent): landlock.REMOVE_DIR for path in writable}
     return rights | dict.fromkeys(writable, landlock.WRITE)

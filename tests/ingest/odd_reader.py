@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from pi_rag.ingest.reader_wire import Request, Terms, answer
+from pi_rag.ingest.reader_wire import READY, Request, Terms, answer
 from pi_rag.processes.child import attach
 from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.types import Reading
@@ -18,9 +18,10 @@ KEPT: list[bytearray] = []
 
 def main() -> None:
     """Answer with the own pid as text, unless asked for worse."""
-    sock, (given,) = attach(sys.argv[1:])
+    sock, (given, _) = attach(sys.argv[1:])
     terms = Terms.from_argument(given)
     with sock:
+        send_frame(sock, READY, len(READY))
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             asked = Request.from_frame(frame)
             fine = Reading(str(os.getpid()), asked.name, asked.kind)

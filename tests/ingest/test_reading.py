@@ -17,7 +17,6 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import (
-    Busy,
     DocumentBinary,
     DocumentDamaged,
     DocumentEmpty,
@@ -27,6 +26,7 @@ from pi_rag.errors import (
     DocumentTooSlow,
     PiRagError,
     ReaderKilled,
+    ReaderUnavailable,
     every_kind,
 )
 from pi_rag.ingest.file import read_file
@@ -35,7 +35,10 @@ from pi_rag.ingest.recognition import languages_missing
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.processes import confinement
 from pi_rag.text.kinds import HEAD_BYTES, is_archive
+from pi_rag.types import NewItem
+from tests.embedder.fake import FakeEmbedder
 
+from .folders import home
 from .making import docx, drawn_pdf, pdf
 
 ROOT = Path(__file__).parents[2]
@@ -205,7 +208,7 @@ async def test_a_machine_without_room_for_a_child_is_a_reason_to_wait(odd: Reade
     os.close(first_free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, before[1]))
     try:
-        with pytest.raises(Busy, match="Too many open files"):
+        with pytest.raises(ReaderUnavailable, match="Too many open files"):
             await odd.read("fine.html", HTML)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
@@ -231,12 +234,56 @@ async def test_a_child_that_died_between_documents_is_replaced(odd: Reader) -> N
     assert int((await odd.read("fine.html", HTML)).text) != first
 
 
-async def test_a_module_that_does_not_start_is_a_refusal() -> None:
-    """Not a hang."""
-    reader = Reader(IngestSettings(), Clock(), module="pi_rag.no_such_module")
-    with pytest.raises(DocumentDamaged, match="code 1"):
+@pytest.mark.parametrize("module", ["pi_rag.no_such_module", "this"])
+async def test_a_child_that_does_not_start_is_a_reason_to_wait(module: str) -> None:
+    """Not a hang, nor the fault of the document it was started for, whether it ends with an error or not."""
+    reader = Reader(IngestSettings(), Clock(), module=module)
+    with pytest.raises(ReaderUnavailable, match=r"code [01]"):
         await reader.read("a.html", HTML)
+    assert (await reader.read("a.txt", b"Words")).text == "Words"
+    assert reader.pid is None
     await reader.stop()
+
+
+async def test_a_child_that_starts_too_slowly_is_ended() -> None:
+    """The time a document may take to read is not spent on it."""
+    reader = Reader(IngestSettings(read_s_max=0.1), Clock())
+    with pytest.raises(ReaderUnavailable, match="longer than"):
+        await reader.read("a.html", HTML)
+    assert reader.pid is None
+    await reader.stop()
+
+
+async def test_without_room_for_its_library_the_child_waits(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And reads when there is room again."""
+    with monkeypatch.context() as nowhere:
+        nowhere.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+        nowhere.setattr("pi_rag.processes.scratch._folders", lambda _: iter(()))
+        with pytest.raises(ReaderUnavailable, match="No such file"):
+            await reader.read("a.html", HTML)
+    assert (await reader.read("a.html", HTML)).text.strip() == "x"
+
+
+async def test_a_reader_that_does_not_start_holds_up_only_what_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text beside it is taken in, and what the rest waits for is said; it is read then, and none is blamed."""
+    monkeypatch.setattr(ReaderUnavailable, "retry_after_ms_default", 20)
+    async with home(tmp_path, FakeEmbedder(), ingest__attempts_max=1) as made:
+        with monkeypatch.context() as full:
+            full.setattr("pi_rag.processes.scratch._folders", lambda _: iter([str(tmp_path / "none")]))
+            (made.root / "page.html").write_bytes(b"<html><p>Birds fly far.")
+            page = await made.runner.enqueue("default", [NewItem("path", str(made.root / "page.html"))])
+            note = await made.runner.enqueue("default", [NewItem("text", "note", payload=b"a note")])
+            assert (await made.runner.finished(note)).items_done == 1
+            async with asyncio.timeout(20):
+                while made.runner.status()["waiting_for"] != "reader_unavailable":
+                    await asyncio.sleep(0.01)
+        job = await made.runner.finished(page)
+        assert (job.items_done, job.items_failed) == (1, 0)
+        assert made.runner.status()["waiting_for"] is None
 
 
 async def test_giving_up_on_a_document_ends_its_child(odd: Reader) -> None:
