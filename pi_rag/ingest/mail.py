@@ -1,7 +1,7 @@
 """One mail as text: who wrote to whom, when and about what, and then what was written.
 
-Of several forms of the same words the plain one is taken. Attachments are named and not read. It parses
-what strangers wrote, so it is for the reading child alone.
+Of several forms of the same words the plain one is taken. Attachments, and mails that were
+forwarded whole, are named and not read. It parses what strangers wrote, so it is for the reading child alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import parsedate_to_datetime
 
 from pi_rag.text.decode import decode
@@ -30,7 +30,7 @@ def read_mail(data: bytes, page_text: Callable[[bytes], str]) -> Reading:
     assert isinstance(mail, EmailMessage)
     head = {name: _header(mail, name) for name in _SHOWN}
     lines = [f"{name}: {value}" for name, value in head.items() if value]
-    if names := [name for part in mail.iter_attachments() if (name := part.get_filename())]:
+    if names := [name for part in mail.iter_attachments() if (name := _name(part))]:
         lines.append(f"Attachments: {', '.join(names)[:HEADER_CHARS_MAX]}")
     text = "\n".join(lines) + "\n\n" + _body(mail, page_text).strip() + "\n"
     known = {"author": head["From"], "created": _date(head["Date"])}
@@ -47,16 +47,27 @@ def _header(mail: EmailMessage, name: str) -> str:
     return " ".join(value.split())[:HEADER_CHARS_MAX]
 
 
+def _name(attached: EmailMessage) -> str:
+    """What a file is called, or what the mail is about that was forwarded."""
+    if attached.get_content_type() == "message/rfc822":
+        return _header(attached.get_content(), "Subject")
+    return attached.get_filename() or ""
+
+
 def _body(mail: EmailMessage, page_text: Callable[[bytes], str]) -> str:
-    part = mail.get_body(("plain", "html"))
-    if part is None:
-        return ""
+    """What was written: as plain text, or as a page where that is blank."""
+    for form in ("plain", "html"):
+        part = mail.get_body((form,))
+        if part and (text := _words(part, page_text)).strip():
+            return text
+    return ""
+
+
+def _words(part: MIMEPart, page_text: Callable[[bytes], str]) -> str:
     data = part.get_payload(decode=True)
     assert isinstance(data, bytes)
     text = decode(data, part.get_content_charset())
-    if part.get_content_type() != "text/html":
-        return text
-    return page_text(text.encode("utf-8", "replace"))
+    return page_text(text.encode("utf-8", "replace")) if part.get_content_type() == "text/html" else text
 
 
 def _date(written: str) -> str:

@@ -54,6 +54,22 @@ def test_a_mail_that_is_only_a_page_is_read_as_one() -> None:
     assert "page of " in read_mail(bytes(made), bare).text
 
 
+def test_a_page_goes_before_plain_words_that_are_none() -> None:
+    """Some programs send a blank line beside it."""
+    made = mail()
+    made.set_content(" \n")
+    made.add_alternative("<p>Zürich</p>", subtype="html")
+    assert "page of " in read_mail(bytes(made), bare).text
+
+
+def test_a_forwarded_mail_is_named_by_what_it_is_about() -> None:
+    """It has no name of a file."""
+    made = mail("Fwd: x")
+    made.set_content("See below.")
+    made.add_attachment(mail("The wrens"))
+    assert read_mail(bytes(made), bare).text.endswith("Attachments: The wrens\n\nSee below.\n")
+
+
 @pytest.mark.parametrize(
     "data",
     [
