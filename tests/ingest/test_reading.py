@@ -269,7 +269,7 @@ async def test_without_room_for_its_library_the_child_waits(
 async def test_a_reader_that_does_not_start_holds_up_only_what_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Text beside it is taken in, and what the rest waits for is said; it is read then, and none is blamed."""
+    """Text beside it is taken in, and what the rest waits for is said; then it is read, and not blamed."""
     monkeypatch.setattr(ReaderUnavailable, "retry_after_ms_default", 20)
     async with home(tmp_path, FakeEmbedder(), ingest__attempts_max=1) as made:
         with monkeypatch.context() as full:
