@@ -58,15 +58,16 @@ class Bounds:
         """What the settings say.
 
         No more documents than could be read one after another while a lease lasts. Two requests for each
-        worker: the next is there when one is done.
+        worker: the next is there when one is done. Each has a passage at least, so the lane has a place for
+        all of them and for what else stands in it: counts, a reindex, and vectors for other programs.
         """
         ingest, embedder = settings.ingest, settings.embedder
+        places = embedder.ingest_queue_max - 3 * embedder.requests_at_once
         readable = int(ingest.lease_s / ingest.read_s_max) - 1
         return cls(
             workers=embedder.workers_wanted,
             documents_max=max(2, min(ingest.documents_per_worker * embedder.workers_wanted, readable)),
-            # A request has a passage at least, and the lane takes no more requests than that.
-            passages_max=min(2 * embedder.workers_wanted * ingest.embed_texts, embedder.ingest_queue_max),
+            passages_max=max(1, min(2 * embedder.workers_wanted * ingest.embed_texts, places)),
             query_quiet_s=ingest.query_quiet_s,
             available_mib_min=ingest.available_mib_min,
             temperature_c_max=ingest.temperature_c_max,

@@ -98,7 +98,25 @@ def test_no_more_documents_than_could_be_read_while_a_lease_lasts() -> None:
     )
     found = Bounds.of(many)
     assert (found.documents_max + 1) * many.ingest.read_s_max <= many.ingest.lease_s
-    assert found.passages_max <= many.embedder.ingest_queue_max
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 4096))
+def test_the_lane_has_room_for_all_that_stand_in_it(workers: int, texts: int, places: int) -> None:
+    """Were each passage a request of its own: beside them counts, a reindex, and vectors for other programs.
+    So documents are not turned away by their own lane, unless it is hardly one."""
+    values = {"embedder.workers": workers, "ingest.embed_texts": texts, "embedder.ingest_queue_max": places}
+    settings = from_values(values | {"service.data": "/var/lib/none"})
+    others = 3 * settings.embedder.requests_at_once
+    assert Bounds.of(settings).passages_max <= max(1, places - others)
+
+
+@pytest.mark.parametrize(("workers", "texts"), [(1, 4), (4, 4), (8, 4), (4, 8)])
+def test_the_lane_slows_no_usual_machine(workers: int, texts: int) -> None:
+    """Two full requests for each worker are under way."""
+    settings = from_values(
+        {"embedder.workers": workers, "ingest.embed_texts": texts, "service.data": "/var/lib/none"}
+    )
+    assert Bounds.of(settings).passages_max == 2 * workers * texts
 
 
 async def _inside(room: Room, amount: int, seen: list[int], go: asyncio.Event) -> None:
