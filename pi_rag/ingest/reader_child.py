@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -47,6 +46,9 @@ PLAIN_SHARE = 5
 
 STAMP_CHARS_MAX = 100
 """What is the same on every page of a document, and no longer than this, is what the scanner put there."""
+
+FIGURES_MIN = 10
+"""So many digits are a table of numbers, and no page without text that was numbered by a scanner."""
 
 OLE_KINDS: frozenset[Kind] = frozenset({"doc", "ppt", "xls", "mail"})
 """Which have that mark when they are sound; on any newer kind it means a password."""
@@ -134,16 +136,11 @@ def _read_pdf(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
 def _without_text(plain: Mapping[int, str], pictures: bool) -> tuple[int, ...]:
     """Pages with no word, and of one with pictures that has the same few words on all its pages, all."""
     words = {page: "".join(_LETTERS.findall(text)) for page, text in plain.items()}
-    usual = Counter(words.values()).most_common(1)
-    if (
-        pictures
-        and len(words) > 1
-        and usual
-        and usual[0][1] == len(words)
-        and len(usual[0][0]) <= STAMP_CHARS_MAX
-    ):
+    stamps = set(words.values())
+    if pictures and len(words) > 1 and len(stamps) == 1 and 0 < len(stamps.pop()) <= STAMP_CHARS_MAX:
         return tuple(words)
-    return tuple(page for page, text in words.items() if not text)
+    figures = {page for page, text in plain.items() if sum(map(str.isdigit, text)) >= FIGURES_MIN}
+    return tuple(page for page, text in words.items() if not text and page not in figures)
 
 
 def _read_slides(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:

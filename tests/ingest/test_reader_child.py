@@ -96,10 +96,11 @@ def test_what_cannot_be_read_has_one_reason(kind: Kind, data: bytes, error: type
         (["Birds fly far.", "", "3"], (2, 3)),
         (["Birds fly far.", "Bees fly near."], ()),
         (["The same words.", "The same words."], ()),
+        (["0123 456 789 12.50", "12"], (2,)),
     ],
 )
 def test_pages_without_text_are_told(pages: list[str], unread: tuple[int, ...]) -> None:
-    """Numbers alone are no text. A document without any is left to who knows whether there is OCR."""
+    """The number of a page is no text, a table of numbers is. Without any, who knows of OCR decides."""
     reading = read("a.pdf", "pdf", pdf(pages), CHARS_MAX)
     assert reading.unread == unread
     assert bool(reading.text) == (len(unread) < len(pages))
@@ -109,6 +110,8 @@ def test_what_a_scanner_puts_on_every_page_is_no_text() -> None:
     """The same few words on each page of a document that has pictures."""
     scan = pdf(["Made by Scanner, page 1", "Made by Scanner, page 2"]) + b"\n% /Subtype /Image\n"
     assert read("a.pdf", "pdf", scan, CHARS_MAX).unread == (1, 2)
+    table = pdf(["0123 456 789", "0123 456 789"]) + b"\n% /Subtype /Image\n"
+    assert read("a.pdf", "pdf", table, CHARS_MAX).unread == ()
 
 
 def test_slides_are_pages() -> None:
