@@ -28,9 +28,10 @@ from pi_rag.config import Settings
 from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
 
 DESCRIPTION = """\
-It takes text, Markdown, HTML, PDF, DOCX and source code; folders are taken with all that is in
-them. What has not changed since the last time is skipped. Each file that is not taken is named
-with the reason. Ctrl-C only stops the waiting: the service goes on with what it has been given.
+It takes text, source code, web pages, PDF, office files, e-books, mails, notebooks and archives;
+folders are taken with all that is in them. What has not changed since the last time is skipped.
+Each file that is not taken is named with the reason. Ctrl-C only stops the waiting: the service
+goes on with what it has been given.
 """
 
 EXAMPLES = """\

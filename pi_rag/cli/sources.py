@@ -98,10 +98,11 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _fate(row: dict[str, Any]) -> str:
-    """'12 passages', '0 passages: it needs OCR (what to do)'."""
-    fate = counted(int(row.get("passages") or 0), "passage")
-    skipped = row.get("skipped")
+    """'12 passages', 'not taken: It needs OCR. (What to do.)', or both when a file that was in is not taken
+    as it is now."""
+    passages, skipped = int(row.get("passages") or 0), row.get("skipped")
     if not skipped:
-        return fate
+        return "not read yet" if row.get("waiting") and not passages else counted(passages, "passage")
     hint = f" ({one_line(skipped['hint'])})" if skipped.get("hint") else ""
-    return f"{fate}: {one_line(skipped.get('message'))}{hint}"
+    before = f"{counted(passages, 'passage')} of before; " if passages else ""
+    return f"{before}not taken: {one_line(skipped.get('message'))}{hint}"

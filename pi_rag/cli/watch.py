@@ -104,7 +104,8 @@ def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
     skipped = file.get("skipped") or {}
     why = f": {one_line(skipped.get('message'))} ({one_line(skipped.get('hint'))})" if skipped else ""
     stored = "waiting" if file.get("waiting") else stamp(file.get("indexed_at"))
-    return stamp(file.get("modified_at")), stored, one_line(file.get("path")) + why
+    inside = f": {counted(int(file['within']), 'document')} in it" if file.get("within") else ""
+    return stamp(file.get("modified_at")), stored, one_line(file.get("path")) + inside + why
 
 
 def _remove(client: Client, args: Namespace) -> None:

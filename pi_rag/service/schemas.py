@@ -380,8 +380,11 @@ class WatchedFile(BaseModel):
     path: str = Field(description="Below the folder.")
     size: int | None = Field(description="Bytes; null where it was not taken for its name or kind.")
     modified_at: float | None
-    indexed_at: float | None = Field(description="When its document was stored; null: it has none.")
+    indexed_at: float | None = Field(
+        description="When its document, or the last of those within it, was stored; null: it has none."
+    )
     document_id: int | None
+    within: int = Field(description="How many documents are of files in it, as in an archive.")
     waiting: bool = Field(description="It is in the queue.")
     skipped: dict[str, str] | None = Field(description="{code, message, hint}: why it was not taken.")
 

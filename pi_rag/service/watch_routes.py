@@ -50,6 +50,7 @@ def mount(api: APIRouter, house: House) -> None:
                     modified_at=row.modified_at,
                     indexed_at=row.indexed_at,
                     document_id=row.document_id,
+                    within=row.within,
                     waiting=row.waiting,
                     skipped=_reason(row.skipped),
                 )

@@ -164,6 +164,16 @@ def members_of(archive: str) -> tuple[str, str]:
     return f"{archive}!/", f"{archive}!0"
 
 
+def within(db: Connection, collection: str, archive: str) -> tuple[int, float | None]:
+    """How many documents are of files in an archive, and when the last of them was stored."""
+    sql = """
+        SELECT count(*), max(updated_at) FROM documents
+        WHERE source > ? AND source < ? AND collection_id = (SELECT id FROM collections WHERE name = ?)
+    """
+    ((count, stored_at),) = all_rows(db, sql, (*members_of(archive), collection))
+    return count, stored_at
+
+
 def rename(
     db: Connection,
     collection: str,

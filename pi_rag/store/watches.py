@@ -66,8 +66,10 @@ class FileRow:
     """None where it was not taken for its name or its kind, and so never looked at."""
     modified_at: float | None
     indexed_at: float | None
-    """When its document was stored, wall time; None: it has none."""
+    """When its document, or the last of those within it, was stored, wall time; None: it has none."""
     document_id: int | None
+    within: int
+    """How many documents are of files in it, as in an archive."""
     waiting: bool
     """It is in the queue."""
     skipped: Refusal | None
@@ -327,15 +329,17 @@ def _file_row(
     message: str,
     hint: str,
 ) -> FileRow:
-    seen = size >= 0
+    seen, source = size >= 0, watch.source(path)
+    within, within_at = (0, None) if document_id else documents.within(db, watch.collection, source)
     return FileRow(
         path=path,
         size=size if seen else None,
         modified_at=mtime_ns / 1e9 if seen else None,
-        indexed_at=indexed_at,
+        indexed_at=indexed_at or within_at,
         document_id=document_id,
-        waiting=bool(jobs.about(db, watch.collection, watch.source(path))),
-        skipped=Refusal(watch.source(path), code, message, hint) if code else None,
+        within=within,
+        waiting=bool(jobs.about(db, watch.collection, source)),
+        skipped=Refusal(source, code, message, hint) if code else None,
     )
 
 

@@ -23,6 +23,7 @@ def test_each_source_has_its_fate(service: StandIn, run: Run) -> None:
         row("/a\x1b.md", indexed_at=1_700_000_000.0, passages=12),
         row("/b.md", waiting=True, seen_at=None),
         row("/scan.pdf", skipped=SCAN),
+        row("/was.pdf", skipped=SCAN, passages=3),
     ]
     service.on("GET", "/v1/sources", {"sources": rows, "next": "/scan.pdf@letters"})
     flags = ("--skipped", "--collection", "letters", "--limit", "3", "--after", "/0@letters")
@@ -32,9 +33,12 @@ def test_each_source_has_its_fate(service: StandIn, run: Run) -> None:
     }  # fmt: skip
     assert lines[0].split() == ["SEEN", "STORED", "COLLECTION", "SOURCE"]
     assert lines[1].endswith("letters     /a\N{REPLACEMENT CHARACTER}.md: 12 passages")
-    assert lines[2].split() == ["-", "waiting", "letters", "/b.md:", "0", "passages"]
-    assert lines[3].endswith("/scan.pdf: 0 passages: It is pictures of text. (Run ocrmypdf.)")
-    assert lines[4] == (
+    assert lines[2].split() == ["-", "waiting", "letters", "/b.md:", "not", "read", "yet"]
+    assert lines[3].endswith("/scan.pdf: not taken: It is pictures of text. (Run ocrmypdf.)")
+    assert lines[4].endswith(
+        "/was.pdf: 3 passages of before; not taken: It is pictures of text. (Run ocrmypdf.)"
+    )
+    assert lines[5] == (
         "There are more: pi-rag sources / --skipped --collection letters --limit 3 --after /scan.pdf@letters"
     )
 

@@ -67,7 +67,8 @@ def test_the_files_of_a_folder_say_what_became_of_them(service: StandIn, run: Ru
     """Stored, waiting, or not taken and why; harmless on a terminal; the last line leads on."""
     skipped = {"code": "document_empty", "message": "There is no text in it.", "hint": "Leave it out."}
     stored = {"path": "a\x1b.md", "modified_at": 1_700_000_000.0, "indexed_at": 1_700_000_000.0}
-    files = [stored, {"path": "b.md", "waiting": True}, {"path": "c.md", "skipped": skipped}]
+    archive = {"path": "b.zip", "indexed_at": 1_700_000_000.0, "within": 2}
+    files = [stored, {"path": "b.md", "waiting": True}, archive, {"path": "c.md", "skipped": skipped}]
     service.on("GET", "/v1/watches", {"watches": [watched("/home/a")]})
     service.on("GET", "/v1/watches/3/files", {"files": files, "next": "c.md"})
     lines = run("watch", "list", "3", "--limit", "3", "--skipped", "--after", "0.md").out.splitlines()
@@ -75,8 +76,9 @@ def test_the_files_of_a_folder_say_what_became_of_them(service: StandIn, run: Ru
     assert lines[0].split() == ["CHANGED", "STORED", "FILE"]
     assert lines[1].endswith("a\N{REPLACEMENT CHARACTER}.md")
     assert lines[2].split() == ["-", "waiting", "b.md"]
-    assert lines[3].endswith("c.md: There is no text in it. (Leave it out.)")
-    assert lines[4] == "There are more: pi-rag watch list 3 --skipped --limit 3 --after c.md"
+    assert lines[3].startswith("-  ") and lines[3].endswith("  b.zip: 2 documents in it")
+    assert lines[4].endswith("c.md: There is no text in it. (Leave it out.)")
+    assert lines[5] == "There are more: pi-rag watch list 3 --skipped --limit 3 --after c.md"
     service.on("GET", "/v1/watches/3/files", {"files": [], "next": None})
     assert run("watch", "list", "3", "--after", "z.md").out == "No more.\n"
 

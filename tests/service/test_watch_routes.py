@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 
 from pi_rag.service.house import House
+from tests.ingest.making import zipped
 
 
 async def hits(guest: httpx.AsyncClient, query: str) -> list[str]:
@@ -115,3 +116,19 @@ async def test_the_status_tells_of_watched_folders(guest: httpx.AsyncClient, tmp
     await guest.post("/v1/watches", json={"folder": str(tmp_path / "notes")})
     told = (await guest.get("/v1/status")).json()["watching"]
     assert told == {"folders": 1, "blind": 0, "problems": []}
+
+
+async def test_an_archive_says_how_many_documents_are_in_it(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """It is none itself, and yet in; nothing of its neighbours is counted."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.zip").write_bytes(zipped({"b.md": b"the boiler", "c/d.md": b"the lamp", "e.jpg": b"x"}))
+    (folder / "a.zip.md").write_text("the pump")
+    number = (await guest.post("/v1/watches", json={"folder": str(folder)})).json()["id"]
+    for word, name in (("boiler", "b.md"), ("lamp", "d.md"), ("pump", "a.zip.md")):
+        await until_found(guest, word, name)
+
+    archive, beside = (await guest.get(f"/v1/watches/{number}/files")).json()["files"]
+    assert (archive["within"], archive["document_id"], archive["skipped"]) == (2, None, None)
+    assert archive["indexed_at"] > 0
+    assert (beside["within"], beside["document_id"] is None) == (0, False)
