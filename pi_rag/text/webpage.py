@@ -57,11 +57,11 @@ def title_of_page(page: str) -> str:
 
 def main_part(page: str) -> str:
     """What the page marks as its main part, else all behind its head."""
-    begin = _MAIN.search(page)
-    if begin:
-        end = _MAIN_END.search(page, begin.end())
-        return page[begin.start() : end.end() if end else len(page)]
     head = _HEAD_END.search(page)
+    begin = _MAIN.search(page, head.start() if head else 0)
+    if begin:
+        ends = [end.end() for end in _MAIN_END.finditer(page, begin.end())]
+        return page[begin.start() : max(ends, default=len(page))]
     return page[head.start() :] if head else page
 
 
@@ -137,17 +137,17 @@ class _Pruned(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         """Note where a box begins, and whether it is said to be a menu."""
+        said = {name: value or "" for name, value in attributes if name in {"role", "hidden", "aria-hidden"}}
+        is_tab = said.get("role") == "tabpanel"  # hidden until somebody asks for it, and then the text
         if tag in _BOXES:
-            said = {
-                name: value or "" for name, value in attributes if name in {"role", "hidden", "aria-hidden"}
-            }
-            is_menu = tag in _MENU_TAGS or said.get("role") in _MENU_ROLES or "hidden" in said
-            self._open.append(_Box(tag, len(self.pieces), is_menu or said.get("aria-hidden") == "true"))
+            hidden = "hidden" in said or said.get("aria-hidden") == "true"
+            is_menu = tag in _MENU_TAGS or said.get("role") in _MENU_ROLES or (hidden and not is_tab)
+            self._open.append(_Box(tag, len(self.pieces), is_menu))
             self._counts[tag] += 1
         elif tag == "li" and self._open:
             self._open[-1].items += 1
         self._in_link = tag == "a" or self._in_link
-        self.pieces.append(self.get_starttag_text() or "")
+        self.pieces.append(f"<{tag}>" if is_tab else self.get_starttag_text() or "")
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         """One that closes itself holds nothing."""

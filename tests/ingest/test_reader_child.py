@@ -114,6 +114,17 @@ def test_what_a_scanner_puts_on_every_page_is_no_text() -> None:
     assert read("a.pdf", "pdf", table, CHARS_MAX).unread == ()
 
 
+def test_hidden_tabs_of_a_page_are_read() -> None:
+    """The library would leave them out; of most manuals they are the half."""
+    tabs = "<div role=tabpanel hidden>On Debian: apt.</div><div role=tabpanel>On Fedora: dnf.</div>"
+    text = read("a.html", "html", f"<body><p>How to install it.</p>{tabs}</body>".encode(), CHARS_MAX).text
+    assert [line for line in text.splitlines() if line] == [
+        "How to install it.",
+        "On Debian: apt.",
+        "On Fedora: dnf.",
+    ]
+
+
 def test_slides_are_pages() -> None:
     """A hit can say which slide it is on; titles of slides are headings."""
     reading = read(

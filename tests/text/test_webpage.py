@@ -39,6 +39,10 @@ def test_the_title_is_found(page: str, title: str) -> None:
     ("page", "main"),
     [
         ("<head>x</head><body>a<main id=m>b</main>c</body>", "<main id=m>b</main>"),
+        (
+            "<script>'<main>'</script></head><body>a<main>b</main>c<main>d</main>e",
+            "<main>b</main>c<main>d</main>",
+        ),
         ("<body>a<main>never closed", "<main>never closed"),
         ("<head><title>x</title></head><body>a</body>", "</head><body>a</body>"),
         ("<p>only a piece", "<p>only a piece"),
@@ -92,10 +96,11 @@ def test_menus_are_left_out(menu: str) -> None:
         "<nav>never closed",
         "</nav></ul></div>",
         "<form>" + "a question " * 5 + "</form>",
+        "<div role=tabpanel hidden>On Debian</div><div role=tabpanel aria-hidden=true>On Fedora</div>",
     ],
 )
 def test_what_may_be_told_is_kept(part: str) -> None:
-    """Short lists, lists of titles, lists that say more than links; and what is never closed."""
+    """Short lists, lists of titles or with words beside links, hidden tabs, what is never closed."""
     page = f"<body>{WORDS}{part}{WORDS}</body>"
     assert plain_text(without_menus(page)) == plain_text(page)
 
