@@ -1,15 +1,13 @@
 """Asking the disk for what it may never answer, and still going on.
 
 What asks a dead network mount hangs, and nothing can end it. So each question has a thread of its own, which
-nobody waits for in the end: not who asked, and not the process when it stops. While one hangs, nothing more
-is asked of the same mount, so a dead one costs as many threads as there were questions when it died. The
-mount that the service itself lives on is alive, whatever a question hangs in that begins there. It does not
-know what is asked.
+nobody waits for in the end (`aside.py`). While one hangs, nothing more is asked of the same mount, so a dead
+one costs as many threads as there were questions when it died. The mount that the service itself lives on is
+alive, whatever a question hangs in that begins there. It does not know what is asked.
 """
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import os
 import re
@@ -20,7 +18,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
-from pi_rag.errors import Busy, DiskStuck, DocumentStalled
+from pi_rag.errors import DiskStuck, DocumentStalled
+from pi_rag.ingest.aside import apart
 
 RETRY_S_MIN = 10.0
 """How long who was turned away waits at least."""
@@ -55,15 +54,9 @@ class Disk:
         no answer within `disk_s_max`, and Busy when there is no thread for it.
         """
         self._check(path)
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        work = partial(_answer, future, partial(do, *args, **kwargs))
-        try:
-            # Not threading.Thread, whose start waits until the thread runs: on a busy machine, milliseconds.
-            _thread.start_new_thread(work, ())
-        except RuntimeError as error:
-            raise Busy("No thread can be started now.") from error
+        future = apart(do, *args, **kwargs)
         self._asked[future] = path, self._clock.monotonic_s()
-        future.add_done_callback(self._answered)
+        future.add_done_callback(self._asked.pop)
         await asyncio.wait({future}, timeout=self._settings.disk_s_max)
         if not future.done():
             raise DocumentStalled(f"The disk gave no answer for {self._settings.disk_s_max:g} s.")
@@ -92,10 +85,6 @@ class Disk:
                 wait_s = min(max(stuck["for_s"], RETRY_S_MIN), self._settings.retry_s_max)
                 reason = f"What is at {stuck['mount']} has given no answer for {stuck['for_s']:g} s."
                 raise DiskStuck(reason, retry_after_ms=int(wait_s * 1000))
-
-    def _answered(self, future: asyncio.Future[Any]) -> None:
-        del self._asked[future]
-        future.exception()  # seen, also when nobody waits for it any more
 
 
 class Mounts:
@@ -143,15 +132,3 @@ def _led(path: PurePath, link: PurePath) -> PurePath | None:
 
 def _octal(escape: re.Match[bytes]) -> bytes:
     return bytes([int(escape[1], 8)])
-
-
-def _answer(future: asyncio.Future[T], do: Callable[[], T]) -> None:
-    """On the thread: the answer goes to the loop, unless that has ended meanwhile."""
-    try:
-        tell = partial(future.set_result, do())
-    except BaseException as error:  # whatever it is, it belongs to who asked
-        tell = partial(future.set_exception, error)
-    try:
-        future.get_loop().call_soon_threadsafe(tell)
-    except RuntimeError:
-        return

@@ -22,7 +22,7 @@ from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import DocumentBinary, DocumentEmpty, DocumentTooLarge
 from pi_rag.ingest import exported
-from pi_rag.ingest.aside import aside
+from pi_rag.ingest.aside import apart, aside
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.cutting import Cutter, Embedded, nobody, text_hash
 from pi_rag.ingest.disk import Disk, Mounts
@@ -56,7 +56,7 @@ LISTED_AT_ONCE = 1000
 """Of a walk, what one question to the disk gives. Folders on a slow mount take their time, and it is seen."""
 
 LARGE_BYTES = 1024 * 1024
-"""What is larger is in RAM for few documents at a time."""
+"""What is larger, or may be once it is unpacked, is in RAM for few documents at a time."""
 
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
@@ -132,19 +132,19 @@ class Story:
         if seen.is_folder:
             await self._unfold(item, progress)
             return
-        async with self._turn(seen.size, progress):
+        async with self._turn(item, seen, progress):
             if item.kind == "export":
                 await self._tell_exported(item, progress)
             else:
                 await self._tell(item, seen.data, progress)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, size: int, progress: Callable[[int], None]) -> AsyncIterator[None]:
+    async def _turn(self, item: Item, seen: _Seen, progress: Callable[[int], None]) -> AsyncIterator[None]:
         """Inside it a document may be in RAM. Of large ones, no more than there are workers."""
-        if size <= LARGE_BYTES:
-            yield
-            return
-        async with self._large.of(moves=partial(progress, 0)):
+        if _may_be_large(item, seen):
+            async with self._large.of(moves=partial(progress, 0)):
+                yield
+        else:
             yield
 
     async def _tell(self, item: Item, seen: bytes | None, progress: Callable[[int], None]) -> None:
@@ -279,7 +279,7 @@ class Story:
     async def _bytes_of(self, item: Item) -> tuple[str, bytes]:
         """What a document's file is called, which says how to read it, and its bytes."""
         if item.kind == "url":
-            page = await asyncio.to_thread(fetch, item.source, self._settings, self._clock)
+            page = await apart(fetch, item.source, self._settings, self._clock)
             return page.name, page.data
         if item.kind in ON_DISK:
             path, mib_max, links = Path(item.source), self._settings.document_mib_max, item.kind == "path"
@@ -334,6 +334,12 @@ def _seen(item: Item, mib_max: int, roots: Roots) -> _Seen:
         return _Seen(0, is_folder=True)
     data = read_file(path, mib_max, roots, links=links) if found.st_size <= LARGE_BYTES else None
     return _Seen(found.st_size, data)
+
+
+def _may_be_large(item: Item, seen: _Seen) -> bool:
+    """Also what has yet to be fetched or unpacked."""
+    data = seen.data or item.payload
+    return seen.size > LARGE_BYTES or item.kind == "url" or is_to_be_unpacked(item, item.source, data)
 
 
 def _next_of(walking: Iterator[Step], mounts: Mounts) -> list[Step]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pi_rag.ingest.aside import LITTLE, aside
+from pi_rag.ingest.aside import LITTLE, apart, aside
 
 
 @pytest.mark.parametrize(("size", "beside"), [(0, False), (LITTLE, False), (LITTLE + 1, True)])
@@ -21,3 +23,19 @@ async def test_what_it_raises_comes_out(size: int) -> None:
     """Wherever it was done."""
     with pytest.raises(ZeroDivisionError):
         await aside(size, divmod, 1, 0)
+
+
+async def test_what_waits_for_others_takes_no_shared_thread() -> None:
+    """However many wait, and whoever has stopped waiting: there is a thread for what is to be done here."""
+    loop, go = asyncio.get_running_loop(), threading.Event()
+    faults: list[object] = []
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    loop.set_exception_handler(lambda _, fault: faults.append(fault))
+    waiting = [apart(go.wait, 20) for _ in range(3)]
+    assert await aside(LITTLE + 1, max, 3, 7) == 7
+    waiting[0].cancel()
+    go.set()
+    assert await asyncio.gather(*waiting[1:]) == [True, True]
+    with pytest.raises(ZeroDivisionError):
+        await apart(divmod, 1, 0)
+    assert not faults

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
 from pi_rag.errors import (
     DiskFull,
+    DocumentEmpty,
     EmbedderUnavailable,
     ModelMismatch,
     PiRagError,
@@ -29,11 +32,12 @@ from pi_rag.ingest import cutting, story
 from pi_rag.ingest import pace as paces
 from pi_rag.ingest import runner as runners
 from pi_rag.ingest.runner import Runner, waits_s
+from pi_rag.ingest.web import Page
 from pi_rag.processes import confinement
 from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
-from pi_rag.types import Fingerprint, Lane, NewItem, Text
+from pi_rag.types import Fingerprint, ItemKind, Lane, NewItem, Text
 from tests.embedder.fake import FakeEmbedder
 
 if TYPE_CHECKING:
@@ -647,6 +651,56 @@ async def test_small_documents_share_their_transactions(
     assert job.items_done == 60
     assert store.writes - before < 120
     assert await store.read(checkup.check) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "by"), [("url", "apart"), ("bytes", "unpack")], ids=["not yet fetched", "not yet unpacked"]
+)
+async def test_what_may_become_large_counts_as_large(
+    store: Store,
+    embedder: FakeEmbedder,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: ItemKind,
+    by: str,
+) -> None:
+    """A page has no size before it is there, and an archive not the one that it is packed to."""
+    inside, most, go = 0, 0, asyncio.Event()
+
+    async def slowly(*_: Any, **__: Any) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await go.wait()
+        inside -= 1
+        raise DocumentEmpty("There is nothing.")
+
+    monkeypatch.setattr(story, by, slowly)
+    items = [NewItem(kind, f"http://pi/{number}.zip", payload=b"PK\3\4") for number in range(6)]
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", items)
+        await until(lambda: len(runner.status()["current"]) == 6 and inside == 2)
+        go.set()
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+
+    assert (job.items_refused, most) == (6, 2)
+
+
+async def test_slow_addresses_leave_the_threads_to_documents(
+    store: Store, embedder: FakeEmbedder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that does not come keeps no file from being read."""
+    go = threading.Event()
+    monkeypatch.setattr(story, "fetch", lambda *_: go.wait(20) and Page("tea.txt", b"tea"))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    async with running(store, embedder, settings) as runner:
+        page = await runner.enqueue("default", [NewItem("url", "http://pi/slow")])
+        await until(lambda: runner.status()["current"] == ["http://pi/slow"])
+        book = [NewItem("text", "book.md", payload=handbook(50))]
+        job = await asyncio.wait_for(runner.finished(await runner.enqueue("default", book)), 20)
+        assert (job.items_done, runner.status()["current"]) == (1, ["http://pi/slow"])
+        go.set()
+        assert (await asyncio.wait_for(runner.finished(page), 20)).items_done == 1
 
 
 async def test_of_large_documents_few_are_in_hand(
