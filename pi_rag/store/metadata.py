@@ -14,12 +14,15 @@ from pi_rag.errors import RequestInvalid
 DEPTH_MAX = 64
 """Deeper objects than this are no description of a document, and SQLite has a bound of its own."""
 
+# Made once: a folder's files come by the hundred thousand, and json.dumps makes one each time.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
 
 def to_json(metadata: Mapping[str, Any]) -> str:
     """The text that is stored. Raises RequestInvalid for what JSON cannot say, and for bottomless nesting."""
     _refuse_deep(metadata, DEPTH_MAX)
     try:
-        return json.dumps(dict(metadata), allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(dict(metadata))
     except (TypeError, ValueError) as error:
         raise RequestInvalid(f"The metadata cannot be kept as JSON: {error}.") from error
 

@@ -51,6 +51,31 @@ def test_what_was_given_up_says_why(db: Connection) -> None:
     assert only(db, SCAN.source).skipped == SCAN
 
 
+def test_a_folder_is_seen_as_it_is_in_a_few_statements(db: Connection) -> None:
+    """However many files it has: nothing else is written meanwhile. Of each name, and of no other's."""
+    names = ["a", 'b "quoted"', "c\n\t", "d \u00e4\U0001f375", "e\\"]
+    for name in [*names, "not seen"]:
+        put(db, name, ["tea"], now=2.0)
+        sources.skip(db, "default", [Refusal(name, "c", "m", "h")], 3.0)
+    sources.skip(db, "other", [Refusal("a", "c", "m", "h")], 3.0)
+    asked: list[str] = []
+
+    def note(_: object, sql: str, __: object) -> bool:
+        asked.append(sql)
+        return True
+
+    db.exec_trace = note
+    sources.seen(db, "default", iter(names), 7.0)
+    db.exec_trace = None
+    assert len(asked) < len(names)
+    rows = sources.listing(db, collection="default", limit=9)
+    assert {row.source: (row.seen_at, row.skipped is None) for row in rows} == {
+        **dict.fromkeys(names, (7.0, True)),
+        "not seen": (3.0, False),
+    }
+    assert [row.source for row in sources.listing(db, collection="other", limit=9)] == ["a"]
+
+
 def test_a_document_that_is_found_as_it_is_was_seen(db: Connection) -> None:
     """Its date stays that of its text. One from before this was noted was seen when it was stored."""
     put(db, "a", ["tea"], now=2.0)
