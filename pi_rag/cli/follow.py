@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pi_rag.cli.progress import Progress, progress
+from pi_rag.cli.status import NOT_BEGUN
 from pi_rag.client import Client
 from pi_rag.clock import Clock
 from pi_rag.errors import ServiceDown, SocketForbidden, TryLater
@@ -21,12 +22,6 @@ AWAY_S_MAX = 30.0
 
 STILL_S_MAX = 10.0
 """How long nothing may move before the service is asked what holds it up."""
-
-NOT_BEGUN = {
-    "paused": "Adding is paused.",
-    "safe_mode": "Adding waits in safe mode.",
-}
-"""When the service begins no document until it is told to."""
 
 
 def follow(
@@ -105,7 +100,7 @@ def _reason(job: dict[str, Any], ingest: dict[str, Any]) -> str:
         return f"Job {job['id']} is paused. Let it go on with: pi-rag jobs resume {job['id']}"
     waiting_for = ingest.get("waiting_for")
     if waiting_for in NOT_BEGUN:
-        return f"{NOT_BEGUN[waiting_for]} Let it go on with: pi-rag jobs resume"
+        return f"Adding is {NOT_BEGUN[waiting_for]}. Let it go on with: pi-rag jobs resume"
     if waiting_for:
         return f"The service cannot go on now: {waiting_for}. See: pi-rag status"
     # The seconds are left out: with them it would be another reason each time.

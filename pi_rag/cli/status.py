@@ -28,6 +28,9 @@ ADVICE = {
 }
 """What to do about each reason in `degraded`."""
 
+NOT_BEGUN = {"paused": "paused", "safe_mode": "in safe mode"}
+"""What holds documents up until a person lets them go on."""
+
 _COLOURS = {"ready": "green", "degraded": "yellow", "starting": "yellow", "stopping": "yellow"}
 
 
@@ -116,12 +119,17 @@ def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
     current = ingest.get("current") or []
     queued = int(counts.get("items_queued") or 0)
     if not current and not queued:
-        return "nothing"
+        return ", ".join(["nothing", *_paused(ingest)])
     parts = [counted(queued, "document") + " waiting"]
     parts += [f"{float(ingest['rate_chunks_s']):.1f} passages/s"] if ingest.get("rate_chunks_s") else []
-    parts += [f"held up by {ingest['waiting_for']}"] if ingest.get("waiting_for") else []
+    parts += _paused(ingest) or ([f"held up by {ingest['waiting_for']}"] if ingest.get("waiting_for") else [])
     parts += [f"now {current[0]}"] if current else []
     return one_line(", ".join(parts))
+
+
+def _paused(ingest: dict[str, Any]) -> list[str]:
+    why = NOT_BEGUN.get(str(ingest.get("waiting_for")))
+    return [f"{why}: let it go on with pi-rag jobs resume"] if why else []
 
 
 def _stuck(ingest: dict[str, Any]) -> str:

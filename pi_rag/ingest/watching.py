@@ -167,8 +167,10 @@ def _root_of(folder: str, settings: Settings) -> str:
     except OSError as error:
         reason = f"{shown(folder)} cannot be looked into: {error.strerror}."
         raise DocumentUnreadable(reason, hint=RIGHTS_HINT) from error
-    except (PathNotFound, DocumentUnreadable) as error:
-        raise type(error)(error.message, hint=RIGHTS_HINT) from error
+    except PathNotFound as error:
+        raise PathNotFound(error.message, hint=f"Check the spelling. {RIGHTS_HINT}") from error
+    except DocumentUnreadable as error:
+        raise DocumentUnreadable(error.message, hint=RIGHTS_HINT) from error
     _refuse_unfit(root, str(settings.data_path.resolve()))
     return root
 

@@ -121,7 +121,7 @@ def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -
     [
         ("paused", None, [], "Job 1 is paused. Let it go on with: pi-rag jobs resume 1"),
         ("running", "paused", [], "Adding is paused. Let it go on with: pi-rag jobs resume"),
-        ("running", "safe_mode", [], "Adding waits in safe mode. Let it go on with: pi-rag jobs resume"),
+        ("running", "safe_mode", [], "Adding is in safe mode. Let it go on with: pi-rag jobs resume"),
         ("running", None, ["/mnt/nas"], "No answer from /mnt/nas; what lies there has to wait."),
     ],
 )

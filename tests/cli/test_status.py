@@ -76,6 +76,23 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
 
 
+@pytest.mark.parametrize(
+    ("waiting_for", "queued", "line"),
+    [
+        ("paused", 0, "nothing, paused: let it go on with pi-rag jobs resume"),
+        ("safe_mode", 2, "2 documents waiting, in safe mode: let it go on with pi-rag jobs resume"),
+        ("disk_full", 0, "nothing"),
+    ],
+)
+def test_who_paused_it_is_reminded(
+    service: StandIn, run: Run, waiting_for: str, queued: int, line: str
+) -> None:
+    """Also when nothing waits yet: what is added next would seem to hang."""
+    paused = {"ingest": {"current": [], "waiting_for": waiting_for}, "counts": {"items_queued": queued}}
+    service.on("GET", "/v1/status", STATUS | paused)
+    assert f"adding   {line}\n" in run("status").out
+
+
 def test_a_mount_that_does_not_answer_is_named(service: StandIn, run: Run) -> None:
     """Why the documents on it do not come, though all else does."""
     stuck = {"disks_stuck": [{"mount": "/mnt/nas", "for_s": 130.0, "threads": 2}]}

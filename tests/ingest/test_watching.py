@@ -80,8 +80,14 @@ async def test_what_cannot_be_watched_is_refused(at_home: Home, tmp_path: Path) 
         str(at_home.settings.data_path): RequestInvalid,
     }
     for folder, kind in kinds.items():
-        with pytest.raises(kind):
+        with pytest.raises(kind) as refused:
             await at_home.watching.add(folder, "default", [], [])
+        # A service that is kept out of /home sees nothing there, and so does who mistyped a name.
+        assert (
+            ("spelling" in refused.value.hint)
+            == ("docs/watch.md" in refused.value.hint)
+            == (kind is PathNotFound)
+        )
     assert await at_home.watching.listing() == []
 
 
