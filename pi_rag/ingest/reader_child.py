@@ -21,7 +21,7 @@ from pi_rag.ingest.docx import margins, prepared, restored
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
-from pi_rag.ingest.reader_wire import READY, Request, Terms, answer, unpacked_answer
+from pi_rag.ingest.reader_wire import READY, Request, Terms, answer
 from pi_rag.ingest.structure import as_markdown, by_marks
 from pi_rag.processes.child import attach
 from pi_rag.processes.confinement import confine_calls, confine_files
@@ -76,9 +76,7 @@ def main(argv: Sequence[str]) -> None:
         send_frame(sock, READY, len(READY))
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             allow_cpu(terms.cpu_s_max)
-            said = said_of(frame, terms)
-            sent = unpacked_answer(said) if isinstance(said, Unpacked) else answer(said)
-            send_frame(sock, sent, terms.answer_bytes_max)
+            send_frame(sock, answer(said_of(frame, terms)), terms.answer_bytes_max)
 
 
 def said_of(frame: bytes, terms: Terms) -> Reading | Unpacked | PiRagError:

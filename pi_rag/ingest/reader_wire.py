@@ -1,19 +1,23 @@
 """What the service and its reading child say to each other: one document a frame, one answer a frame.
 
-First the child says that it is ready: an empty frame. A request is a line of JSON and then the bytes of the
-document as they are. An answer is JSON: a reading, or the error that says why there is none. It does not know
-how the frames travel.
+First the child says that it is ready: an empty frame. Requests and answers are a line of JSON and then bytes
+as they are: of the document, of its text, of what was in an archive. It does not know how the frames travel.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pi_rag.config import IngestSettings
 from pi_rag.errors import DocumentRefused, InternalError, PiRagError, from_wire
-from pi_rag.ingest.archive import Bounds, Unpacked
+from pi_rag.ingest.archive import PATH_CHARS_MAX, Bounds, Unpacked
+from pi_rag.text.clean import clean
 from pi_rag.types import Kind, Reading
 
 MIB = 1024 * 1024
@@ -26,8 +30,17 @@ NAME_CHARS_MAX = 4096
 HEADER_BYTES_MAX = 64 * 1024
 """A character of the name is at most twelve bytes of ASCII JSON."""
 
-WIRE_BYTES_PER_CHAR_MAX = 6
-"""A control character is six bytes of JSON; all else is at most four."""
+UTF8_BYTES_PER_CHAR_MAX = 4
+
+MEMBER_BYTES_MAX = 8 * 1024
+"""What an answer says of one file in an archive: its path, each character at most six bytes of JSON, and why
+it is not taken."""
+
+CLAIMS_MAX = 32
+CLAIM_CHARS_MAX = 400
+"""What a document says of itself, its title too, goes out with every hit of it."""
+
+REASON_CHARS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class Terms:
     """Processor time for one document."""
     chars_max: int
     request_bytes_max: int
+    head_bytes_max: int
+    """Of an answer's line of JSON."""
     answer_bytes_max: int
     ocr_languages: str
     archive: Bounds
@@ -46,17 +61,18 @@ class Terms:
     @classmethod
     def of(cls, settings: IngestSettings) -> Terms:
         """The terms that follow from the settings."""
+        head_bytes_max = MIB + settings.archive_members_max * MEMBER_BYTES_MAX
+        data_bytes_max = max(
+            settings.document_chars_max * UTF8_BYTES_PER_CHAR_MAX, settings.archive_mib_max * MIB
+        )
         return cls(
             memory_mib_max=settings.reader_memory_mib_max,
             # The wall clock ends a child first, unless nobody is left to look at it.
             cpu_s_max=math.ceil(settings.read_s_max) + 1,
             chars_max=settings.document_chars_max,
             request_bytes_max=settings.document_mib_max * MIB + HEADER_BYTES_MAX,
-            answer_bytes_max=MIB
-            + max(
-                settings.document_chars_max * WIRE_BYTES_PER_CHAR_MAX,
-                settings.archive_mib_max * MIB + settings.archive_members_max * HEADER_BYTES_MAX,
-            ),
+            head_bytes_max=head_bytes_max,
+            answer_bytes_max=head_bytes_max + data_bytes_max,
             ocr_languages=settings.ocr_languages,
             archive=Bounds(
                 settings.archive_members_max, settings.archive_mib_max * MIB, settings.archive_ratio_max
@@ -103,68 +119,106 @@ class Request:
         return cls(data=data, **json.loads(head))
 
 
-def answer(said: Reading | PiRagError) -> bytes:
-    """The frame that answers with a reading, or with why there is none."""
+def answer(said: Reading | Unpacked | PiRagError) -> bytes:
+    """The frame that answers with what was read, or with why there is nothing."""
+    data: list[bytes] = []
     if isinstance(said, PiRagError):
-        return _json({"error": said.to_wire()})
-    return _json(
-        {
-            "text": said.text,
-            "title": said.title,
+        about: dict[str, object] = {"error": said.to_wire()}
+    elif isinstance(said, Unpacked):
+        data = [member for _, member in said.members]
+        about = {
+            "members": [(path, len(member)) for path, member in said.members],
+            "refused": [(path, error.to_wire()) for path, error in said.refused],
+        }
+    else:
+        data = [said.text.encode("utf-8", "replace")]
+        claims = list(said.metadata.items())[:CLAIMS_MAX]
+        about = {
+            "title": said.title[:CLAIM_CHARS_MAX],
             "pages": said.pages,
-            "metadata": dict(said.metadata),
+            "metadata": {key[:CLAIM_CHARS_MAX]: str(value)[:CLAIM_CHARS_MAX] for key, value in claims},
             "unread": said.unread,
         }
-    )
+    return b"".join([json.dumps(about, ensure_ascii=False).encode("utf-8", "replace"), b"\n", *data])
 
 
-def unpacked_answer(said: Unpacked) -> bytes:
-    """The frame that answers with the members of an archive: a line about them, and then their bytes."""
-    about = {
-        "members": [(path, len(data)) for path, data in said.members],
-        "refused": [(path, error.to_wire()) for path, error in said.refused],
-    }
-    return b"".join([_json(about), b"\n", *(data for _, data in said.members)])
-
-
-def unpacked(frame: bytes) -> Unpacked:
-    """What an answer says of an archive. Raises as `reading` does."""
-    head, _, rest = frame.partition(b"\n")
-    try:
-        said = json.loads(head)
-        if "error" in said:
-            error = from_wire(said["error"])
-        else:
-            found, at = Unpacked(), 0
-            for path, size in said["members"]:
-                found.members.append((str(path), rest[at : at + int(size)]))
-                at += int(size)
-            refusals = [(str(path), from_wire(wire)) for path, wire in said["refused"]]
-            found.refused = [(path, each) for path, each in refusals if isinstance(each, DocumentRefused)]
-            return found
-    except (AttributeError, KeyError, TypeError, ValueError) as failure:
-        raise InternalError("The reading child sent an answer of the wrong shape.") from failure
-    raise error if isinstance(error, DocumentRefused) else InternalError(error.message)
-
-
-def reading(frame: bytes, kind: Kind) -> Reading:
+def reading(frame: bytes, kind: Kind, terms: Terms) -> Reading:
     """What an answer says, as a reading or raised. Raises DocumentRefused kinds, InternalError.
 
-    The child may be in the hands of the file it read, so nothing but the shape we know is taken from it.
+    The child may be in the hands of the file it read, so nothing but what we know is taken from it: no shape,
+    size or number beyond the terms.
     """
+    with _believed():
+        said, data = _parts(frame, terms)
+        text = str(data, "utf-8")
+        _expect(len(text) <= terms.chars_max)
+        pages = tuple((_whole(offset), _whole(number)) for offset, number in said["pages"])
+        offsets = [offset for offset, _ in pages]
+        _expect(offsets == sorted(offsets) and (not offsets or offsets[-1] <= len(text)))
+        claims = said["metadata"].items()
+        _expect(len(claims) <= CLAIMS_MAX)
+        metadata = {_words(key, CLAIM_CHARS_MAX): _words(value, CLAIM_CHARS_MAX) for key, value in claims}
+        unread = tuple(_whole(number) for number in said["unread"])
+        return Reading(text, _words(said["title"], CLAIM_CHARS_MAX), kind, pages, metadata, unread)
+
+
+def unpacked(frame: bytes, terms: Terms) -> Unpacked:
+    """What an answer says of an archive. Raises as `reading` does."""
+    with _believed():
+        said, data = _parts(frame, terms)
+        members = [(_words(path, PATH_CHARS_MAX), _whole(size)) for path, size in said["members"]]
+        refused = [(_words(path, PATH_CHARS_MAX), _refusal(wire)) for path, wire in said["refused"]]
+        _expect(not any(path.startswith("/") or ".." in path.split("/") for path, _ in members))
+        _expect(len(members) + len(refused) <= terms.archive.members_max)
+        _expect(sum(size for _, size in members) == len(data) <= terms.archive.bytes_max)
+        ends = itertools.accumulate(size for _, size in members)
+        found = [
+            (path, bytes(data[end - size : end])) for (path, size), end in zip(members, ends, strict=True)
+        ]
+        return Unpacked(found, refused)
+
+
+@contextlib.contextmanager
+def _believed() -> Iterator[None]:
+    """Whatever comes of an answer that is not as ours are is one thing. Raises InternalError."""
     try:
-        said = json.loads(frame)
-        if "error" in said:
-            error = from_wire(said["error"])
-        else:
-            pages = tuple((int(offset), int(number)) for offset, number in said["pages"])
-            metadata = {str(key): str(value) for key, value in said["metadata"].items()}
-            unread = tuple(int(number) for number in said["unread"])
-            return Reading(str(said["text"]), str(said["title"]), kind, pages, metadata, unread)
-    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as failure:
         raise InternalError("The reading child sent an answer of the wrong shape.") from failure
-    raise error if isinstance(error, DocumentRefused) else InternalError(error.message)
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+def _parts(frame: bytes, terms: Terms) -> tuple[dict[str, Any], memoryview]:
+    """The line of an answer, which alone is parsed, so that it cannot become much more; and what follows it.
+
+    Raises DocumentRefused kinds when it says that there is nothing.
+    """
+    end = frame.index(b"\n", 0, terms.head_bytes_max)
+    said = json.loads(frame[:end])
+    if "error" in said:
+        raise _refusal(said["error"])
+    return said, memoryview(frame)[end + 1 :]
+
+
+def _refusal(wire: Mapping[str, Any]) -> DocumentRefused:
+    """A refusal of a document: the child has nothing to say about the service."""
+    error = from_wire(wire)
+    if not isinstance(error, DocumentRefused):
+        raise InternalError(error.message[:REASON_CHARS_MAX])
+    return type(error)(clean(error.message[:REASON_CHARS_MAX]), hint=clean(error.hint[:REASON_CHARS_MAX]))
+
+
+def _words(value: object, chars_max: int) -> str:
+    _expect(isinstance(value, str) and len(value) <= chars_max)
+    return clean(str(value))
+
+
+def _whole(value: object) -> int:
+    """A number that SQLite can hold."""
+    if not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise ValueError(value)
+    return value
+
+
+def _expect(what: bool) -> None:
+    if not what:
+        raise ValueError

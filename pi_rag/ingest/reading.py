@@ -30,7 +30,7 @@ from pi_rag.ingest.archive import Unpacked
 from pi_rag.ingest.reader_wire import READY, Request, Terms, reading, unpacked
 from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, with_pages
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
-from pi_rag.processes.frames import FrameError, read_frame, write_frame
+from pi_rag.processes.frames import FrameError, FrameTooLarge, read_frame, write_frame
 from pi_rag.processes.scratch import scratch
 from pi_rag.text.decode import decode
 from pi_rag.text.front_matter import front_matter
@@ -105,7 +105,9 @@ class Reader:
 
     async def unpack(self, name: str, data: bytes, moves: Callable[[], None] = lambda: None) -> Unpacked:
         """The files in an archive. Raises as `read` does."""
-        return await self._by_child(Request(name, "text", data, unpack=True), unpacked, moves)
+        return await self._by_child(
+            Request(name, "text", data, unpack=True), partial(unpacked, terms=self._terms), moves
+        )
 
     async def stop(self) -> None:
         """End the child; a document that it is on is given up first by whoever waits for it."""
@@ -141,7 +143,7 @@ class Reader:
         return with_pages(said, read)
 
     async def _read_by_child(self, asked: Request, moves: Callable[[], None]) -> Reading:
-        return await self._by_child(asked, partial(reading, kind=asked.kind), moves)
+        return await self._by_child(asked, partial(reading, kind=asked.kind, terms=self._terms), moves)
 
     async def _by_child(
         self, asked: Request, understood: Callable[[bytes], Said], moves: Callable[[], None]
@@ -175,7 +177,7 @@ class Reader:
         except TimeoutError:
             await self._end_child(0.0)
             raise DocumentTooSlow(f"It took longer than {self._settings.read_s_max:g} s to read.") from None
-        except InternalError as error:
+        except (InternalError, FrameTooLarge) as error:
             await self._end_child(0.0)
             raise DocumentDamaged("Its reader gave an answer that makes no sense.") from error
         except asyncio.CancelledError:  # the child is in the middle of something that nobody waits for

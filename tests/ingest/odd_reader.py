@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -25,10 +26,10 @@ def main() -> None:
         while (frame := recv_frame(sock, terms.request_bytes_max)) is not None:
             asked = Request.from_frame(frame)
             fine = Reading(str(os.getpid()), asked.name, asked.kind)
-            send_frame(sock, _said(asked.name.removesuffix(".html"), fine), 1 << 20)
+            send_frame(sock, _said(asked.name.removesuffix(".html"), fine, sock), 1 << 20)
 
 
-def _said(how: str, fine: Reading) -> bytes:
+def _said(how: str, fine: Reading, sock: socket.socket) -> bytes:
     match how:
         case "hang":
             time.sleep(600)
@@ -39,9 +40,12 @@ def _said(how: str, fine: Reading) -> bytes:
         case "garbage":
             return b"\xff{"
         case "wrong shape":
-            return b'{"text": "x"}'
+            return b'{"title": "x"}\nx'
         case "wrong error":
-            return b'{"error": {"code": "busy", "message": "wait"}}'
+            return b'{"error": {"code": "busy", "message": "wait"}}\n'
+        case "endless":
+            sock.sendall(b"\xff\xff\xff\xff")
+            time.sleep(600)
         case _ if how.startswith("killed once "):
             mark = Path(how.removeprefix("killed once "))
             if not mark.exists():

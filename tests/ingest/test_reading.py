@@ -178,6 +178,7 @@ async def test_what_is_no_document_is_refused(reader: Reader) -> None:
         ("garbage", DocumentDamaged, "sense"),
         ("wrong shape", DocumentDamaged, "sense"),
         ("wrong error", DocumentDamaged, "sense"),
+        ("endless", DocumentDamaged, "sense"),
     ],
 )
 async def test_a_child_that_fails_costs_one_document(
