@@ -51,8 +51,11 @@ class AnswerCache:
         settings: CacheSettings,
         clock: Clock,
         available_mib: Callable[[], float | None],
+        searched: Callable[[], None] = lambda: None,
     ) -> None:
+        """`searched` is called when the desk is about to search for somebody: others may make way."""
         self._desk = desk
+        self._searched = searched
         self._available_mib = available_mib
         self._store = store
         self._settings = settings
@@ -95,12 +98,14 @@ class AnswerCache:
         self._numbers["asked"] += 1
         # A question that is too long is not worth reading to its end; the desk refuses it.
         if not self._on or len(question.query) > self._desk.settings.chars_max:
+            self._searched()
             return _told(await self._desk.search(question), "off")
         begun_s = self._clock.monotonic_s()
         self.drop_old()
         key = key_of(question, self._desk.settings)
         known = self._cache.get(key)
         if known is None:
+            self._searched()
             return _told(await self._made(key, question), "miss")
         self._desk.asked_again(question)
         took_ms = round((self._clock.monotonic_s() - begun_s) * 1000, 3)

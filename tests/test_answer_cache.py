@@ -123,6 +123,17 @@ async def test_a_question_asked_again_is_not_searched_again(cache: AnswerCache, 
     assert desk.asked == 1
 
 
+async def test_nobody_makes_way_for_an_answer_that_is_there(store: Store, desk: Desk) -> None:
+    """Only a search takes workers and readers; without a cache each question is one."""
+    told: list[int] = []
+    for settings in (CacheSettings(), CacheSettings(results_max=0)):
+        cache = AnswerCache(
+            desk, store, settings, SystemClock(), lambda: None, lambda: told.append(desk.asked)
+        )
+        await origins(cache, TEA, TEA, TEA)
+    assert told == [0, 1, 2, 3]
+
+
 async def test_a_question_answered_from_ram_counts_as_asked(
     store: Store, desk: Desk, cache: AnswerCache
 ) -> None:

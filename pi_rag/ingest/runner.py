@@ -123,6 +123,7 @@ class Runner:
         self._stopping = asyncio.Event()
         self._current: dict[int, _InHand] = {}
         self._waiting_for: str | None = None
+        self._is_held = False
         self._paused: steering.Paused | None = None
         self._embedded: deque[tuple[float, int]] = deque()
 
@@ -150,8 +151,10 @@ class Runner:
         *,
         priority: Priority = "normal",
         key: str | None = None,
+        also: Callable[[Connection], object] | None = None,
     ) -> int:
-        """Queue documents durably; they are safe when this returns the job's id.
+        """Queue documents durably; they are safe when this returns the job's id, and so is what is `also`
+        written: both, or nothing.
 
         With a `key` that was used before it is the job of then. Raises KeyReused, Busy, Stopping, StoreError
         kinds, and ModelError kinds when no document could ever be taken.
@@ -161,7 +164,7 @@ class Runner:
         if self._refusal is not None:
             raise self._refusal.again()
         job_id = await self._store.write(
-            _enqueued, collection, items, self._settings, self._clock.wall_s(), priority, key
+            _enqueued, collection, items, self._settings, self._clock.wall_s(), priority, key, also
         )
         self._queued.ring()
         return job_id
@@ -228,12 +231,12 @@ class Runner:
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Inside it no document is in hand: what was begun has ended. The queue goes on afterwards."""
-        self._waiting_for = "reindex"
+        self._is_held = True
         try:
             async with self._pause.held():
                 yield
         finally:
-            self._waiting_for = None
+            self._is_held = False
 
     def follow(self, embedder: Embedder, tokens_max: int) -> None:
         """Another model takes the documents from now on. Only while they are held, lest one meets two."""
@@ -258,7 +261,7 @@ class Runner:
             "current": sorted(each.item.source for each in self._current.values()),
             "rate_chunks_s": round(chunks / RATE_WINDOW_S, 2),
             "passages": dict(self._story.passages),
-            "waiting_for": self._waiting_for or self._paused,
+            "waiting_for": "reindex" if self._is_held else self._waiting_for or self._paused,
             "disks_stuck": self.disk.stuck(),
             "reader_lacks": self._reader_lacks,
             "pace": asdict(self._pace),
@@ -464,6 +467,7 @@ def _enqueued(
     now: float,
     priority: Priority,
     key: str | None,
+    also: Callable[[Connection], object] | None,
 ) -> int:
     """The new job, with the oldest finished ones forgotten, in one transaction."""
     items_max, bytes_max = settings.queue_items_max, settings.queue_mib_max * 2**20
@@ -473,6 +477,8 @@ def _enqueued(
     dead_bytes_max = settings.dead_letters_mib_max * 2**20
     jobs.forget_old(db, settings.jobs_kept_max, settings.dead_letters_max, dead_bytes_max)
     sources.forget_old(db, settings.skipped_max)
+    if also is not None:
+        also(db)
     return job_id
 
 

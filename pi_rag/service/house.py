@@ -48,7 +48,7 @@ class House:
         self.keeper = keeper
         self.meaning = meaning
         self.query = query
-        self.results = AnswerCache(query, store, settings.cache, clock, available_mib)
+        self.results = AnswerCache(query, store, settings.cache, clock, available_mib, runner.searched)
         """The same desk, with the answers it has given before."""
         self.upkeep = Upkeep(store, settings.store, clock)
         self.runner = runner

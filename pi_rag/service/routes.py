@@ -74,7 +74,6 @@ def _search_routes(api: APIRouter, house: House) -> None:
     @api.post("/v1/search", summary="Find passages", response_model=SearchAnswer)
     async def search(request: SearchRequest) -> Response:
         """The best passages for a question, each with its source."""
-        house.runner.searched()
         answer = await house.results.search(intake.question(request))
         body = answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
         # Written as it is: the framework would validate the whole answer once more.

@@ -640,6 +640,36 @@ async def test_ingest_makes_way_for_a_search_at_once_and_goes_on_in_full(
     assert beside["passages"] == 1 < full["passages"]
 
 
+async def test_what_holds_it_back_is_told_while_the_last_documents_end(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """A document that is taken ends no wait but its own: a change of the model waits for the others still."""
+    embed, go = embedder.embed, {"book": asyncio.Event(), "note": asyncio.Event()}
+
+    async def embed_later(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        await go[str(texts[0]).splitlines()[0]].wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_later  # type: ignore[method-assign]
+    async with running(store, embedder, settings) as runner:
+
+        async def hold() -> object:
+            async with runner.held():
+                return runner.status()["waiting_for"]
+
+        items = [NewItem("text", name, payload=b"tea") for name in go]
+        _, note = [await runner.enqueue("default", [item]) for item in items]
+        await until(lambda: runner.status()["current"] == ["book", "note"])
+        holding = asyncio.create_task(hold())
+        await until(lambda: runner.status()["waiting_for"] == "reindex")
+        go["note"].set()
+        await asyncio.wait_for(runner.finished(note), 20)
+        told = runner.status()["waiting_for"]
+        go["book"].set()
+        assert (told, await asyncio.wait_for(holding, 20)) == ("reindex", "reindex")
+        assert runner.status()["waiting_for"] is None
+
+
 async def test_small_documents_share_their_transactions(
     store: Store, embedder: FakeEmbedder, settings: Settings
 ) -> None:

@@ -39,6 +39,13 @@ async def added(guest: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, Any
     return job
 
 
+async def test_documents_make_way_for_a_search(guest: httpx.AsyncClient) -> None:
+    """As the status tells."""
+    assert (await guest.get("/v1/status")).json()["ingest"]["pace"]["why"] == "full"
+    await guest.post("/v1/search", json={"query": "tea", "mode": "text"})
+    assert (await guest.get("/v1/status")).json()["ingest"]["pace"]["why"] == "queries"
+
+
 async def test_a_text_goes_in_and_is_found_with_its_citation(guest: httpx.AsyncClient) -> None:
     """What was sent is found, and the citation reproduces it exactly."""
     metadata = {"year": 2024}
