@@ -105,6 +105,8 @@ def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
     why = f": {one_line(skipped.get('message'))} ({one_line(skipped.get('hint'))})" if skipped else ""
     stored = "waiting" if file.get("waiting") else stamp(file.get("indexed_at"))
     inside = f": {counted(int(file['within']), 'document')} in it" if file.get("within") else ""
+    if not (skipped or file.get("waiting") or file.get("indexed_at")):
+        inside = ": nothing of it is kept, until it changes"  # it was removed, or cancelled
     return stamp(file.get("modified_at")), stored, one_line(file.get("path")) + inside + why
 
 

@@ -68,7 +68,13 @@ def test_the_files_of_a_folder_say_what_became_of_them(service: StandIn, run: Ru
     skipped = {"code": "document_empty", "message": "There is no text in it.", "hint": "Leave it out."}
     stored = {"path": "a\x1b.md", "modified_at": 1_700_000_000.0, "indexed_at": 1_700_000_000.0}
     archive = {"path": "b.zip", "indexed_at": 1_700_000_000.0, "within": 2}
-    files = [stored, {"path": "b.md", "waiting": True}, archive, {"path": "c.md", "skipped": skipped}]
+    files = [
+        stored,
+        {"path": "b.md", "waiting": True},
+        archive,
+        {"path": "c.md", "skipped": skipped},
+        {"path": "d.md"},
+    ]
     service.on("GET", "/v1/watches", {"watches": [watched("/home/a")]})
     service.on("GET", "/v1/watches/3/files", {"files": files, "next": "c.md"})
     lines = run("watch", "list", "3", "--limit", "3", "--skipped", "--after", "0.md").out.splitlines()
@@ -78,7 +84,8 @@ def test_the_files_of_a_folder_say_what_became_of_them(service: StandIn, run: Ru
     assert lines[2].split() == ["-", "waiting", "b.md"]
     assert lines[3].startswith("-  ") and lines[3].endswith("  b.zip: 2 documents in it")
     assert lines[4].endswith("c.md: There is no text in it. (Leave it out.)")
-    assert lines[5] == "There are more: pi-rag watch list 3 --skipped --limit 3 --after c.md"
+    assert lines[5].endswith("d.md: nothing of it is kept, until it changes")
+    assert lines[6] == "There are more: pi-rag watch list 3 --skipped --limit 3 --after c.md"
     service.on("GET", "/v1/watches/3/files", {"files": [], "next": None})
     assert run("watch", "list", "3", "--after", "z.md").out == "No more.\n"
 
