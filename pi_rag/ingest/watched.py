@@ -304,10 +304,11 @@ class Watched:
 
     async def _note(self, refused: Sequence[Seen]) -> None:
         for some in _batches(refused, QUEUED_AT_ONCE):
-            await self._noted(some, None)
+            noted = [file_of(each) for each in some]
+            await self._store.write(watches.queued, self.watch, noted, self._clock.wall_s())
 
     async def _queue(self, files: Sequence[Seen], priority: Priority) -> None:
-        """Queue, then note it: should the service end in between, they are queued twice, which costs little.
+        """Queue them and note it, in one write: what is stored is known, and goes when its file goes.
 
         What still waits for its turn is not queued again: it will be read as it is then. Nor is what is
         stored just as it is, as when somebody added the folder before.
@@ -320,19 +321,13 @@ class Watched:
             due = await changed(
                 self._store, self._runner.disk, collection, items, beneath, content_digest, lambda _: None
             )
-            job_id = await self._runner.enqueue(collection, due, priority=priority) if due else None
-            queued = {item.source for item in due}
-            await self._noted([each for each in some if self.watch.source(each.path) in queued], job_id)
-            await self._noted([each for each in some if each.path in waiting], None)
-            as_stored = {item.source for item in items} - queued
-            same = [file_of(each) for each in some if self.watch.source(each.path) in as_stored]
-            if same:
-                await self._store.write(watches.as_stored, self.watch, same, self._clock.wall_s())
-
-    async def _noted(self, files: Sequence[Seen], job_id: int | None) -> None:
-        if files:
-            noted = [file_of(each) for each in files]
-            await self._store.write(watches.queued, self.watch, noted, job_id, self._clock.wall_s())
+            as_stored = {item.source for item in items} - {item.source for item in due}
+            noted, now = [file_of(each) for each in some], self._clock.wall_s()
+            note = partial(watches.queued, watch=self.watch, files=noted, now=now, as_stored=as_stored)
+            if due:
+                await self._runner.enqueue(collection, due, priority=priority, also=note)
+            else:
+                await self._store.write(note)
 
     def _sight(self) -> Sight:
         return Sight(self.watch.root, self._choice, self._settings.ingest.walk_files_max)

@@ -353,6 +353,11 @@ def s15_sources(db: Connection) -> None:
     """)
 
 
+def s16_watched_files(db: Connection) -> None:
+    """What the queue holds of a watched file is found by its source, whoever asked for it."""
+    db.execute("ALTER TABLE watch_files DROP COLUMN job_id")
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -369,6 +374,7 @@ STEPS: tuple[Step, ...] = (
     s13_watches,
     s14_document_items,
     s15_sources,
+    s16_watched_files,
 )
 
 

@@ -196,27 +196,18 @@ def waiting(db: Connection, watch: Watch, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if jobs.about(db, watch.collection, watch.source(path), "queued")}
 
 
-def queued(db: Connection, watch: Watch, files: Sequence[File], job_id: int | None, now: float) -> None:
-    """Remember files as they were when they were queued in a job.
-
-    Without a job: as they are, since they wait for their turn already, or need none, or are refused.
-    """
+def queued(
+    db: Connection, watch: Watch, files: Iterable[File], now: float, as_stored: Iterable[str] = ()
+) -> None:
+    """Remember files as they are: queued now or before, or refused; or stored just so, as are these sources
+    of them."""
+    files = [*files]
     sql = """
-        INSERT INTO watch_files (watch_id, path, size, mtime_ns, elsewhere, job_id)
-        VALUES (?, ?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET
-            size = excluded.size, mtime_ns = excluded.mtime_ns, elsewhere = excluded.elsewhere,
-            job_id = coalesce(excluded.job_id, job_id)
+        INSERT OR REPLACE INTO watch_files (watch_id, path, size, mtime_ns, elsewhere) VALUES (?, ?, ?, ?, ?)
     """
-    for file in files:
-        db.execute(sql, (watch.id, file.path, file.size, file.mtime_ns, file.elsewhere, job_id))
-    sources.skip(db, watch.collection, (file.refusal for file in files if file.refusal), now)
-
-
-def as_stored(db: Connection, watch: Watch, files: Sequence[File], now: float) -> None:
-    """Remember files whose documents are stored just as they are."""
-    queued(db, watch, files, None, now)
-    sources.seen(db, watch.collection, (watch.source(file.path) for file in files), now)
+    db.executemany(sql, ((watch.id, each.path, each.size, each.mtime_ns, each.elsewhere) for each in files))
+    sources.skip(db, watch.collection, (each.refusal for each in files if each.refusal), now)
+    sources.seen(db, watch.collection, as_stored, now)
 
 
 def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
@@ -291,7 +282,7 @@ def moved(
     documents.rename(db, watch.collection, origin.source(before), to, titles, read_again=read_again)
     _forget_file(db, origin, before)
     sources.taken(db, watch.collection, to)
-    queued(db, watch, [file], None, now)
+    queued(db, watch, [file], now)
     return True
 
 
@@ -364,7 +355,9 @@ def _is_watched(db: Connection, collection: str, source: str) -> bool:
 
 def _forget_file(db: Connection, watch: Watch, path: str) -> None:
     db.execute("DELETE FROM watch_files WHERE watch_id = ? AND path = ?", (watch.id, path))
-    sources.taken(db, watch.collection, watch.source(path))
+    source = watch.source(path)
+    sources.taken(db, watch.collection, source)
+    sources.taken_below(db, watch.collection, f"{source}!")
 
 
 def _take_out_of_queue(db: Connection, watch: Watch, paths: Iterable[str], now: float) -> None:

@@ -17,7 +17,7 @@ from pi_rag.errors import Busy, EmbedderUnavailable
 from pi_rag.ingest import sight, watched
 from pi_rag.ingest.notices import Notices, NoWatches
 from pi_rag.ingest.sight import Sight
-from pi_rag.store import checkup
+from pi_rag.store import checkup, watches
 from pi_rag.store.rows import all_rows
 from pi_rag.types import NewItem
 from tests.embedder.fake import FakeEmbedder
@@ -681,6 +681,26 @@ def test_a_rest_is_as_long_as_is_asked_and_longer_each_time(monkeypatch: pytest.
     assert watched.rest_s(asked, 1) == 90
     assert 0.5 <= watched.rest_s(ValueError(), 1) <= 1.0 <= watched.rest_s(ValueError(), 3) <= 4.0
     assert 30.0 <= watched.rest_s(ValueError(), 10_000) <= watched.REST_S_MAX
+
+
+async def test_what_cannot_be_noted_is_not_queued(at_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the other way round: a document of which its folder knew nothing would outlive its file."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(watches, "queued", fails)
+        make(at_home.root, a_md="tea")
+        await watch(at_home)
+
+        async def rests() -> bool:
+            return await at_home.problem() is not None
+
+        await until(rests)
+        assert await at_home.store.read(all_rows, "SELECT id FROM jobs") == []
+    await at_home.holds("a.md")
+    assert len(await at_home.store.read(all_rows, "SELECT id FROM jobs")) == 1
 
 
 async def test_a_fault_of_ours_costs_a_rest(at_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

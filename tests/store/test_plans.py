@@ -76,8 +76,8 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     ),
     "the contents of watched files": lambda db: watches.made_from(db, watches.one(db, 1), ["s1"]),
     "devices of watched files": lambda db: watches.elsewhere(db, 1, ["s1"]),
-    "watched files as stored": lambda db: watches.as_stored(
-        db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0)], 2.0
+    "watched files as stored": lambda db: watches.queued(
+        db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0)], 2.0, as_stored=["s1"]
     ),
     "whether there are siblings": lambda db: watches.has_siblings(db, watches.one(db, 1)),
     "watched folders": watches.listing,
@@ -86,7 +86,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     "what is in hand": lambda db: jobs.in_hand(db, "default"),
     "watched files below a folder": lambda db: watches.stamps(db, 1, "s"),
     "noting watched files": lambda db: watches.queued(
-        db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0, refusal=NO)], 9, 1.0
+        db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0, refusal=NO)], 1.0
     ),
     "watched files that wait": lambda db: watches.waiting(db, watches.one(db, 1), ["s1", "no"]),
     "a watched file moves": lambda db: watches.moved(
@@ -121,8 +121,8 @@ def full(request: pytest.FixtureRequest, db: Connection) -> Iterator[Connection]
     watch = watches.add(db, "/home", "default", [], [], 10, 1.0)
     for number in range(300):
         put(db, f"s{number}", [f"tea {number}", "milk"], collection="other" if number % 3 else "default")
-        job_id = jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
-        watches.queued(db, watch, [File(f"s{number}", 1, 1, elsewhere=0)], job_id, 1.0)
+        jobs.enqueue(db, "default", [NewItem("text", f"s{number}", "", b"tea")], 1000, 1.0)
+        watches.queued(db, watch, [File(f"s{number}", 1, 1, elsewhere=0)], 1.0)
     put(db, "/home/s2", ["tea"])
     if request.param == "with statistics":
         upkeep.plan(db)

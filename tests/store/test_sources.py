@@ -147,7 +147,7 @@ def test_all_of_the_disk_is_a_folder_too(db: Connection) -> None:
 def test_a_file_of_a_watched_folder_says_so(db: Connection) -> None:
     """In the folder's own collection."""
     watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
-    watches.queued(db, watch, [File("a.md", 1, 1, elsewhere=0)], None, 1.0)
+    watches.queued(db, watch, [File("a.md", 1, 1, elsewhere=0)], 1.0)
     put(db, "/home/a.md", ["tea"])
     put(db, "/home/a.md", ["tea"], collection="other")
     put(db, "/home/b.md", ["tea"])

@@ -28,7 +28,7 @@ def queue(db: Connection, folder: Watch, *paths: str) -> int:
     """Queue files and remember that, as a sweep does."""
     items = [NewItem("path", folder.source(path)) for path in paths]
     job_id = jobs.enqueue(db, folder.collection, items, 1000, 1.0)
-    watches.queued(db, folder, [file(path) for path in paths], job_id, 1.0)
+    watches.queued(db, folder, [file(path) for path in paths], 1.0)
     return job_id
 
 
@@ -96,7 +96,7 @@ def test_files_are_known_as_they_were_queued(db: Connection) -> None:
 def test_what_lay_on_a_drive_within_the_folder_is_known(db: Connection) -> None:
     """Only those that did, and on which: drives have numbers."""
     folder = watch(db)
-    watches.queued(db, folder, [File("usb/a", 1, 1, elsewhere=2**62), file("b")], None, 1.0)
+    watches.queued(db, folder, [File("usb/a", 1, 1, elsewhere=2**62), file("b")], 1.0)
     assert watches.elsewhere(db, folder.id, ["usb/a", "b", "none"]) == {"usb/a": 2**62}
 
 
@@ -131,9 +131,9 @@ def test_a_file_that_is_as_it_was_stored_is_no_longer_skipped(db: Connection) ->
     """It failed and was mended: it has its document, and no reason any more."""
     folder = watch(db)
     put(db, "/home/a.md", ["tea"])
-    watches.queued(db, folder, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], None, 1.0)
+    watches.queued(db, folder, [File("a.md", 1, 1, elsewhere=0, refusal=EMPTY)], 1.0)
     assert row(db, folder, "a.md").skipped == EMPTY
-    watches.as_stored(db, folder, [file("a.md")], 5.0)
+    watches.queued(db, folder, [file("a.md")], 5.0, as_stored=["/home/a.md"])
     assert row(db, folder, "a.md").skipped is None
     assert watches.stamps(db, folder.id) == {"a.md": (5, 7)}
 
@@ -149,9 +149,9 @@ def test_what_was_given_up_is_skipped_too(db: Connection) -> None:
 def test_a_refusal_that_comes_first_is_not_lost(db: Connection) -> None:
     """The queue may be done with a file before it is noted that it was queued."""
     folder = watch(db)
-    job_id = jobs.enqueue(db, "default", [NewItem("path", "/home/a.md")], 10, 1.0)
+    jobs.enqueue(db, "default", [NewItem("path", "/home/a.md")], 10, 1.0)
     jobs.finish(db, claimed(db), "refused", 0, EMPTY, 2.0)
-    watches.queued(db, folder, [file("a.md")], job_id, 1.0)
+    watches.queued(db, folder, [file("a.md")], 1.0)
     assert row(db, folder, "a.md").skipped == EMPTY
 
 
@@ -178,7 +178,7 @@ def test_a_file_says_what_became_of_it(db: Connection) -> None:
 def test_what_was_never_looked_at_has_no_size(db: Connection) -> None:
     """A picture is refused by its name."""
     folder = watch(db)
-    watches.queued(db, folder, [File("a.jpg", -1, -1, elsewhere=0, refusal=EMPTY)], None, 1.0)
+    watches.queued(db, folder, [File("a.jpg", -1, -1, elsewhere=0, refusal=EMPTY)], 1.0)
     assert (row(db, folder, "a.jpg").size, row(db, folder, "a.jpg").modified_at) == (None, None)
 
 
@@ -304,6 +304,6 @@ def test_a_file_that_changes_while_it_waits_keeps_its_place(db: Connection) -> N
     """It is known as it is now."""
     folder = watch(db)
     queue(db, folder, "a.md")
-    watches.queued(db, folder, [file("a.md", 99)], None, 1.0)
+    watches.queued(db, folder, [file("a.md", 99)], 1.0)
     assert watches.stamps(db, folder.id) == {"a.md": (99, 7)}
     assert row(db, folder, "a.md").waiting
