@@ -14,8 +14,9 @@ from pi_rag.clock import Clock
 from pi_rag.errors import Busy, DocumentEmpty
 from pi_rag.ingest.archive import Unpacked
 from pi_rag.ingest.reading import Reader
-from pi_rag.ingest.unchanged import Digest
+from pi_rag.ingest.unchanged import Digest, as_given_before
 from pi_rag.store import jobs, members
+from pi_rag.store.documents import MadeFrom
 from pi_rag.store.store import Store
 from pi_rag.text.kinds import HEAD_BYTES, is_archive
 from pi_rag.types import Item, NewItem, Refusal
@@ -65,12 +66,13 @@ async def _replace(
     moves: Callable[[], None],
     queue_bytes_max: int,
 ) -> None:
+    before = await store.read(members.made_from, item)
+    item = as_given_before(item, next((each for each in before.values() if each.metadata), None))
     found, refusals = _items(item, unpacked), _refusals(item, unpacked)
     if not found and not refusals:
         raise DocumentEmpty("There is no file in it.")
     moves()
-    stored = await store.read(members.digests, item)
-    fresh = await asyncio.to_thread(_fresh, found, stored, digest)
+    fresh = await asyncio.to_thread(_fresh, found, before, digest)
     moves()
     left = {each.source for each in fresh}
     unchanged = [each.source for each in found if each.source not in left]
@@ -93,7 +95,8 @@ def _refusals(item: Item, unpacked: Unpacked) -> list[Refusal]:
     ]
 
 
-def _fresh(found: Sequence[NewItem], stored: Mapping[str, str], digest: Digest) -> list[NewItem]:
+def _fresh(found: Sequence[NewItem], before: Mapping[str, MadeFrom], digest: Digest) -> list[NewItem]:
+    stored = {source: each.content_hash for source, each in before.items()}
     return [
         each for each in found if stored.get(each.source) != digest(each.title, each.metadata, each.payload)
     ]

@@ -6,20 +6,24 @@ what waits in the queue, and what is in hand. It knows no format.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 
 from pi_rag.store import Connection, documents, jobs, sources
+from pi_rag.store.documents import MadeFrom
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Item, NewItem, Refusal
 
 
-def digests(db: Connection, archive: Item) -> dict[str, str]:
-    """What is stored of an archive was made from, by its hash. What the queue is about to replace is left
-    out."""
-    awaited = {source for _, source in _items(db, archive.collection, archive.source)}
-    stored = set(_stored(db, archive)) - awaited
-    made = documents.made_from(db, archive.collection, stored)
-    return {source: each.content_hash for source, each in made.items()}
+def made_from(db: Connection, archive: Item) -> dict[str, MadeFrom]:
+    """What the documents of an archive were made from, by their sources.
+
+    Of what the queue is about to store, the content is as good as unknown.
+    """
+    made = documents.made_from(db, archive.collection, _stored(db, archive))
+    for _, source, metadata in _items(db, archive.collection, archive.source):
+        made[source] = MadeFrom("", "", json.loads(metadata))
+    return made
 
 
 def expand(
@@ -55,21 +59,21 @@ def withdraw(
 
     Those `kept` are in it still, as they are now.
     """
-    for item_id, source in _items(db, collection, archive):
+    for item_id, source, _ in _items(db, collection, archive):
         if source in kept:
             jobs.overtake(db, item_id, now)
         else:
             jobs.withdraw(db, item_id, source, now)
 
 
-def _items(db: Connection, collection: str, archive: str) -> list[tuple[int, str]]:
+def _items(db: Connection, collection: str, archive: str) -> list[tuple[int, str, str]]:
     sql = """
-        SELECT job_items.id, source FROM job_items INDEXED BY job_items_by_source
+        SELECT job_items.id, source, metadata FROM job_items INDEXED BY job_items_by_source
         CROSS JOIN jobs ON jobs.id = job_id AND collection = ?
         WHERE source > ? AND source < ?
     """
-    within = documents.members_of(archive)
-    return [(item_id, source) for item_id, source in all_rows(db, sql, (collection, *within))]
+    rows = all_rows(db, sql, (collection, *documents.members_of(archive)))
+    return [(item_id, source, metadata) for item_id, source, metadata in rows]
 
 
 def _stored(db: Connection, archive: Item) -> list[str]:

@@ -34,7 +34,10 @@ class Desk:
 
     async def add(self, path: Path) -> JobRow:
         """A job with this file, when it has ended."""
-        items = [NewItem("path", str(path), metadata={"year": 2024})]
+        return await self.finished(NewItem("path", str(path), metadata={"year": 2024}))
+
+    async def finished(self, *items: NewItem) -> JobRow:
+        """A job of these, when it has ended."""
         return await self.runner.finished(await self.runner.enqueue("default", items))
 
     async def sources(self) -> list[str]:
@@ -89,6 +92,30 @@ async def test_what_is_no_more_in_an_archive_goes(desk: Desk, tmp_path: Path) ->
     job = await desk.add(path)
     assert (job.items_done, job.items_unchanged) == (1, 1)
     assert await desk.sources() == [str(neighbour), f"{path}!/birds.md", f"{path}!/wasps.md"]
+
+
+async def test_what_was_given_with_an_archive_stays(desk: Desk, tmp_path: Path) -> None:
+    """When a watched folder finds it, and when it has changed: for what was in it, and what is new in it."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(zipped({"birds.md": BIRDS, "bees.md": BEES}))
+    await desk.add(path)
+    assert (await desk.finished(NewItem("file", str(path)))).items_unchanged == 2
+    path.write_bytes(zipped({"bees.md": BEES, "wasps.md": b"# Wasps"}))
+    job = await desk.finished(NewItem("file", str(path)))
+    assert (job.items_done, job.items_unchanged) == (1, 1)
+    rows = await desk.store.read(documents.listing, None, 100, 0)
+    assert sorted((row.title, row.metadata["year"]) for row in rows) == [("Bees", 2024), ("Wasps", 2024)]
+
+
+async def test_what_was_given_with_an_archive_stays_while_it_waits(desk: Desk, tmp_path: Path) -> None:
+    """A watched folder may find it before anything that is in it is stored."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(zipped({"birds.md": BIRDS}))
+    items = [NewItem("path", str(path), metadata={"year": 2024}), NewItem("file", str(path))]
+    job = await desk.finished(*items)
+    assert job.items_done + job.items_unchanged == 2
+    (row,) = await desk.store.read(documents.listing, None, 100, 0)
+    assert row.metadata["year"] == 2024
 
 
 async def test_an_archive_that_is_removed_takes_its_files_along(desk: Desk, tmp_path: Path) -> None:
