@@ -35,7 +35,7 @@ from pi_rag.types import Kind, Reading
 FILES_OPEN_MAX = 32
 """Its socket, the three standard ones and the libraries it loads; it opens no document itself."""
 
-LIBRARIES_MIB = 1024
+LIBRARIES_MIB = 512
 """Addresses beside those of its own memory: libraries, and what an allocator sets aside and does not use."""
 
 OOM_SCORE_ADJ = 900

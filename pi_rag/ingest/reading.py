@@ -63,6 +63,9 @@ CHILD_ENVIRON = {
     "MALLOC_ARENA_MAX": "2",  # each arena takes 64 MiB of the child's address space
 }
 
+CHILD_INHERITS = frozenset({"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH"})
+"""What it needs of the service's environment, in which there may be tokens."""
+
 
 class Reader:
     """Turns the bytes of one document after another into text. One child at most, and only when needed."""
@@ -236,7 +239,9 @@ class _Line:
         try:
             with scratch(LIBRARY_BYTES_MAX) as folder:
                 arguments = [terms.as_argument(), folder]
-                child = Child.spawn(module, arguments, environ=CHILD_ENVIRON, nice=nice)
+                child = Child.spawn(
+                    module, arguments, environ=CHILD_ENVIRON, inherits=CHILD_INHERITS, nice=nice
+                )
                 try:
                     reader, writer = await asyncio.open_connection(sock=child.sock, limit=MIB)
                 except BaseException:

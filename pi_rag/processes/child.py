@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pi_rag.errors import InternalError
 
@@ -45,10 +45,12 @@ class Child:
         arguments: Sequence[str] = (),
         *,
         environ: Mapping[str, str] | None = None,
+        inherits: Collection[str] | None = None,
         nice: int = 0,
     ) -> Child:
-        """Start `python -m module`; the child side begins with `attach`. `environ` is added to our own;
-        `nice` says how far it steps back behind other processes from its first moment.
+        """Start `python -m module`; the child side begins with `attach`. `environ` is added to what it
+        inherits of our own: these names, or (None) all. `nice` says how far it steps back behind other
+        processes from its first moment.
 
         Only from the main thread: the kernel sends "your parent died" when the *thread* that spawned ends.
         Raises InternalError from another thread, OSError when the machine has no process left to give.
@@ -66,7 +68,7 @@ class Child:
                 # A Ctrl-C in a terminal is for the parent, which then ends its children; and who has no
                 # terminal cannot type into it.
                 start_new_session=True,
-                env={**os.environ, **(environ or {})},
+                env={**_left(inherits), **(environ or {})},
             )
         except OSError:
             ours.close()
@@ -133,6 +135,10 @@ def die_with_parent(parent_pid: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def _left(names: Collection[str] | None) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if names is None or name in names}
 
 
 def _python(module: str) -> list[str]:

@@ -7,7 +7,9 @@ beside the limits of `limits.py`, which bound what is left. It does not know wha
 from __future__ import annotations
 
 import ctypes
+import site
 import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,6 +73,12 @@ def lacking() -> list[str]:
 
 def _rights(writable: Sequence[str]) -> dict[str, int]:
     """Each path and what may be done with it and below."""
-    libraries = [*sys.path, sys.prefix, f"{sys.base_prefix}/lib", str(PACKAGE), *NEEDED]
-    rights = {path: landlock.READ for path in libraries if path.startswith("/")}
+    rights = dict.fromkeys([*_of_python(), str(PACKAGE), *NEEDED], landlock.READ)
     return rights | dict.fromkeys(writable, landlock.WRITE)
+
+
+def _of_python() -> list[str]:
+    """Where Python and its libraries lie. Not `sys.path`: a person may have put any folder there."""
+    own = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    return [*site.getsitepackages(), *own, *standard, f"{sys.base_prefix}/lib"]

@@ -145,6 +145,15 @@ async def test_pictures_of_text_are_read_where_tesseract_is_installed() -> None:
     await reader.stop()
 
 
+async def test_the_child_knows_no_secret_of_the_environment(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens of the hub are in it, and what a child knows may be what it answers."""
+    monkeypatch.setenv("HF_TOKEN", "SECRET")
+    await reader.read("a.html", HTML)
+    assert b"SECRET" not in environ_of(reader.pid)
+
+
 async def test_several_documents_at_once_wait_for_their_turn(reader: Reader) -> None:
     """Each gets its own text back."""
     texts = [f"number {number}" for number in range(10)]
@@ -392,6 +401,11 @@ async def _outcomes(reader: Reader, name: str, data: bytes) -> list[str]:
     for path, member in unpacked.members:
         codes += await _outcomes(reader, f"{name}!/{path}", member)
     return codes
+
+
+def environ_of(pid: int | None) -> bytes:
+    """What a process was given when it began."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def open_files() -> int:

@@ -53,6 +53,15 @@ def test_a_child_gets_its_arguments_and_environment(child: Child) -> None:
     assert ask(child, "parent") == os.getpid()
 
 
+def test_a_child_inherits_no_more_than_it_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be tokens in our own environment."""
+    for name in ("COLOUR", "TOKEN"):
+        monkeypatch.setenv(name, "red")
+    child = Child.spawn(ECHO, environ={"PYTHONPATH": ROOT}, inherits={"COLOUR"})
+    assert [ask(child, "environ", name=name) for name in ("COLOUR", "TOKEN")] == ["red", None]
+    child.kill()
+
+
 def test_a_child_has_no_terminal(child: Child) -> None:
     """Its session is its own, so that it can neither type into ours nor is ended with it by Ctrl-C."""
     assert os.getsid(child.pid) == child.pid

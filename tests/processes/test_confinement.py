@@ -57,6 +57,18 @@ def test_it_reads_nothing_but_what_it_is_made_of(child: Child, tmp_path: Path) -
 
 
 @needs_landlock
+def test_a_folder_of_modules_that_a_person_named_is_not_left_to_it(tmp_path: Path) -> None:
+    """PYTHONPATH, or an install to work on, may name the folder where the data lies."""
+    (tmp_path / "pi-rag.sqlite3").write_text("SECRET")
+    child = Child.spawn(ECHO, environ={"PYTHONPATH": f"{ROOT}:{tmp_path}"})
+    ask(child, "confine", writable=[])
+    for secret in (tmp_path / "pi-rag.sqlite3", Path(ROOT) / "pyproject.toml"):
+        assert attempt(child, "read", secret) == "EACCES"
+    assert attempt(child, "read", confinement.__file__) == "done"
+    child.kill()
+
+
+@needs_landlock
 def test_it_writes_nothing(confined: Child, tmp_path: Path) -> None:
     """No file is made, changed, emptied, renamed or removed, and no folder, link or pipe made."""
     file = tmp_path / "file"
