@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from pi_rag.text.boundaries import best_cut, clings
 from pi_rag.text.outline import Section
-from pi_rag.text.records import RECORD_CHARS_MIN, Record, within
+from pi_rag.text.records import GAP_CHARS_MAX, Record, within
 from pi_rag.text.shape import shape_of
 from pi_rag.types import Kind
 
@@ -123,14 +123,14 @@ def _section_atoms(
     at, breaks = section.start, Break.SECTION
     for record in records:
         begin, stop = max(record.start, at), min(record.end, end)
-        if stop - begin < RECORD_CHARS_MIN:
+        if stop - begin < GAP_CHARS_MAX:
             continue
         if begin > at:
             yield from _running(text, at, begin, breaks, section.path, pattern)
             breaks = Break.PARAGRAPH
         for piece in _running(text, begin, stop, breaks, section.path, pattern):
             context = record.context if piece.start == record.start else record.inner
-            yield replace(piece, context=context, record=record.start)
+            yield Atom(piece.start, piece.end, piece.breaks, section.path, context, record.start)
         at, breaks = stop, Break.SENTENCE
     yield from _running(text, at, end, breaks, section.path, pattern)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 
 from pi_rag.text.outline import Heading, Section, label, sections_of
-from pi_rag.text.records import Record, joined
+from pi_rag.text.records import ROW_CHARS_MIN, Record, joined
 
 ELEMENT_CHARS = 600
 """About a passage. Elements that are longer on the mean are parted into what they hold."""
@@ -38,10 +38,10 @@ def json_records(text: str) -> list[Record]:
     lines = [line.strip() for line in text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES] if line.strip()]
     if len(lines) > 1 and all(_looks_like_json(line) for line in lines):
         whole = (Record(*line.span()) for line in _WHOLE_LINE.finditer(text) if not line[0].isspace())
-        return list(joined(whole))
+        return list(joined(whole, ROW_CHARS_MIN))
     if not lines or not _looks_like_json(text.strip()):
         return []
-    found = list(joined(_elements(text, _depth(text))))
+    found = list(joined(_elements(text, _depth(text)), ROW_CHARS_MIN))
     return found if len(found) > 1 else []
 
 

@@ -12,8 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-RECORD_CHARS_MIN = 16
-"""Shorter ones go together with the next, so that a text has no more of them than it could have sentences."""
+TURN_CHARS_MIN = 16
+"""Shorter turns and entries go together with the next: there are no more than a text has sentences."""
+
+ROW_CHARS_MIN = 80
+"""The same for rows and elements, which say the same kind of thing: a table is no more work than prose."""
+
+GAP_CHARS_MAX = 16
+"""Less than this between two records is no text that would stand for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +40,20 @@ def within(records: Sequence[Record], start: int, end: int) -> Sequence[Record]:
     return records[first : bisect_left(records, end, key=attrgetter("start"))]
 
 
-def joined(records: Iterable[Record]) -> Iterator[Record]:
-    """Ascending records with short neighbours as one. What little is between two belongs to the first."""
+def joined(records: Iterable[Record], chars_min: int) -> Iterator[Record]:
+    """Ascending records, the short ones as one with the next.
+
+    What little is between two belongs to the first.
+    """
     held: Record | None = None
     for record in records:
         if held is None:
             held = record
-        elif record.start - held.start < RECORD_CHARS_MIN:
+            continue
+        near = record.start - held.end < GAP_CHARS_MAX
+        if near and record.start - held.start < chars_min:
             held = Record(held.start, record.end, held.context, record.inner)
         else:
-            near = record.start - held.end < RECORD_CHARS_MIN
             yield Record(held.start, record.start, held.context, held.inner) if near else held
             held = record
     if held is not None:

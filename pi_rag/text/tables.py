@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from pi_rag.text.outline import label
-from pi_rag.text.records import Record, joined
+from pi_rag.text.records import ROW_CHARS_MIN, Record, joined
 from pi_rag.text.turns import stamp
 
 SAMPLE_ROWS = 50
@@ -46,7 +46,7 @@ def separated_rows(text: str) -> list[Record]:
         sample = list(islice(_rows(text, mark), SAMPLE_ROWS))
         if _is_table([text[start:end] for start, end in sample], mark):
             header = _header(_fields(text[slice(*sample[0])], mark))
-            return list(joined(_under(header, _rows(text, mark))))
+            return list(joined(_under(header, _rows(text, mark)), ROW_CHARS_MIN))
     return []
 
 
@@ -57,7 +57,7 @@ def markdown_rows(text: str) -> list[Record]:
     """
     found: list[Record] = []
     for block in _MARKDOWN_ROWS.finditer(text):
-        found += joined(_markdown_table(text, block))
+        found += joined(_markdown_table(text, block), ROW_CHARS_MIN)
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from pi_rag.text.outline import label
-from pi_rag.text.records import Record, joined
+from pi_rag.text.records import TURN_CHARS_MIN, Record, joined
 
 SAMPLE_LINES = 200
 """So many lines with something on them tell whether a text is a chat or a log."""
@@ -50,9 +50,9 @@ def turns(text: str) -> list[Record]:
     """
     sample = list(islice(_lines(text), SAMPLE_LINES))
     if _is_stamped(text, sample):
-        return list(joined(_records(text, stamp)))
+        return list(joined(_records(text, stamp), TURN_CHARS_MIN))
     if _is_named(text, sample):
-        return list(joined(_records(text, _NAMED.match)))
+        return list(joined(_records(text, _NAMED.match), TURN_CHARS_MIN))
     return []
 
 

@@ -175,7 +175,7 @@ def test_a_table_in_a_chapter_stands_under_both() -> None:
 def test_a_row_that_is_repeated_is_whole() -> None:
     """The overlap of a table is rows."""
     text = "date,payee,what for,amount\n" + "".join(ROWS)
-    chunks = cut(text, "text", tokens_max=40, overlap=15)
+    chunks = cut(text, "text", tokens_max=80, overlap=30)
     assert all(one.end > other.start for one, other in pairwise(chunks))
     assert all(line + "\n" in ROWS for chunk in chunks[1:] for line in chunk.text.splitlines())
 

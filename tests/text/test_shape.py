@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -14,9 +15,11 @@ from pi_rag.types import Kind
 from .shapes import SHAPED
 
 KINDS: tuple[Kind, ...] = ("text", "markdown", "code")
-CSV = "name of it,price\nthe first one,12\nthe second one,13\n"
+LONG = "with enough words in it for its row to stand by itself beside the others"
+CSV = f"name of it {LONG},price\nthe first one {LONG},12\nthe second one {LONG},13\n"
 CHAT = "Ann: a question of mine\nBob: an answer to it\nAnn: I see\nBob: ok\n"
-TABLE = "# Prices\n\n| what it is | it costs |\n|---|---|\n| a pump for it | 12 |\n"
+TABLE = f"# Prices\n\n| what it is | it costs |\n|---|---|\n| a pump {LONG} | 12 |\n| another {LONG} | 13 |\n"
+JSON = json.dumps([{"a": f"one thing {LONG}"}, {"a": f"another {LONG}"}])
 
 
 @given(SHAPED, st.sampled_from(KINDS))
@@ -35,14 +38,14 @@ def test_sections_and_records_are_in_order(text: str, kind: Kind) -> None:
     [
         ("text", CSV, 3),
         ("text", CHAT, 3),
-        ("text", '{"a": "one thing"}\n{"a": "another"}\n', 2),
+        ("text", JSON[1:-1].replace("}, ", "}\n"), 2),
         ("text", "Nothing but prose. It goes on, and on.\n", 0),
         ("mail", CHAT, 3),
         ("markdown", CHAT, 3),
         ("markdown", TABLE, 2),
         ("markdown", CSV, 0),
         ("pdf", TABLE, 2),
-        ("code", '[{"a": "one thing"}, {"a": "another"}]', 2),
+        ("code", JSON, 2),
         ("code", "def f():\n    return 1\n", 0),
     ],
 )

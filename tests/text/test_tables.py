@@ -7,8 +7,9 @@ import pytest
 from pi_rag.text.records import Record
 from pi_rag.text.tables import markdown_rows, separated_rows
 
-HEADER = "date of payment,payee,amount\n"
-ROWS = [f"2024-01-0{n},somebody number {n},{n}.50\n" for n in range(1, 6)]
+LONG = "with enough words in it for its row to stand by itself beside the others"
+HEADER = f"date of payment,payee {LONG},amount\n"
+ROWS = [f"2024-01-0{n},somebody {LONG} {n},{n}.50\n" for n in range(1, 6)]
 
 
 def rows(text: str, found: list[Record]) -> list[str]:
@@ -23,20 +24,28 @@ def test_rows_stand_under_their_header(mark: str) -> None:
     found = separated_rows(text)
     assert rows(text, found) == text.splitlines(keepends=True)
     assert found[0].context == ()
-    assert {each.context for each in found[1:]} == {("date of payment | payee | amount",)}
-    assert {each.inner for each in found} == {("date of payment | payee | amount",)}
+    assert {each.context for each in found[1:]} == {(f"date of payment | payee {LONG} | amount",)}
+    assert {each.inner for each in found} == {(f"date of payment | payee {LONG} | amount",)}
+
+
+def test_short_rows_go_together() -> None:
+    """A table of a million figures has no more pieces than as much prose."""
+    text = "name,price\n" + "a pump,12\n" * 800
+    found = separated_rows(text)
+    assert len(found) <= 1 + len(text) / 80
+    assert {each.context for each in found[1:]} == {("name | price",)}
 
 
 def test_a_quoted_cell_may_have_line_breaks() -> None:
     """And marks, and quotes that are said twice."""
-    cell = '"first line,\nsecond ""line"", and\na third"'
+    cell = f'"first line,\nsecond ""line"", and\na third {LONG}"'
     text = HEADER + f"2024-01-01,{cell},5\n" + "".join(ROWS)
     assert rows(text, separated_rows(text))[1] == f"2024-01-01,{cell},5\n"
 
 
 def test_a_quote_that_is_not_closed_takes_its_line_only() -> None:
     """A table with one broken row stays a table of rows."""
-    text = HEADER + '2024-01-01,"never closed,5\n' + "".join(ROWS * 12)
+    text = HEADER + f'2024-01-01,"never closed {LONG},5\n' + "".join(ROWS * 12)
     assert len(separated_rows(text)) == 2 + 60
 
 
@@ -67,27 +76,22 @@ def test_prose_is_no_table(text: str) -> None:
 
 def test_tables_within_markdown_are_found() -> None:
     """With bars at the ends or not; the text around them is left out."""
-    first = "| name of it | price of it |\n|:---|---:|\n"
-    second = " what | it weighs\n ---- | -------\n"
-    pumps = "| a pump for water | 12 |\n| another pump | 13 |\n"
-    text = f"Prose | with a bar.\n\n{first}{pumps}More.\n\n{second} iron | heavy thing\n"
+    first = f"| name of it {LONG} | price of it |\n|:---|---:|\n"
+    second = f" what | it weighs {LONG}\n ---- | -------\n"
+    pumps = [f"| {name} {LONG} | 12 |\n" for name in ("a pump", "another pump")]
+    iron = f" iron | heavy thing {LONG}\n"
+    text = f"Prose | with a bar.\n\n{first}{''.join(pumps)}More.\n\n{second}{iron}"
     found = markdown_rows(text)
-    assert rows(text, found) == [
-        first,
-        "| a pump for water | 12 |\n",
-        "| another pump | 13 |\n",
-        second,
-        " iron | heavy thing\n",
-    ]
-    header, other = ("name of it | price of it",), ("what | it weighs",)
+    assert rows(text, found) == [first, *pumps, second, iron]
+    header, other = (f"name of it {LONG} | price of it",), (f"what | it weighs {LONG}",)
     assert [each.context for each in found] == [(), header, header, (), other]
 
 
 def test_rows_between_bars_need_no_dashes() -> None:
     """So tables come out of PDF and Office files: the first row is the header."""
-    text = "| part of the boiler | costs |\n| the pump of it | 120 |\n| all the rest | 7 |\n"
+    text = f"| part {LONG} | costs |\n| the pump {LONG} | 120 |\n| the rest {LONG} | 7 |\n"
     found = markdown_rows(text)
-    assert [each.context for each in found] == [(), *[("part of the boiler | costs",)] * 2]
+    assert [each.context for each in found] == [(), *[(f"part {LONG} | costs",)] * 2]
     assert markdown_rows("| one bar line |\n| another |\n") == []
 
 
