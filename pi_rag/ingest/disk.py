@@ -10,28 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pi_rag.clock import Clock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import DiskStuck, DocumentStalled
 from pi_rag.ingest.aside import apart
+from pi_rag.ingest.mounts import place_of
 
 RETRY_S_MIN = 10.0
 """How long who was turned away waits at least."""
 
 LATE_SHARE = 0.9
 """A question that has waited for so much of its time is late: when that is over, its mount must be known."""
-
-MOUNTS = Path("/proc/self/mountinfo")
-"""Its fifth field is the mount point (proc_pid_mountinfo(5)). To read it asks no mount anything."""
-
-LINKS_MAX = 40
-"""As many as Linux follows (path_resolution(7))."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,7 +64,7 @@ class Disk:
         late: dict[str, list[float]] = {}
         for path, begun_s in self._asked.values():
             if now_s - begun_s >= late_s:
-                late.setdefault(_place(path, self._home), []).append(now_s - begun_s)
+                late.setdefault(place_of(path, self._home), []).append(now_s - begun_s)
         return [
             {"mount": mount, "for_s": round(max(for_s), 1), "threads": len(for_s)}
             for mount, for_s in sorted(late.items())
@@ -80,55 +73,8 @@ class Disk:
     def _check(self, path: str | Path) -> None:
         """Raise DiskStuck for a path on a mount that gives no answer."""
         for stuck in self.stuck():
-            if stuck["mount"] == _place(path, self._home):
+            if stuck["mount"] == place_of(path, self._home):
                 # The longer it has been away, the less a moment matters.
                 wait_s = min(max(stuck["for_s"], RETRY_S_MIN), self._settings.retry_s_max)
                 reason = f"What is at {stuck['mount']} has given no answer for {stuck['for_s']:g} s."
                 raise DiskStuck(reason, retry_after_ms=int(wait_s * 1000))
-
-
-class Mounts:
-    """The mounts as they are now. It goes by names alone: to ask a path might hang."""
-
-    def __init__(self) -> None:
-        fields = (line.split(b" ")[4] for line in MOUNTS.read_bytes().splitlines())
-        self._points = {os.fsdecode(re.sub(rb"\\(\d{3})", _octal, field)) for field in fields}
-
-    def __contains__(self, path: str) -> bool:
-        """Whether something is mounted at this very path."""
-        return path in self._points
-
-    def of(self, path: str | Path) -> str:
-        """The mount point that a path lies below, links not followed."""
-        pure = PurePath(os.path.normpath(path))
-        return next((str(each) for each in (pure, *pure.parents) if str(each) in self._points), "/")
-
-
-def _place(path: str | Path, home: Path) -> str:
-    """What may hang in a question about a path: another mount than those of `home`, or else the path.
-
-    Links are followed for as long as they are to be read on a mount that answers.
-    """
-    mounts, at = Mounts(), PurePath(os.path.normpath(path))
-    for _ in range(LINKS_MAX):
-        mount = mounts.of(Path(at))
-        if not home.is_relative_to(mount):
-            return mount
-        led = next(filter(None, map(partial(_led, at), (*reversed(at.parents), at))), None)
-        if led is None:
-            break
-        at = led
-    return os.path.normpath(path)
-
-
-def _led(path: PurePath, link: PurePath) -> PurePath | None:
-    """Where a path leads when the link that it begins with is followed; None where that is no link."""
-    try:
-        target = Path(link).readlink()
-    except (OSError, ValueError):
-        return None
-    return PurePath(os.path.normpath(link.parent / target / path.relative_to(link)))
-
-
-def _octal(escape: re.Match[bytes]) -> bytes:
-    return bytes([int(escape[1], 8)])

@@ -25,9 +25,10 @@ from pi_rag.ingest import exported
 from pi_rag.ingest.aside import apart, aside
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.cutting import Cutter, Embedded, nobody, text_hash
-from pi_rag.ingest.disk import Disk, Mounts
+from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.duplicates import candidates
 from pi_rag.ingest.file import read_file
+from pi_rag.ingest.mounts import Mounts
 from pi_rag.ingest.pace import Room
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import as_given_before, changed

@@ -15,8 +15,9 @@ from typing import TypeVar
 
 from pi_rag.errors import PiRagError
 from pi_rag.ingest.beneath import Roots
-from pi_rag.ingest.disk import Disk, Mounts
+from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.file import read_file
+from pi_rag.ingest.mounts import Mounts
 from pi_rag.store import Connection, documents, jobs
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.store import Store

@@ -26,6 +26,7 @@ from pi_rag.errors import (
     PiRagError,
 )
 from pi_rag.ingest.ignore import ALL, Choice, Rules, folders_of
+from pi_rag.ingest.mounts import place_of
 from pi_rag.text.kinds import is_media
 from pi_rag.types import Refusal
 
@@ -245,9 +246,10 @@ def _file(path: str, name: str) -> Found | Refusal:
 
 
 def _of_link(entry: Entry) -> PiRagError:
-    """Why a link in a folder is not taken."""
+    """Why a link in a folder is not taken. What leads to another mount is not asked: that might hang."""
     try:
-        entry.stat()
+        if place_of(entry.path, Path(entry.path).parent) == entry.path:
+            entry.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
             return DocumentLinkLoop("It is a link that leads back to itself, or through too many others.")

@@ -17,25 +17,10 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import IngestSettings
 from pi_rag.errors import Busy, DiskStuck, DocumentStalled
 from pi_rag.ingest import disk, story
-from pi_rag.ingest.disk import Disk, Mounts
+from pi_rag.ingest.disk import Disk
 from pi_rag.types import Item, NewItem
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
-
-MOUNTINFO = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
-40 22 0:35 / /mnt/nas rw,relatime shared:9 - nfs4 nas:/export rw,vers=4.2
-41 40 0:36 / /mnt/nas/inner rw - nfs4 nas:/inner rw
-42 22 0:37 / /mnt/a\040b\134c rw - fuse.sshfs user@host: rw
-"""
-
-
-@pytest.fixture
-def mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The kernel's table of mounts, with what the test writes there."""
-    table = tmp_path / "mountinfo"
-    table.write_text(MOUNTINFO)
-    monkeypatch.setattr(disk, "MOUNTS", table)
-    return table
 
 
 class Dead:
@@ -158,29 +143,6 @@ async def test_without_a_thread_to_ask_it_is_a_matter_of_time(monkeypatch: pytes
     monkeypatch.setattr(_thread, "start_new_thread", full)
     with pytest.raises(Busy):
         await patient().ask("/x", lambda: None)
-
-
-@pytest.mark.parametrize(
-    ("path", "mount"),
-    [
-        ("/etc/passwd", "/"),
-        ("/mnt/nas", "/mnt/nas"),
-        ("/mnt/nas/inner/deep/x", "/mnt/nas/inner"),
-        ("/mnt/nas/inner/../x", "/mnt/nas"),
-        ("/mnt/nasty", "/"),
-        ("/mnt/a b\\c/x", "/mnt/a b\\c"),
-    ],
-)
-def test_the_mount_of_a_path_is_found_by_names_alone(mounts: Path, path: str, mount: str) -> None:
-    """The innermost one, with the kernel's escapes undone; the path itself is not asked."""
-    assert Mounts().of(path) == mount
-
-
-def test_the_kernels_own_table_is_understood() -> None:
-    """As it is here and now."""
-    assert Mounts().of("/proc/self/status") == "/proc"
-    assert "/proc" in Mounts()
-    assert "/proc/self" not in Mounts()
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pi_rag.ingest import disk, unchanged
+from pi_rag.ingest import mounts, unchanged
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.story import content_digest
 from pi_rag.store import jobs
@@ -116,7 +116,7 @@ async def test_each_mount_is_asked_in_its_own_name(at_home: Home, monkeypatch: p
     await added(at_home)
     table = at_home.root.parent / "mountinfo"
     table.write_text(f"43 22 0:38 / {at_home.root}/nas rw - nfs4 nas:/x rw\n")
-    monkeypatch.setattr(disk, "MOUNTS", table)
+    monkeypatch.setattr(mounts, "TABLE", table)
     paths, ask = [], at_home.runner.disk.ask
 
     async def told(path: str, *further: Any) -> Any:

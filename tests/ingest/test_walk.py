@@ -79,6 +79,15 @@ def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_link_to_another_mount_is_not_asked_where_it_leads(tmp_path: Path, mounts: Path) -> None:
+    """The mount may be dead, and the walk would hang in it. The refusal is the same as of other links."""
+    make(tmp_path, "root/a.md")
+    (tmp_path / "root" / "nas").symlink_to("/mnt/nas/none")
+    _, refusal = walk(tmp_path / "root", 10)
+    assert isinstance(refusal, Refusal)
+    assert "not followed" in refusal.message
+
+
 def test_a_link_named_as_root_is_followed(tmp_path: Path) -> None:
     """A person may name a folder by its link; what is found has its real path."""
     make(tmp_path, "real/a.md")
