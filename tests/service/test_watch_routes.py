@@ -119,7 +119,7 @@ async def test_the_status_tells_of_watched_folders(guest: httpx.AsyncClient, tmp
 
 
 async def test_an_archive_says_how_many_documents_are_in_it(guest: httpx.AsyncClient, tmp_path: Path) -> None:
-    """It is none itself, and yet in; nothing of its neighbours is counted."""
+    """It is none itself, and yet in; nothing of its neighbours is counted. When it goes, all of it goes."""
     folder = tmp_path / "notes"
     folder.mkdir()
     (folder / "a.zip").write_bytes(zipped({"b.md": b"the boiler", "c/d.md": b"the lamp", "e.jpg": b"x"}))
@@ -132,3 +132,13 @@ async def test_an_archive_says_how_many_documents_are_in_it(guest: httpx.AsyncCl
     assert (archive["within"], archive["document_id"], archive["skipped"]) == (2, None, None)
     assert archive["indexed_at"] > 0
     assert (beside["within"], beside["document_id"] is None) == (0, False)
+
+    async def sources() -> list[dict[str, object]]:
+        under = {"under": str(folder / "a.zip")}
+        return list((await guest.get("/v1/sources", params=under)).json()["sources"])
+
+    assert len(await sources()) == 3
+    (folder / "a.zip").unlink()
+    async with asyncio.timeout(10):
+        while await sources():  # also what was not taken of it
+            await asyncio.sleep(0.02)
