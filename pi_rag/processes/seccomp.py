@@ -1,7 +1,7 @@
 """Seccomp: a process gives up calls of the kernel, for itself and all it starts (seccomp(2)).
 
 A filter of the kernel's own small machine (classic BPF) looks at the number of each call and the low half of
-its first two arguments. What is forbidden fails with EPERM, so that a library that only tries goes on. It
+three of its arguments. What is forbidden fails with EPERM, so that a library that only tries goes on. It
 needs no rights and cannot be undone. Numbers differ from processor to processor: both that pi_rag runs on are
 here.
 """
@@ -20,12 +20,14 @@ SET_MODE_FILTER, GET_ACTION_AVAIL, TSYNC = 1, 2, 1
 ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 LOAD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-AT_NUMBER, AT_ARCH, AT_FIRST, AT_SECOND = 0, 4, 16, 24
+AT_NUMBER, AT_ARCH, AT_FIRST, AT_SECOND, AT_FOURTH = 0, 4, 16, 24, 40
 """Where they are in `struct seccomp_data`; both processors put the low half of a number first."""
 
 CLONE_THREAD = 0x10000
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 """Type into a terminal; paste into one."""
+MAP_SHARED, MAP_ANONYMOUS, MAP_GROWSDOWN = 0x1, 0x20, 0x100
+"""Memory that is shared, though with nobody, or grows as a stack does, is not counted by RLIMIT_DATA."""
 X32_BIT = 0x40000000
 """Calls of x86-64's other ABI have this bit in their numbers, and would get by."""
 
@@ -157,7 +159,7 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
 """The numbers of what fails: on x86-64, on aarch64; None: there is no such call."""
 
 CLONE, CLONE3, KILL, TGKILL, PRLIMIT64 = (56, 220), (435, 435), (62, 129), (234, 131), (302, 261)
-IOCTL = (16, 29)
+IOCTL, MMAP = (16, 29), (9, 222)
 
 
 class _Filter(ctypes.Structure):
@@ -218,6 +220,15 @@ def program(on: Machine, own_pid: int) -> bytes:
     threads_only = [first, _does(JUMP_SET, CLONE_THREAD, 0, 1), allow, refuse]
     itself_only = [first, _does(JUMP_EQUAL, own_pid, 0, 1), allow, refuse]
     no_typing = [second, _does(JUMP_EQUAL, TIOCSTI, 1, 0), _does(JUMP_EQUAL, TIOCLINUX, 0, 1), refuse, allow]
+    # Whoever could share it is a process, and there will be none.
+    counted_only = [
+        _does(LOAD, AT_FOURTH),
+        _does(JUMP_SET, MAP_GROWSDOWN, 2, 0),
+        _does(JUMP_SET, MAP_ANONYMOUS, 0, 2),
+        _does(JUMP_SET, MAP_SHARED, 0, 1),
+        refuse,
+        allow,
+    ]
     caller_only = [first, _does(JUMP_EQUAL, 0, 1, 0), _does(JUMP_EQUAL, own_pid, 0, 1), allow, refuse]
     for numbers, verdict in (
         (CLONE, threads_only),
@@ -225,6 +236,7 @@ def program(on: Machine, own_pid: int) -> bytes:
         (TGKILL, itself_only),
         (PRLIMIT64, caller_only),
         (IOCTL, no_typing),
+        (MMAP, counted_only),
     ):
         code += [_does(JUMP_EQUAL, numbers[on.column], 0, len(verdict)), *verdict]
     return b"".join([*code, allow])

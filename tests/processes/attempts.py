@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 import resource
 import signal
@@ -91,6 +92,7 @@ ATTEMPTS: dict[str, Callable[[str], object]] = {
     "run": lambda _: subprocess.run([sys.executable, "-c", ""], check=True),
     "fork": _fork,
     "thread": _thread,
+    "share memory": lambda _: mmap.mmap(-1, 1 << 20).close(),
     "signal parent": lambda _: os.kill(os.getppid(), 0),
     "signal itself": lambda _: os.kill(os.getpid(), 0),
     "limit parent": lambda _: resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3)),

@@ -117,6 +117,14 @@ def test_it_sends_nothing_to_a_path(child: Child, tmp_path: Path) -> None:
 
 
 @needs_seccomp
+def test_it_has_no_memory_beside_what_is_counted(child: Child) -> None:
+    """Its limit does not know what is shared, though with nobody."""
+    assert attempt(child, "share memory") == "done"
+    ask(child, "confine", writable=[])
+    assert attempt(child, "share memory") == "EPERM"
+
+
+@needs_seccomp
 def test_it_types_into_no_terminal(child: Child) -> None:
     """Not even as root, whose terminal it need not be: what is no terminal is not even asked."""
     assert attempt(child, "type") == "ENOTTY"

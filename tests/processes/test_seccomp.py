@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import platform
 import re
 import struct
@@ -24,6 +25,7 @@ JUDGED = {
     "tgkill": seccomp.TGKILL,
     "prlimit64": seccomp.PRLIMIT64,
     "ioctl": seccomp.IOCTL,
+    "mmap": seccomp.MMAP,
 }
 
 NEWER = {"fchmodat2", "setxattrat", "removexattrat", "open_tree_attr", "file_setattr"}
@@ -35,10 +37,12 @@ HEADERS = {
 }
 
 
-def verdict(on: Machine, number: int, argument: int = 0, second: int = 0, arch: int | None = None) -> int:
+def verdict(
+    on: Machine, number: int, argument: int = 0, second: int = 0, fourth: int = 0, arch: int | None = None
+) -> int:
     """What the kernel would make of a call; as much of classic BPF as is used."""
     code = seccomp.program(on, PID)
-    data = struct.pack("=IIQQQ", number, arch or on.audit_arch, 0, argument, second)
+    data = struct.pack("=IIQQQQQ", number, arch or on.audit_arch, 0, argument, second, 0, fourth)
     at, held = 0, 0
     while True:
         what, if_so, if_not, value = struct.unpack_from("=HBBI", code, at * 8)
@@ -92,6 +96,15 @@ def test_terminals_are_asked_and_not_typed_into(on: Machine) -> None:
     assert verdict(on, seccomp.IOCTL[on.column], 2, second=termios.TCGETS) == ALLOW
     for asked in (termios.TIOCSTI, seccomp.TIOCLINUX, 1 << 40 | termios.TIOCSTI):
         assert verdict(on, seccomp.IOCTL[on.column], 2, second=asked) == REFUSED
+
+
+def test_memory_is_its_own_or_a_files(on: Machine) -> None:
+    """What is shared with nobody, or grows as a stack, would not be counted against its limit."""
+    private, shared, stack = mmap.MAP_PRIVATE, mmap.MAP_SHARED, 0x20000
+    for flags in (private, shared, private | mmap.MAP_ANONYMOUS, private | mmap.MAP_ANONYMOUS | stack):
+        assert verdict(on, seccomp.MMAP[on.column], fourth=flags) == ALLOW
+    for flags in (shared | mmap.MAP_ANONYMOUS, private | mmap.MAP_ANONYMOUS | seccomp.MAP_GROWSDOWN):
+        assert verdict(on, seccomp.MMAP[on.column], fourth=flags) == REFUSED
 
 
 def test_signals_and_limits_are_for_itself(on: Machine) -> None:
