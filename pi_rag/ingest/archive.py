@@ -45,7 +45,7 @@ PATH_CHARS_MAX = 1000
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, lzma.LZMAError, EOFError, OSError)
 """What is raised over one file of a zip, which is packed by itself: a wrong sum, a method of Windows' own."""
 
-_TAR = frozenset({".tar", ".tgz", ".tbz", ".txz"})
+_TAR = frozenset({".tar", ".tgz", ".tbz", ".tbz2", ".txz"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pi_rag.types import Item, NewItem, Refusal
 ROOM_S = 10.0
 """How long an archive waits for room in the queue: what came out of others has its turn meanwhile."""
 
-_WITHIN = re.compile(r"\.(?:zip|tar|tgz|tbz|txz|gz|bz2|xz)!/", re.IGNORECASE)
+_WITHIN = re.compile(r"\.(?:zip|tar|tgz|tbz2?|txz|gz|bz2|xz)!/", re.IGNORECASE)
 
 
 def is_to_be_unpacked(item: Item, name: str, data: bytes) -> bool:

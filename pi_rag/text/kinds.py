@@ -101,7 +101,7 @@ _ARCHIVES: dict[str, tuple[bytes, ...]] = {
     ".zip": (ZIP_MAGIC, b"PK\x05\x06"),
     ".tar": (b"\x1f\x8b", b"BZh", b"\xfd7zXZ"),
     **dict.fromkeys((".gz", ".tgz"), (b"\x1f\x8b",)),
-    **dict.fromkeys((".bz2", ".tbz"), (b"BZh",)),
+    **dict.fromkeys((".bz2", ".tbz", ".tbz2"), (b"BZh",)),
     **dict.fromkeys((".xz", ".txz"), (b"\xfd7zXZ",)),
 }
 """Archives that are opened, and how each begins."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from pi_rag.text.outline import label
 from pi_rag.text.records import ROW_CHARS_MIN, Record, joined
@@ -35,6 +35,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _FIELD = {mark: re.compile(rf'[ ]*+"(?:[^"]|"")*+"[^{mark}]*+|[^{mark}]*+') for mark in SEPARATORS}
 _OPENED = {mark: re.compile(rf'(?:^|[{mark}])[ ]?"') for mark in SEPARATORS}
 _NUMBER = re.compile(r"[-+]?[\d.,:/% -]*\d[\d.,:/% -]*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _MARKDOWN_ROWS = re.compile(r"(?:^(?=[^\n|]*\|)[^\n]+(?:\n|\Z)){2,}", re.MULTILINE)
 _RULE = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?\s*+")
 _BARRED = re.compile(r"[ \t>]{0,20}\|[^\n]*\|\s*")
@@ -140,6 +141,14 @@ def _fields(row: str, mark: str) -> list[str]:
 def _header(cells: Sequence[str]) -> str:
     """The names of the columns on one line; empty when the first row has values as the others do."""
     named = [cell.strip() for cell in cells if cell.strip()]
-    if len(named) * 2 < len(cells) or any(_NUMBER.fullmatch(cell[:50]) or stamp(cell, 0) for cell in named):
+    values = [cell for cell in named if _NUMBER.fullmatch(cell[:50]) or stamp(cell, 0)]
+    if len(named) * 2 < len(cells) or (values and not _are_years(values)):
         return ""
     return label(" | ".join(named))
+
+
+def _are_years(values: Sequence[str]) -> bool:
+    """Whether they are some years one after the other, which head columns."""
+    years = [int(value) for value in values if _YEAR.fullmatch(value)]
+    steps = {later - earlier for earlier, later in pairwise(years)}
+    return len(years) == len(values) and steps in ({1}, {-1})

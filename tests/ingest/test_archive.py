@@ -15,6 +15,7 @@ import pytest
 
 from pi_rag.errors import DocumentTooLarge, PiRagError
 from pi_rag.ingest.archive import MIB, Bounds, unpack
+from pi_rag.text.kinds import is_archive
 
 from .making import tarred, zipped
 
@@ -50,6 +51,16 @@ def test_a_tar_is_its_files_however_it_is_packed(packer: str) -> None:
     """By itself, and behind each of the usual packers."""
     found = unpack(f"a.tar{packer}", PACKERS[packer](tarred(FILES)), BOUNDS)
     assert dict(found.members) == FILES
+
+
+@pytest.mark.parametrize(
+    ("suffix", "packer"), [("tgz", ".gz"), ("tbz", ".bz2"), ("tbz2", ".bz2"), ("txz", ".xz")]
+)
+def test_short_names_of_tars_are_known(suffix: str, packer: str) -> None:
+    """As they are called after both."""
+    data = PACKERS[packer](tarred(FILES))
+    assert is_archive(f"a.{suffix}", data[:300])
+    assert dict(unpack(f"a.{suffix}", data, BOUNDS).members) == FILES
 
 
 @pytest.mark.parametrize("packer", [".gz", ".bz2", ".xz"])

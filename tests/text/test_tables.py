@@ -28,6 +28,12 @@ def test_rows_stand_under_their_header(mark: str) -> None:
     assert {each.inner for each in found} == {(f"date of payment | payee {LONG} | amount",)}
 
 
+def test_years_may_be_a_header() -> None:
+    """Those that follow each other; others are values, as of somebody's life."""
+    assert separated_rows("Country,2019,2020\n" + "Ghana,2,3\n" * 10)[0].inner == ("Country | 2019 | 2020",)
+    assert separated_rows("Ann,1920,2001\n" + "Bob,1931,2002\n" * 10)[0].inner == ()
+
+
 def test_short_rows_go_together() -> None:
     """A table of a million figures has no more pieces than as much prose."""
     text = "name,price\n" + "a pump,12\n" * 800
