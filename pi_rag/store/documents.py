@@ -160,8 +160,8 @@ def remove_source(db: Connection, source: str, collection: str | None) -> int:
 
 
 def members_of(archive: str) -> tuple[str, str]:
-    """The sources of the files in an archive lie between these two: '0' is the character after '/'."""
-    return f"{archive}!/", f"{archive}!0"
+    """The sources of the files in an archive lie between these two."""
+    return sources.below(f"{archive}!")
 
 
 def within(db: Connection, collection: str, archive: str) -> tuple[int, float | None]:

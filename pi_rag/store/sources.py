@@ -33,6 +33,12 @@ class SourceRow:
     skipped: Refusal | None
 
 
+def below(folder: str) -> tuple[str, str]:
+    """What lies below a folder lies between these two: '0' is the character after '/'."""
+    folder = folder.rstrip("/")  # that of the whole disk ends with it
+    return f"{folder}/", f"{folder}0"
+
+
 def skip(db: Connection, collection: str, refusals: Iterable[Refusal], now: float) -> None:
     """Note why these sources are not taken."""
     sql = """
@@ -51,7 +57,7 @@ def taken(db: Connection, collection: str, source: str) -> None:
 def taken_below(db: Connection, collection: str, folder: str) -> None:
     """The same of all that lies below a folder: what is there is about to be told anew."""
     sql = "DELETE FROM skipped WHERE source > ? AND source < ? AND collection = ?"
-    db.execute(sql, (*_below(folder), collection))
+    db.execute(sql, (*below(folder), collection))
 
 
 def seen(db: Connection, collection: str, sources: Iterable[str], now: float) -> None:
@@ -95,7 +101,7 @@ def listing(
     parts = (f"SELECT * FROM ({kind} WHERE {within} ORDER BY 1, 2 LIMIT ?4)" for kind in kinds)
     sql = f"WITH page AS ({' UNION '.join(parts)} ORDER BY 1, 2 LIMIT ?4) {_TOLD}"
     bindings: list[object] = [*max(after, (under or "", "")), collection, limit]
-    bindings += [] if under is None else [under, *_below(under)]
+    bindings += [] if under is None else [under, *below(under)]
     return [_row(row) for row in all_rows(db, sql, bindings)]
 
 
@@ -144,9 +150,3 @@ def _row(row: Row) -> SourceRow:
     return SourceRow(
         source, collection, document_id, passages, indexed_at, seen_at, bool(waiting), watch_id, skipped
     )
-
-
-def _below(folder: str) -> tuple[str, str]:
-    """What lies below a folder lies between these two: '0' is the character after '/'."""
-    folder = folder.rstrip("/")  # that of the whole disk ends with it
-    return f"{folder}/", f"{folder}0"

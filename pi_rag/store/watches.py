@@ -177,10 +177,8 @@ def stamps(db: Connection, watch_id: int, path: str = "") -> dict[str, tuple[int
     if not path:
         rows = all_rows(db, sql, (watch_id,))
     else:
-        # '0' is the character after '/': between the two lies what begins with the folder's name and a slash.
-        below = f"{sql} AND path > ? AND path < ?"
         rows = all_rows(db, f"{sql} AND path = ?", (watch_id, path))
-        rows += all_rows(db, below, (watch_id, f"{path}/", f"{path}0"))
+        rows += all_rows(db, f"{sql} AND path > ? AND path < ?", (watch_id, *sources.below(path)))
     return {each: (size, mtime_ns) for each, size, mtime_ns in rows}
 
 
