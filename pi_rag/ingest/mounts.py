@@ -30,8 +30,10 @@ class Mounts:
 
     def of(self, path: str | PurePath) -> str:
         """The mount point that a path lies below, links not followed."""
-        pure = PurePath(os.path.normpath(path))
-        return next((str(each) for each in (pure, *pure.parents) if str(each) in self._points), "/")
+        at = os.path.normpath(path)
+        while at not in self._points and at != os.path.dirname(at):  # noqa: PTH120 - for thousands of paths
+            at = os.path.dirname(at)  # noqa: PTH120
+        return at if at in self._points else "/"
 
 
 def place_of(path: str | Path, home: Path) -> str:
