@@ -163,9 +163,11 @@ class Runner:
             raise Stopping("The service is stopping and takes no more documents.")
         if self._refusal is not None:
             raise self._refusal.again()
-        job_id = await self._store.write(
+        job_id, closed = await self._store.write(
             _enqueued, collection, items, self._settings, self._clock.wall_s(), priority, key, also
         )
+        if closed:
+            _log.warning("dead_letters_closed", documents=closed)
         self._queued.ring()
         return job_id
 
@@ -468,18 +470,21 @@ def _enqueued(
     priority: Priority,
     key: str | None,
     also: Callable[[Connection], object] | None,
-) -> int:
-    """The new job, with the oldest finished ones forgotten, in one transaction."""
+) -> tuple[int, int]:
+    """The new job, with the oldest finished ones forgotten, in one transaction.
+
+    And how many of what was given up can be tried no more.
+    """
     items_max, bytes_max = settings.queue_items_max, settings.queue_mib_max * 2**20
     job_id = jobs.enqueue(
         db, collection, items, items_max, now, priority=priority, key=key, queue_bytes_max=bytes_max
     )
     dead_bytes_max = settings.dead_letters_mib_max * 2**20
-    jobs.forget_old(db, settings.jobs_kept_max, settings.dead_letters_max, dead_bytes_max)
+    closed = jobs.forget_old(db, settings.jobs_kept_max, settings.dead_letters_max, dead_bytes_max)
     sources.forget_old(db, settings.skipped_max)
     if also is not None:
         also(db)
-    return job_id
+    return job_id, closed
 
 
 def _after_start(db: Connection, settings: IngestSettings, now: float) -> steering.Paused | None:

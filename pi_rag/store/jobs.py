@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from typing import Literal
 
-from pi_rag import log
 from pi_rag.errors import Busy, DocumentGaveUp, DocumentVanished, KeyReused
 from pi_rag.store import Connection, sources
 from pi_rag.store.metadata import read_at, to_json
@@ -40,9 +39,6 @@ _COUNTERS: dict[Outcome, str] = {
     "unchanged": "items_unchanged",
     "refused": "items_refused",
 }
-
-
-_log = log.logger("store")
 
 
 def enqueue(
@@ -252,19 +248,17 @@ def note_repeated(db: Connection, job_id: int, repeated: Repeated) -> None:
 def forget_old(
     db: Connection, jobs_kept_max: int, dead_letters_max: int, dead_bytes_max: int | None = None
 ) -> int:
-    """Forget finished jobs but the newest `jobs_kept_max`, and those with dead letters. Returns how many.
+    """Forget finished jobs but the newest `jobs_kept_max`, and those with dead letters.
 
     Of dead letters beyond the newest `dead_letters_max`, and beyond `dead_bytes_max` of their bytes (None:
-    any number), only the reason is kept, as of what was refused.
+    any number), only the reason is kept, as of what was refused. Returns how many.
     """
     over = _dead_letters_over(db, dead_letters_max, dead_bytes_max)
-    if over:
-        _log.warning("dead_letters_closed", documents=len(over))
-        _close(db, over)
+    _close(db, over)
     ended = "finished_at IS NOT NULL AND items_failed = 0"
     old = f"SELECT id FROM jobs WHERE {ended} ORDER BY id DESC LIMIT -1 OFFSET ?"
     db.execute(f"DELETE FROM jobs WHERE id IN ({old})", (jobs_kept_max,))
-    return db.changes()
+    return len(over)
 
 
 def _dead_letters_over(db: Connection, count_max: int, bytes_max: int | None) -> list[int]:

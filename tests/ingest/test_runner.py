@@ -34,10 +34,10 @@ from pi_rag.ingest import runner as runners
 from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.ingest.web import Page
 from pi_rag.processes import confinement
-from pi_rag.store import checkup, documents, identity, job_rows, jobs, steering
+from pi_rag.store import Connection, checkup, documents, identity, job_rows, jobs, steering
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
-from pi_rag.types import Fingerprint, ItemKind, Lane, NewItem, Text
+from pi_rag.types import Fingerprint, ItemKind, Lane, NewItem, Refusal, Text
 from tests.embedder.fake import FakeEmbedder
 
 if TYPE_CHECKING:
@@ -237,6 +237,30 @@ async def test_a_version_that_was_overtaken_is_not_stored(
     assert (job.items_done, job.items_unchanged) == (0, 1)
     [row] = await store.read(documents.listing, None, 10, 0)
     assert (await store.read(documents.get, row.id)).text == "high"
+
+
+async def test_what_can_be_tried_no_more_is_said_when_it_is_so(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Once, and not of a request that came to nothing; nor is anything of that queued."""
+    settings = replace(settings, ingest=replace(settings.ingest, dead_letters_max=0))
+    job_id = await store.write(jobs.enqueue, "default", notes(1), 9, 1.0)
+    item = await store.write(jobs.claim, 3, 1.0)
+    assert item is not None
+    await store.write(jobs.fail, item, Refusal(item.source, "internal_error", "No.", ""), 1.0)
+
+    def fails(_: Connection) -> None:
+        raise ModelMismatch("no")
+
+    runner = Runner(store, embedder, None, settings, SystemClock(), tokens_max=256)
+    with capture_logs() as logged:
+        with pytest.raises(ModelMismatch):
+            await runner.enqueue("default", notes(1), also=fails)
+        assert [row.id for row in await store.read(job_rows.listing, 9)] == [job_id]
+        assert logged == []
+        await runner.enqueue("default", notes(1))
+    assert [(each["event"], each["documents"]) for each in logged] == [("dead_letters_closed", 1)]
+    assert (await runner.job(job_id)).items_refused == 1
 
 
 @pytest.mark.parametrize("failing", ["claim", "refused", "put_back", "_after_start"])
