@@ -59,9 +59,10 @@ async def changed(
     for start in range(0, len(items), AT_ONCE):
         some = items[start : start + AT_ONCE]
         known = await store.read(_stored, collection, [each.source for each in some])
-        for there in _by_mount(some) if known else []:
-            left += await disk.ask(there[0].source, _changed, there, known, roots, digest)
-        if not known:
+        if known:
+            for there in _by_mount(some):
+                left += await disk.ask(there[0].source, _changed, there, known, roots, digest)
+        else:
             left += some
         progress(0)
     return left
