@@ -7,9 +7,9 @@ beside the limits of `limits.py`, which bound what is left. It does not know wha
 from __future__ import annotations
 
 import ctypes
+import os
 import site
 import sys
-import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,5 +80,5 @@ def _rights(writable: Sequence[str]) -> dict[str, int]:
 def _of_python() -> list[str]:
     """Where Python and its libraries lie. Not `sys.path`: a person may have put any folder there."""
     own = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
-    return [*site.getsitepackages(), *own, *standard, f"{sys.base_prefix}/lib"]
+    standard = str(Path(os.__file__).parent)
+    return [*site.getsitepackages(), *own, standard, f"{sys.base_prefix}/lib"]
