@@ -9,10 +9,34 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
+from pi_rag.errors import (
+    DocumentBinary,
+    DocumentEmpty,
+    DocumentEncrypted,
+    DocumentNeedsOcr,
+    DocumentTooLarge,
+)
 from pi_rag.store import Connection, documents, jobs, sources
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Item, NewItem, Refusal
+
+OF_ITS_CONTENT = (
+    DocumentEmpty.code,
+    DocumentBinary.code,
+    DocumentTooLarge.code,
+    DocumentEncrypted.code,
+    DocumentNeedsOcr.code,
+)
+"""Refusals that say what is in a file now, so that what was in it before is not in it any more.
+
+One that is damaged is not among them: a drive that fails, or a reader that does, says so of good files too.
+"""
+
+
+def is_one(item: Item) -> bool:
+    """Whether an item came out of an archive, which was read just before."""
+    return item.kind == "bytes" and "!/" in item.source
 
 
 def made_from(db: Connection, archive: Item) -> dict[str, MadeFrom]:
@@ -43,8 +67,9 @@ def expand(
         return
     jobs.expect_bytes(db, sum(len(each.payload) for each in found), queue_bytes_max)
     kept = {*(each.source for each in found), *(each.source for each in refusals), *unchanged}
+    emptied = {each.source for each in refusals if each.code in OF_ITS_CONTENT}
     for source in _stored(db, archive):
-        if source not in kept:
+        if source not in kept or source in emptied:
             documents.remove_source(db, source, archive.collection)
     withdraw(db, archive.collection, archive.source, now, kept)
     sources.taken(db, archive.collection, archive.source)

@@ -10,15 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pi_rag.errors import (
-    DocumentBinary,
-    DocumentEmpty,
-    DocumentEncrypted,
-    DocumentNeedsOcr,
-    DocumentTooLarge,
-    RequestInvalid,
-    WatchNotFound,
-)
+from pi_rag.errors import RequestInvalid, WatchNotFound
 from pi_rag.store import Connection, documents, jobs, members, sources
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.rows import Row, all_rows, one_row, value
@@ -92,18 +84,6 @@ class Tally:
     files: int
     skipped: int
 
-
-_OF_ITS_CONTENT = (
-    DocumentEmpty.code,
-    DocumentBinary.code,
-    DocumentTooLarge.code,
-    DocumentEncrypted.code,
-    DocumentNeedsOcr.code,
-)
-"""Refusals that say what is in a file now, so that what was in it before is not in it any more.
-
-One that is damaged is not among them: a drive that fails, or a reader that does, says so of good files too.
-"""
 
 _FILES = """
     FROM watch_files JOIN watches ON watches.id = watch_id
@@ -209,12 +189,13 @@ def queued(
 
 
 def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
-    """Note why a held item is not taken. A watched file that is known to hold something else by now, or
-    nothing, takes its old document with it."""
+    """Note why a held item is not taken. A watched file, or one in an archive, that is known to hold
+    something else by now, or nothing, takes its old document with it."""
     if not jobs.is_held(db, item):
         return
     jobs.finish(db, item, "refused", 0, refusal, now)
-    if refusal.code in _OF_ITS_CONTENT and _is_watched(db, item.collection, item.source):
+    is_gone = refusal.code in members.OF_ITS_CONTENT
+    if is_gone and (members.is_one(item) or _is_watched(db, item.collection, item.source)):
         documents.remove_source(db, item.source, item.collection)
         members.withdraw(db, item.collection, item.source, now)
 

@@ -94,6 +94,20 @@ async def test_what_is_no_more_in_an_archive_goes(desk: Desk, tmp_path: Path) ->
     assert await desk.sources() == [str(neighbour), f"{path}!/birds.md", f"{path}!/wasps.md"]
 
 
+async def test_what_is_emptied_in_an_archive_leaves_no_ghost(desk: Desk, tmp_path: Path) -> None:
+    """What was in it before is not in it any more: seen on the way out of the archive, or when it is read."""
+    path = tmp_path / "notes.zip"
+    path.write_bytes(zipped({"birds.md": BIRDS, "bees.md": BEES, "wasps.md": b"# Wasps"}))
+    await desk.add(path)
+    made = bytearray(zipped({"birds.md": BIRDS, "bees.md": b"", "wasps.md": b"# Wasps"}))
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        made[made.rindex(mark) + place] |= 1  # behind a password
+    path.write_bytes(made)
+    job = await desk.add(path)
+    assert {each.code for each in job.refusals} == {"document_empty", "document_encrypted"}
+    assert await desk.sources() == [f"{path}!/birds.md"]
+
+
 async def test_what_was_given_with_an_archive_stays(desk: Desk, tmp_path: Path) -> None:
     """When a watched folder finds it, and when it has changed: for what was in it, and what is new in it."""
     path = tmp_path / "notes.zip"
