@@ -215,10 +215,10 @@ async def test_a_folder_that_gives_no_answer_says_so(tmp_path: Path, monkeypatch
         monkeypatch.setattr(watched, "LOOK_S_BETWEEN", 0.05)
         await made.watching.add(str(made.root), "default", [], [])
         await made.holds("a.md")
-        assert await made.problem() is None
+        await until(lambda: _is_well(made))
         monkeypatch.setattr(sight, "device_of", hangs)
+        await until(lambda: asyncio.to_thread(asked.is_set))
         await until(made.problem)
-        assert asked.is_set()
         (told,) = made.watching.status()["problems"]
         assert (told["folder"], told["problem"]) == (str(made.root), await made.problem())
         assert "gives no answer: waiting" in told["problem"]
