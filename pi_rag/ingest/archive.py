@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Protocol, cast
 
@@ -28,6 +28,7 @@ from pi_rag.errors import (
     DocumentTooLarge,
     DocumentUnsupported,
 )
+from pi_rag.ingest.reader_wire import PATH_CHARS_MAX, Bounds, Unpacked
 from pi_rag.text.kinds import is_archive, is_media
 
 MIB = 1024 * 1024
@@ -41,28 +42,10 @@ RATIO_BYTES_MIN = MIB
 LZMA_MEMORY_BYTES_MAX = 128 * MIB
 """A stream may ask for gigabytes before it gives its first byte."""
 
-PATH_CHARS_MAX = 1000
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, lzma.LZMAError, EOFError, OSError)
 """What is raised over one file of a zip, which is packed by itself: a wrong sum, a method of Windows' own."""
 
 _TAR = frozenset({".tar", ".tgz", ".tbz", ".tbz2", ".txz"})
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an archive may unpack to."""
-
-    members_max: int
-    bytes_max: int
-    ratio_max: int
-
-
-@dataclass(slots=True)
-class Unpacked:
-    """What was in an archive."""
-
-    members: list[tuple[str, bytes]] = field(default_factory=list)
-    refused: list[tuple[str, DocumentRefused]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from typing import TypeVar
 
 from pi_rag.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted, PiRagError
 from pi_rag.ingest import parser
-from pi_rag.ingest.archive import Unpacked, unpack
+from pi_rag.ingest.archive import unpack
 from pi_rag.ingest.charts import charts_by_slide
 from pi_rag.ingest.docx import margins, prepared, restored
 from pi_rag.ingest.mail import read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
-from pi_rag.ingest.reader_wire import READY, Request, Terms, answer
+from pi_rag.ingest.reader_wire import READY, Request, Terms, Unpacked, answer
 from pi_rag.ingest.structure import as_markdown, by_marks
 from pi_rag.processes.child import attach
 from pi_rag.processes.confinement import confine_calls, confine_files

@@ -11,12 +11,11 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pi_rag.config import IngestSettings
 from pi_rag.errors import DocumentRefused, InternalError, PiRagError, from_wire
-from pi_rag.ingest.archive import PATH_CHARS_MAX, Bounds, Unpacked
 from pi_rag.text.clean import clean
 from pi_rag.types import Kind, Reading
 
@@ -30,6 +29,9 @@ NAME_CHARS_MAX = 4096
 HEADER_BYTES_MAX = 64 * 1024
 """A character of the name is at most twelve bytes of ASCII JSON."""
 
+PATH_CHARS_MAX = 1000
+"""Of a file's path in an archive."""
+
 UTF8_BYTES_PER_CHAR_MAX = 4
 
 MEMBER_BYTES_MAX = 8 * 1024
@@ -41,6 +43,23 @@ CLAIM_CHARS_MAX = 400
 """What a document says of itself, its title too, goes out with every hit of it."""
 
 REASON_CHARS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an archive may unpack to."""
+
+    members_max: int
+    bytes_max: int
+    ratio_max: int
+
+
+@dataclass(slots=True)
+class Unpacked:
+    """What was in an archive."""
+
+    members: list[tuple[str, bytes]] = field(default_factory=list)
+    refused: list[tuple[str, DocumentRefused]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,7 @@ from pi_rag.errors import (
     ReaderUnavailable,
 )
 from pi_rag.host.memory import private_mib
-from pi_rag.ingest.archive import Unpacked
-from pi_rag.ingest.reader_wire import READY, Request, Terms, reading, unpacked
+from pi_rag.ingest.reader_wire import READY, Request, Terms, Unpacked, reading, unpacked
 from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, with_pages
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, FrameTooLarge, read_frame, write_frame

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pi_rag.clock import Clock
 from pi_rag.errors import Busy, DocumentEmpty
-from pi_rag.ingest.archive import Unpacked
+from pi_rag.ingest.reader_wire import Unpacked
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import Digest, as_given_before
 from pi_rag.store import jobs, members

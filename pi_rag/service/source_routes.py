@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from fastapi import APIRouter, Query
 
 from pi_rag.errors import RequestInvalid
-from pi_rag.ingest.archive import PATH_CHARS_MAX
+from pi_rag.ingest.reader_wire import PATH_CHARS_MAX
 from pi_rag.service.house import House
 from pi_rag.service.schemas import COLLECTION_CHARS_MAX, SOURCE_CHARS_MAX, SourceAnswer, SourceList
 from pi_rag.store import sources

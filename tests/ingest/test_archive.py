@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from pi_rag.errors import DocumentTooLarge, PiRagError
-from pi_rag.ingest.archive import MIB, Bounds, unpack
+from pi_rag.ingest.archive import MIB, unpack
+from pi_rag.ingest.reader_wire import Bounds
 from pi_rag.text.kinds import is_archive
 
 from .making import tarred, zipped

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from pi_rag.config import IngestSettings
 from pi_rag.errors import DocumentBinary, DocumentDamaged, InternalError
-from pi_rag.ingest.archive import Unpacked
 from pi_rag.ingest.reader_wire import (
     HEADER_BYTES_MAX,
     Request,
     Terms,
+    Unpacked,
     answer,
     reading,
     unpacked,

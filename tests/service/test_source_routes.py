@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from pi_rag.ingest.archive import PATH_CHARS_MAX
+from pi_rag.ingest.reader_wire import PATH_CHARS_MAX
 from pi_rag.service.schemas import COLLECTION_CHARS_MAX, SOURCE_CHARS_MAX
 from pi_rag.service.source_routes import NEXT_CHARS_MAX
 from tests.service.test_routes import added
