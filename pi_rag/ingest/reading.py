@@ -247,7 +247,11 @@ class _Line:
                     child.kill()
                     raise
                 line = cls(child, reader, writer, terms)
-                await line._ready(start_s_max)
+                try:
+                    await line._ready(start_s_max)
+                except BaseException:
+                    await line.close(0.0)
+                    raise
                 return line
         except OSError as error:
             raise ReaderUnavailable(f"No reader can be started now: {error.strerror}.") from error
@@ -258,15 +262,10 @@ class _Line:
             async with asyncio.timeout(s_max):
                 await read_frame(self._reader, len(READY))
         except TimeoutError:
-            await self.close(0.0)
             raise ReaderUnavailable(f"A reader took longer than {s_max:g} s to start.") from None
         except FrameError as error:
             code = await self.child.wait(END_GRACE_S)
-            await self.close(0.0)
             raise ReaderUnavailable(f"A reader ended when it started, with {_end(code)}.") from error
-        except asyncio.CancelledError:
-            await self.close(0.0)
-            raise
 
     async def ask(self, asked: bytes) -> bytes:
         """Send a document, wait for what is said of it. Raises FrameError when the child is gone."""
