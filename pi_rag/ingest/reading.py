@@ -48,6 +48,9 @@ THREAD_BYTES_MIN = 256 * 1024
 LIBRARY_BYTES_MAX = 32 * MIB
 """What the child writes of its library before it begins; it has 8 MiB."""
 
+START_S_MAX = 60.0
+"""A start takes a second. One that takes so long waits for a disk, and is no document's fault."""
+
 END_GRACE_S = 1.0
 
 ATTEMPTS_MAX = 2
@@ -190,7 +193,7 @@ class Reader:
         if self._line is not None and not self._line.child.alive:
             await self._end_child(0.0)
         if self._line is None:
-            self._line = await _Line.open(self._module, self._terms, self._nice, self._settings.read_s_max)
+            self._line = await _Line.open(self._module, self._terms, self._nice)
             self._used_at_s = self._clock.monotonic_s()
         if self._idle is None or self._idle.done():
             self._idle = asyncio.create_task(self._end_when_idle(), name="reader-idle")
@@ -233,7 +236,7 @@ class _Line:
         self._terms = terms
 
     @classmethod
-    async def open(cls, module: str, terms: Terms, nice: int, start_s_max: float) -> _Line:
+    async def open(cls, module: str, terms: Terms, nice: int) -> _Line:
         """Spawn a child under these terms, and wait until it is ready. Raises ReaderUnavailable."""
         try:
             with scratch(LIBRARY_BYTES_MAX) as folder:
@@ -248,7 +251,7 @@ class _Line:
                     raise
                 line = cls(child, reader, writer, terms)
                 try:
-                    await line._ready(start_s_max)
+                    await line._ready()
                 except BaseException:
                     await line.close(0.0)
                     raise
@@ -256,13 +259,13 @@ class _Line:
         except OSError as error:
             raise ReaderUnavailable(f"No reader can be started now: {error.strerror}.") from error
 
-    async def _ready(self, s_max: float) -> None:
+    async def _ready(self) -> None:
         """Until the child has given up what it can. If it does not, that is no document's fault."""
         try:
-            async with asyncio.timeout(s_max):
+            async with asyncio.timeout(START_S_MAX):
                 await read_frame(self._reader, len(READY))
         except TimeoutError:
-            raise ReaderUnavailable(f"A reader took longer than {s_max:g} s to start.") from None
+            raise ReaderUnavailable(f"A reader took longer than {START_S_MAX:g} s to start.") from None
         except FrameError as error:
             code = await self.child.wait(END_GRACE_S)
             raise ReaderUnavailable(f"A reader ended when it started, with {_end(code)}.") from error

@@ -255,9 +255,10 @@ async def test_a_child_that_does_not_start_is_a_reason_to_wait(module: str) -> N
     await reader.stop()
 
 
-async def test_a_child_that_starts_too_slowly_is_ended() -> None:
+async def test_a_child_that_starts_too_slowly_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time a document may take to read is not spent on it."""
-    reader = Reader(IngestSettings(read_s_max=0.1), Clock())
+    monkeypatch.setattr("pi_rag.ingest.reading.START_S_MAX", 0.01)
+    reader = Reader(IngestSettings(), Clock())
     with pytest.raises(ReaderUnavailable, match="longer than"):
         await reader.read("a.html", HTML)
     assert reader.pid is None

@@ -72,7 +72,10 @@ def test_a_document_that_ends_the_service_three_times_waits_for_a_person(service
 def test_a_document_that_ends_its_reader_each_time_is_given_up(service: RunningService) -> None:
     """With its reason, while others are taken in; the next page finds a new reader."""
     page = "<html><body><p>The window was cleaned in June.</p></body></html>"
-    given = [{"source": "poison.html", "text": page + LONG_TO_READ}, {"source": "note", "text": "the oven is warm"}]
+    given = [
+        {"source": "poison.html", "text": page + LONG_TO_READ},
+        {"source": "note", "text": "the oven is warm"},
+    ]
     job = service.client.add_documents(given)["job"]["id"]
     killed = 0
     while service.client.job(job)["job"]["state"] != "done":
