@@ -189,6 +189,7 @@ class _Look:
         Raises ModelMismatch when the vector is of another model than the index is.
         """
         if self.vector is not None:
+            # What was ahead may have seen the index before it became another model's.
             identity.expect(db, self.made_by)
         choices = self._choices(db)
         while len(choices) < self.question.k and self._looks_deeper():
@@ -205,7 +206,10 @@ class _Look:
     def _choices(self, db: Connection) -> list[Choice]:
         # Words first: they take longer, and who has begun with the vector meanwhile need not be waited for.
         words = self.words(db) if self.vector is None or self.question.mode == "hybrid" else None
-        near = self.near(db) if self.vector is not None else None
+        near = None
+        if self.vector is not None:
+            found = self.near(db)
+            near, self.course.explain["vector"] = found.found, found.explain
         return self._chosen(db, near, words)
 
     def _chosen(self, db: Connection, near: Ranked | None, words: Worded | None) -> list[Choice]:
@@ -227,13 +231,11 @@ class _Look:
         """The passages that hold the query's words best."""
         return self._worded.of(self._depth, lambda: self._look_for_words(db))
 
-    def near(self, db: Connection) -> Ranked:
+    def near(self, db: Connection) -> Nearest:
         """The passages nearest to the query's vector. Raises ModelMismatch."""
         vector, made_by = self.vector, self.made_by
         assert vector is not None
-        found = self._neared.of((vector, self._depth), lambda: self._look_near(db, vector, made_by))
-        self.course.explain["vector"] = found.explain
-        return found.found
+        return self._neared.of((vector, self._depth), lambda: self._look_near(db, vector, made_by))
 
     def _look_for_words(self, db: Connection) -> Worded:
         settings = self._settings

@@ -89,9 +89,12 @@ def _ordered(sums: Mapping[int, float], cosines: Mapping[int, float], evidence: 
     def place(item: int) -> tuple[float, float, float, int]:
         return -sums[item], -cosines.get(item, -1.0), -bm25.get(item, 0.0), item
 
-    for item in sorted(sums, key=place):
+    def told(item: int) -> Fused:
         scores = _of(item, vector=cosines, text=bm25)
-        yield Fused(item, min(1.0, sums[item]), scores, _of(item, vector=by_vector, text=by_text))
+        return Fused(item, min(1.0, sums[item]), scores, _of(item, vector=by_vector, text=by_text))
+
+    # Sorted now, told as far as somebody asks: a search shows few of them.
+    return map(told, sorted(sums, key=place))
 
 
 def _ranks(ranked: Ranked) -> dict[int, int]:
