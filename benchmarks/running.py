@@ -25,12 +25,22 @@ COMMAND = [sys.executable, "-m", "pi_rag.cli.main"]
 class RunningService:
     """`pi-rag serve` as a child process; ready inside the block, stopped after it.
 
-    `under` is a program that becomes the service, such as setpriv with its flags.
+    `under` is a program that becomes the service, such as setpriv with its flags. Its log goes to a file,
+    or to the file descriptor `stderr`.
     """
 
     def __init__(
-        self, folder: Path, environ: Mapping[str, str], *, ready: bool = True, under: Sequence[str] = ()
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        ready: bool = True,
+        under: Sequence[str] = (),
+        start_s_max: float = 60.0,
+        stderr: int | None = None,
     ) -> None:
+        self._stderr = stderr
+        self._start_s_max = start_s_max
         self._under = under
         self.data = folder / "data"
         # A socket's path is bounded at 107 bytes, which a test's folder may exceed.
@@ -80,9 +90,9 @@ class RunningService:
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if self._stderr is None else self._stderr,
             )
-        self.wait_until_up(60.0)
+        self.wait_until_up(self._start_s_max)
 
     def wait_until_up(self, seconds: float) -> None:
         """Until the service is ready, or answers at all when no readiness was asked for."""

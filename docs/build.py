@@ -2,8 +2,9 @@
 
     python -m docs.build
 
-It writes `docs/settings.md` and `configs/pi-rag.toml` from pi_rag/config.py, and `docs/errors.md` from
-pi_rag/errors.py. tests/docs/test_generated.py fails while one of them is out of date.
+It writes `docs/settings.md` and `configs/pi-rag.toml` from pi_rag/config.py, `docs/errors.md` from
+pi_rag/errors.py, and `docs/metrics.md` from pi_rag/service/measures.py. tests/docs/test_generated.py fails
+while one of them is out of date.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag import config, errors
+from pi_rag.service import measures, minute
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,7 +40,8 @@ A name that does not exist is refused, and the nearest one that does is named.
 A change holds from the next start. `systemctl reload pi-rag` (SIGHUP) takes over at once: the log level, the
 settings of searches, and of the service `requests_max`, `request_mib_max`, `request_s_max` and, within a
 body, `silence_s_max`. Of the embedder, what changes no vector begins within seconds and without a gap: a new
-set of workers takes over. What else was changed there waits for a restart, and the log says so.
+set of workers takes over. What else was changed waits for a restart, and the log says so: `embedder_kept`,
+and `settings_wait` with the sections. So does `memory.budget_mib`: until then the budget in force holds.
 """
 
 TOML_HEAD = """\
@@ -69,6 +72,51 @@ status, with this body:
 HTTP status.
 """
 
+METRICS_HEAD = """\
+# Metrics
+
+This page is written from pi_rag/service/measures.py and minute.py by `python -m docs.build`.
+
+```sh
+SOCKET=/run/pi-rag/pi-rag.sock
+curl --unix-socket $SOCKET http://pi-rag/metrics
+```
+
+That is the installed service's socket; `pi-rag status` ends with the one that answers you.
+
+The answer is Prometheus' text form. It is given even when all places for requests are taken. A value that is
+not known here, such as the temperature of a machine without a sensor, is left out. A counter begins at 0 with
+the service. No label and no value ever has anything of a document or a question in it.
+
+## Let Prometheus read them
+
+Prometheus speaks TCP, and the service a Unix socket only. On the machine itself, `socat` stands between
+them for as long as it runs:
+
+```sh
+socat TCP-LISTEN:9464,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/pi-rag/pi-rag.sock
+```
+
+Who may reach that port may do all that the socket lets the user of `socat` do, searches included; so keep
+it on 127.0.0.1. Asking once in 15 s is plenty: one answer reads a page of `/proc` for each process, and some
+numbers of the database.
+
+## What there is
+"""
+
+FILE_HEAD = """
+## The metrics file
+
+Once a minute (`metrics.line_s`) a line of JSON is written to `metrics/metrics.jsonl` in the data folder. When
+the file is full (`metrics.file_mib_max`) it becomes `metrics.1.jsonl`, and so on, up to `metrics.files_max`
+files. `pi-rag metrics` shows them. What the disk does not take is kept for three hours, and written when it
+does.
+
+Each line has in `at` the seconds since 1970. A line with an `event` was written at once: `memory_step` and
+`memory_recycle`, steps of the ladder of memory up or down, and `alert_fired` and `alert_cleared`, each with
+the figures that caused it. All others have these fields; what is not known is left out:
+"""
+
 OTHER_EXIT_CODES = {
     0: "It worked.",
     1: "An error that has no kind of its own below.",
@@ -83,6 +131,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "settings.md": settings_page(),
         ROOT / "docs" / "errors.md": errors_page(),
+        ROOT / "docs" / "metrics.md": metrics_page(),
         ROOT / "configs" / "pi-rag.toml": example_file(),
     }
 
@@ -144,6 +193,19 @@ def _error_paragraph(kind: type[errors.PiRagError]) -> str:
 
 def _meaning(kind: type[errors.PiRagError]) -> str:
     return inspect.cleandoc(kind.__doc__ or "").replace("\n", " ")
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    rows = [
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)} | {each.unit} "
+        f"| {each.meaning} |"
+        for each in measures.MEASURES
+    ]
+    head = ["| metric | kind | labels | unit | meaning |", "|---|---|---|---|---|"]
+    fields = [f"| `{each.name}` | {each.unit} | {each.meaning} |" for each in minute.LINE]
+    file_head = [FILE_HEAD, "| field | unit | meaning |", "|---|---|---|"]
+    return "\n".join([METRICS_HEAD, *head, *rows, *file_head, *fields]) + "\n"
 
 
 def _groups() -> Iterator[tuple[str, list[tuple[str, Any]]]]:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pi_rag import log
 from pi_rag.cache import Cache
-from pi_rag.clock import Clock
+from pi_rag.clock import Clock, tick_s
 from pi_rag.config import CacheSettings, QuerySettings
 from pi_rag.errors import PiRagError, StoreError, TryLater
 from pi_rag.query import Answer, QueryDesk, Question
@@ -79,6 +79,8 @@ class AnswerCache:
         self._last_look = (0, self._seen)
         """Questions and writes there had been."""
         self._short = False
+        self.beat: Callable[[], None] = lambda: None
+        """Called by the loop that looks after it, to say that it works."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -153,6 +155,7 @@ class AnswerCache:
         self.drop_old()
         missed, self._missed = self._missed, {}
         for _, question in missed.values():
+            self.beat()
             try:
                 await self._made(key_of(question, self._desk.settings), question)
             except PiRagError as error:
@@ -177,7 +180,8 @@ class AnswerCache:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S_BETWEEN)
+            self.beat()
+            await asyncio.sleep(tick_s(self._clock, LOOK_S_BETWEEN))
             try:
                 await self.look()
             except (TryLater, StoreError) as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pi_rag import errors, http1
+from pi_rag import errors, http1, owners
 from pi_rag.clock import Clock, SystemClock
 
 Answer = dict[str, Any]
@@ -66,8 +66,8 @@ class Client:
         `further` are other fields of a search, by the names that docs/api.md gives them.
         """
         body: Answer = {"query": query, "k": k, "mode": mode, "explain": explain}
-        body |= _present(collection=collection, filter=filters, under=under, kind=kind)
-        body |= _present(since=since, until=until, **further)
+        body |= present(collection=collection, filter=filters, under=under, kind=kind)
+        body |= present(since=since, until=until, **further)
         return self._ask("POST", "/v1/search", body=body)
 
     def add_paths(
@@ -80,7 +80,7 @@ class Client:
     ) -> Answer:
         """{"job"}: queue files and folders that the service reads itself. The paths are absolute."""
         body: Answer = {"paths": list(paths), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/documents", body=body | _present(metadata=metadata))
+        return self._ask("POST", "/v1/documents", body=body | present(metadata=metadata))
 
     def add_documents(
         self,
@@ -92,14 +92,14 @@ class Client:
     ) -> Answer:
         """{"job"}: queue documents, each {"source", "title"?, "text" or "content_base64", "metadata"?}."""
         body: Answer = {"documents": list(documents), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/documents", body=body | _present(metadata=metadata))
+        return self._ask("POST", "/v1/documents", body=body | present(metadata=metadata))
 
     def documents(
         self, *, collection: str | None = None, limit: int | None = None, after: int | None = None
     ) -> Answer:
         """{"documents", "next"}: a page of the listing; pass `next` as `after` to go on."""
         return self._ask(
-            "GET", "/v1/documents", params=_present(collection=collection, limit=limit, after=after)
+            "GET", "/v1/documents", params=present(collection=collection, limit=limit, after=after)
         )
 
     def document(self, document_id: int) -> Answer:
@@ -111,7 +111,7 @@ class Client:
 
         Raises ServiceDown when it breaks off, ModelMismatch when the model is changed meanwhile.
         """
-        given = _present(collection=collection, vectors="true" if vectors else None)
+        given = present(collection=collection, vectors="true" if vectors else None)
         head, after = b"", 0
         while after is not None:
             mark: Answer = {}
@@ -138,26 +138,26 @@ class Client:
     ) -> Answer:
         """{"job", "vectors", "different"}: queue lines of an export; `made_by` is of its first line."""
         body: Answer = {"documents": list(documents), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/import", body=body | _present(made_by=made_by))
+        return self._ask("POST", "/v1/import", body=body | present(made_by=made_by))
 
     def remove(self, document_id: int) -> Answer:
-        """{"removed"}: forget one document. Raises DocumentNotFound."""
+        """{"removed", "withdrawn"}: forget one document. Raises DocumentNotFound."""
         return self._ask("DELETE", f"/v1/documents/{quote(str(document_id), safe='')}")
 
     def remove_source(self, source: str, *, collection: str | None = None) -> Answer:
-        """{"removed"}: forget the documents with this source, in one collection or in all."""
-        return self._ask("DELETE", "/v1/documents", params=_present(source=source, collection=collection))
+        """{"removed", "withdrawn"}: forget the documents with this source, in one collection or in all."""
+        return self._ask("DELETE", "/v1/documents", params=present(source=source, collection=collection))
 
     def duplicates(
         self, *, share_min: float | None = None, limit: int | None = None, after: str | None = None
     ) -> Answer:
         """{"duplicates", "next"}: pairs of documents; the first repeats `share_min` of its passages."""
-        params = _present(share_min=share_min, limit=limit, after=after)
+        params = present(share_min=share_min, limit=limit, after=after)
         return self._ask("GET", "/v1/duplicates", params=params)
 
     def jobs(self, *, limit: int | None = None) -> Answer:
         """{"jobs"}: the newest jobs first."""
-        return self._ask("GET", "/v1/jobs", params=_present(limit=limit))
+        return self._ask("GET", "/v1/jobs", params=present(limit=limit))
 
     def job(self, job_id: int) -> Answer:
         """{"job"}. Raises JobNotFound."""
@@ -168,7 +168,7 @@ class Client:
     ) -> Answer:
         """{"failed", "next"}: documents that were given up, of one job or of all; pass `next` as `after` to
         go on."""
-        return self._ask("GET", "/v1/jobs/failed", params=_present(job=job, limit=limit, after=after))
+        return self._ask("GET", "/v1/jobs/failed", params=present(job=job, limit=limit, after=after))
 
     def steer_jobs(self, what: str, job_id: int | None = None) -> Answer:
         """`what`: pause, resume or retry, of all; of one job also cancel. Raises JobNotFound, Busy."""
@@ -186,7 +186,7 @@ class Client:
     ) -> Answer:
         """{"sources", "next"}: what became of every source; pass `next` as `after` to go on."""
         only = "true" if skipped else None
-        params = _present(under=under, collection=collection, skipped=only, limit=limit, after=after)
+        params = present(under=under, collection=collection, skipped=only, limit=limit, after=after)
         return self._ask("GET", "/v1/sources", params=params)
 
     def watch(
@@ -204,7 +204,7 @@ class Client:
         self, watch_id: int, *, skipped: bool, limit: int | None = None, after: str | None = None
     ) -> Answer:
         """{"files", "next"}: what became of a folder's files, by path. Raises WatchNotFound."""
-        params = _present(skipped="true" if skipped else None, limit=limit, after=after)
+        params = present(skipped="true" if skipped else None, limit=limit, after=after)
         return self._ask("GET", f"/v1/watches/{quote(str(watch_id), safe='')}/files", params=params)
 
     def unwatch(self, watch_id: int) -> Answer:
@@ -226,12 +226,27 @@ class Client:
         """{"cancelled"}: drop what a reindex has made. The index in use stays."""
         return self._ask("DELETE", "/v1/reindex")
 
+    def upkeep(self) -> Answer:
+        """{"done", "problems", "took_s"}: do what is due and read everything. Raises DeadlineExceeded."""
+        return self._ask("POST", "/v1/upkeep", body={})
+
     def status(self, *, check: bool = False) -> Answer:
         """How the service is: state, model, workers, counts, memory.
 
         With `check` the service also reads its whole database and puts what is wrong in `store.problems`.
         """
         return self._ask("GET", "/v1/status", params={"check": "true"} if check else None)
+
+    def pulse(self) -> Answer:
+        """{"state", "alerts", "over_budget", "ingesting", "paused", "searches", ...}: cheap to ask for."""
+        return self._ask("GET", "/v1/pulse")
+
+    def metrics(self) -> str:
+        """All numbers of the service, in Prometheus' text form."""
+        status, data = self._exchange("GET", "/metrics", None)
+        if status != 200:
+            _opened(status, data)
+        return data.decode("utf-8", "replace")
 
     def _ask(
         self, method: str, path: str, *, body: Answer | None = None, params: Mapping[str, Any] | None = None
@@ -271,7 +286,7 @@ class Client:
         try:
             return http1.connect(self._socket_path, self._answer_s_max)
         except OSError as error:
-            raise _unreachable(self._socket_path, error) from error
+            raise unreachable(self._socket_path, error) from error
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -309,10 +324,11 @@ def _check_same_model(head: bytes) -> None:
         )
 
 
-def _unreachable(path: Path, error: OSError) -> errors.PiRagError:
+def unreachable(path: Path, error: OSError) -> errors.PiRagError:
     """Why nobody could be reached over this path."""
     if isinstance(error, PermissionError):
-        return errors.SocketForbidden(f"You may not use the service's socket {path}.")
+        refusal = f"You may not use the service's socket {path}."
+        return errors.SocketForbidden(refusal, hint=owners.admission(path))
     # A full backlog says EAGAIN or, with a time limit, that the time is up: somebody listens, but is busy.
     if isinstance(error, (BlockingIOError, TimeoutError)):
         return errors.Busy("The service takes no more connections now.")
@@ -331,7 +347,7 @@ def _is_no_socket(path: Path) -> bool:
         return False
 
 
-def _present(**fields: Any) -> Answer:
+def present(**fields: Any) -> Answer:
     """The fields that were given: the service has its own defaults for the others."""
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -33,3 +33,12 @@ class SystemClock:
     def wall_s(self) -> float:
         """Seconds since 1970, for stamps only; may jump."""
         return time.time()
+
+
+def tick_s(clock: Clock, every_s: float) -> float:
+    """Seconds to rest until the next multiple of `every_s`, and at least half of it.
+
+    Loops that rest so wake together: a core at rest is woken once, and its caches are warm for all of them.
+    """
+    left_s = every_s - clock.monotonic_s() % every_s
+    return left_s if left_s >= every_s / 2 else left_s + every_s

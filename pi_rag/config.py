@@ -50,15 +50,24 @@ class ServiceSettings:
         "",
         "path",
         "The Unix socket that clients use. Empty: `pi-rag.sock` in the XDG runtime folder, or in the data "
-        "folder where there is none. At most 107 bytes long.",
+        "folder where there is none. At most 107 bytes long. Where systemd holds the socket, clients ask "
+        "here, and the service listens where its unit says: `sudo systemctl edit pi-rag.socket`.",
         env="PI_RAG_SOCKET",
     )
     socket_mode: str = setting(
         "600",
         "octal",
         "Rights of the socket. 600: only the user who runs the service. 660: the socket's group too. 666: "
-        "every user of the machine, who can then read all that is remembered.",
+        "every user of the machine, who can then read all that is remembered. A socket that systemd holds "
+        "has the `SocketMode=` of its unit pi-rag.socket instead.",
         choices=("600", "660", "666"),
+    )
+    admin_group: str = setting(
+        "",
+        "name",
+        "The group whose members may administer: remove documents, watch folders, pause all, change the "
+        "model of the index, start the upkeep. Root and the service's own user may, too; others who may open "
+        "the socket search and add. Empty: whoever may open it may do all. It can be reloaded with SIGHUP.",
     )
     request_mib_max: int = setting(
         96,
@@ -158,6 +167,14 @@ class ServiceSettings:
         "How much is logged. It can be reloaded with SIGHUP.",
         choices=("debug", "info", "warning", "error"),
     )
+    log_texts: str = setting(
+        "off",
+        "switch",
+        "on: what is asked stands in the log too, for finding out why an answer is as it is; with log_level "
+        "debug each search is a line. Whoever reads the journal then reads the questions. It can be reloaded "
+        "with SIGHUP.",
+        choices=("on", "off"),
+    )
 
 
 @dataclass(frozen=True)
@@ -184,16 +201,17 @@ class EmbedderSettings:
     query_workers: int = setting(
         1,
         "processes",
-        "Worker processes beside those, which only answer queries and go before all others at the processor. "
-        "0: a query waits until a worker has finished its batch of passages.",
+        "Worker processes beside those, which only answer queries: one is free at once while the others "
+        "embed documents. 0: a query waits until a worker has finished its batch of passages.",
         low=0,
         high=16,
     )
     ingest_nice: int = setting(
         10,
         "nice",
-        "How far workers that embed documents, and the reading child, step back behind queries and the rest "
-        "of the machine. 0: not at all; a query then shares its core with them. 19: as far as can be.",
+        "How far workers step back behind queries and the rest of the machine while they embed documents, "
+        "and the reading child always. 0: not at all; a query then shares its core with them. 19: as far as "
+        "can be.",
         low=0,
         high=19,
     )
@@ -278,7 +296,7 @@ class EmbedderSettings:
         high=3600,
     )
     beat_s: float = setting(
-        1.0,
+        2.0,
         "s",
         "How often a worker that has nothing to do says that it lives. It must be well below silence_s_max.",
         low=0.05,
@@ -738,8 +756,8 @@ class IngestSettings:
     temperature_c_max: float = setting(
         80.0,
         "degrees Celsius",
-        "Ingest takes less on at once from ten degrees below, down to one passage at a time at this. A Pi 5 "
-        "slows all of its work down at 80, searches too.",
+        "Fewer workers embed documents from ten degrees below on, down to one passage at a time at this. A "
+        "Pi 5 slows all of its work down at 80, searches too.",
         low=40,
         high=120,
     )
@@ -1090,6 +1108,453 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
+class HealthSettings:
+    """How long each part of the service may be silent before that is an alert, and what systemd is told."""
+
+    look_s: float = setting(
+        1.0,
+        "s",
+        "How often it is looked who has given a sign of life. systemd is told that all is well after half of "
+        "its WatchdogSec=, and only when the event loop, the store and the embedder have each done so since.",
+        low=0.05,
+        high=60,
+    )
+    turn_s: float = setting(
+        5.0,
+        "s",
+        "A store that has had nothing to do for so long is given a read and a write that change nothing, so "
+        "that it is known whether it could. They touch no disk.",
+        low=0.05,
+        high=60,
+    )
+    status_s_min: float = setting(
+        5.0,
+        "s",
+        "The line that `systemctl status` shows is not written more often than this.",
+        low=0.1,
+        high=600,
+    )
+    loop_silence_s_max: float = setting(
+        5.0,
+        "s",
+        "Longest silence of the event loop. While it stands still, nobody is answered.",
+        low=0.1,
+        high=3600,
+    )
+    writer_silence_s_max: float = setting(
+        30.0,
+        "s",
+        "Longest silence of the thread that writes. One large document on a slow card takes some seconds.",
+        low=0.1,
+        high=3600,
+    )
+    readers_silence_s_max: float = setting(
+        30.0, "s", "Longest time in which no read of the database has ended.", low=0.1, high=3600
+    )
+    embedder_silence_s_max: float = setting(
+        30.0,
+        "s",
+        "Longest time in which no worker has been heard. It must be longer than "
+        "embedder.silence_s_max, after which a worker is replaced.",
+        low=0.1,
+        high=3600,
+    )
+    ingest_silence_s_max: float = setting(
+        60.0,
+        "s",
+        "Longest silence of what works off the queue. A document in hand may take ingest.lease_s without "
+        "moving; past that it counts as silence too.",
+        low=0.1,
+        high=3600,
+    )
+    watching_silence_s_max: float = setting(
+        900.0,
+        "s",
+        "Longest silence of what keeps a watched folder. To look at a million files on a slow disk takes "
+        "minutes.",
+        low=0.1,
+        high=86_400,
+    )
+    index_silence_s_max: float = setting(
+        900.0,
+        "s",
+        "Longest silence of what keeps the RAM index. It rests for five minutes after a failure.",
+        low=0.1,
+        high=86_400,
+    )
+    upkeep_silence_s_max: float = setting(
+        300.0, "s", "Longest silence of the database's upkeep.", low=0.1, high=86_400
+    )
+    filling_silence_s_max: float = setting(
+        300.0,
+        "s",
+        "Longest silence of what makes the vectors that memories wait for. One step may take "
+        "embedder.ingest_s_max.",
+        low=0.1,
+        high=86_400,
+    )
+    memory_silence_s_max: float = setting(
+        60.0, "s", "Longest silence of what watches memory.", low=0.1, high=86_400
+    )
+    queries_silence_s_max: float = setting(
+        300.0, "s", "Longest silence of what keeps the queries asked before.", low=0.1, high=86_400
+    )
+    answers_silence_s_max: float = setting(
+        300.0, "s", "Longest silence of what keeps the answers given before.", low=0.1, high=86_400
+    )
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """When a measure is a reason for a person to look: it is logged, and shown by `pi-rag status`."""
+
+    look_s: float = setting(5.0, "s", "How often the measures are looked at.", low=0.05, high=600)
+    hold_s: float = setting(
+        30.0,
+        "s",
+        "So long a measure that wavers must be beyond its limit before the alert fires, and back within it "
+        "before it clears. What is a fact and no measure fires at once.",
+        low=0,
+        high=3600,
+    )
+    search_p95_ms_max: float = setting(
+        500.0,
+        "ms",
+        "The target for searches: 95 of 100 of the last minutes answered within it. It clears at four "
+        "fifths. 0: no target.",
+        low=0,
+        high=60_000,
+    )
+    cache_hits_percent_min: float = setting(
+        0.0,
+        "%",
+        "The target for questions answered from what was asked before, among the last 200. A house that "
+        "seldom asks the same twice misses any, so there is none until you set one.",
+        low=0,
+        high=100,
+    )
+    memory_percent_max: float = setting(
+        80.0,
+        "%",
+        "Memory of all processes together, of their budget. It clears at nine tenths.",
+        low=1,
+        high=100,
+    )
+    dead_letters_max: int = setting(
+        0,
+        "documents",
+        "Documents that were given up and can be tried again: `pi-rag jobs` shows them.",
+        low=0,
+        high=1_000_000,
+    )
+    log_mib_max: float = setting(
+        192.0,
+        "MiB",
+        "Size of the write-ahead log. The writer empties it at store.wal_mib_max; three times as much says "
+        "that something reads without an end. It clears at half.",
+        low=1,
+        high=65_536,
+    )
+    disk_free_mib_min: float = setting(
+        512.0,
+        "MiB",
+        "Free space where the data is. It clears at a quarter more. 0: none is asked for.",
+        low=0,
+        high=1_048_576,
+    )
+    recall_percent_min: float = setting(
+        90.0,
+        "%",
+        "How many of the truly nearest passages the RAM index finds, as measured now and then. 0: no target.",
+        low=0,
+        high=100,
+    )
+    temperature_c_max: float = setting(
+        80.0,
+        "°C",
+        "Temperature of the processor. A Pi 5 begins to slow down at 80, and does so by much at 85. It "
+        "clears five degrees below.",
+        low=30,
+        high=120,
+    )
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """How much RAM all processes of the service may take together, and when it gives some up."""
+
+    budget_mib: int = setting(
+        0,
+        "MiB",
+        "RAM for the whole service. As it comes near, it drops caches, refuses documents, replaces workers "
+        "and keeps fewer of them (docs/decisions/memory.md). 0: a quarter of the board's, so 1 GiB of 4. Too "
+        "little to work with is raised to the least that does, and said.",
+        low=0,
+        high=1_048_576,
+    )
+    shed_percent: float = setting(
+        90.0,
+        "%",
+        "At this part of the budget the caches are dropped. Documents are refused at 3 % more, workers are "
+        "replaced at 6, fewer are kept at 10, and at 14 words alone answer.",
+        low=50,
+        high=90,
+    )
+    calm_s: float = setting(
+        8.0,
+        "s",
+        "How long memory must have been free again before one step is taken back. Shorter: sooner back to "
+        "normal, and more coming and going.",
+        low=1,
+        high=600,
+    )
+    pressure_percent_max: float = setting(
+        10.0,
+        "%",
+        "Share of ten seconds in which some program waited for memory, where the kernel tells (PSI), from "
+        "which caches are dropped; at twice this documents are refused. 0: it does not look.",
+        low=0,
+        high=50,
+    )
+    available_mib_min: int = setting(
+        64,
+        "MiB",
+        "When the board has no more than twice this left for all programs, caches are dropped; at this "
+        "documents are refused; at half of it workers are given up. 0: it does not look.",
+        low=0,
+        high=65_536,
+    )
+    recycles_h_max: int = setting(
+        30,
+        "workers",
+        "How many workers may be replaced for their size within an hour. More would only hide what is wrong; "
+        "then there are fewer of them.",
+        low=0,
+        high=1000,
+    )
+    look_s: float = setting(
+        1.0,
+        "s",
+        "How often the size of each process is looked at, which costs some microseconds.",
+        low=0.2,
+        high=60,
+    )
+    measure_s: float = setting(
+        15.0,
+        "s",
+        "How often it is measured well, which takes some milliseconds a process; at once when it has grown, "
+        "and more seldom when measuring would take more than a hundredth of a core.",
+        low=0.2,
+        high=600,
+    )
+
+
+@dataclass(frozen=True)
+class RememberSettings:
+    """What agents may keep, how it is told apart, and how it fades. Not RAM: that is [memory]."""
+
+    facts_max: int = setting(
+        10_000,
+        "facts",
+        "Facts in force in one scope. From nine tenths on each answer says so; then those of least value are "
+        "evicted, which `history` still knows. All their vectors are read for a recall: 10,000 are 15 MB.",
+        low=10,
+        high=1_000_000,
+    )
+    events_max: int = setting(
+        100_000,
+        "events",
+        "Events and summaries in one scope. Beyond it the oldest are evicted. Fewer make a recall faster.",
+        low=10,
+        high=10_000_000,
+    )
+    gone_max: int = setting(
+        20_000,
+        "memories",
+        "What one scope keeps of what is superseded, evicted or forgotten, for `history` and `undo`. Beyond "
+        "it the oldest are erased for good, but not what a person pinned, nor what was forgotten within a "
+        "day. More takes more of the disk.",
+        low=10,
+        high=10_000_000,
+    )
+    scopes_max: int = setting(
+        1000,
+        "scopes",
+        "Scopes in all. It keeps an agent that makes up names from filling the disk past all other limits.",
+        low=1,
+        high=100_000,
+    )
+    fact_chars_max: int = setting(
+        4000,
+        "characters",
+        "Longest fact or summary. A longer text is a document.",
+        low=100,
+        high=100_000,
+    )
+    event_chars_max: int = setting(
+        20_000,
+        "characters",
+        "Longest event. Each 800 characters or so have a vector of their own, which takes time to make.",
+        low=100,
+        high=1_000_000,
+    )
+    merge_similarity: float = setting(
+        0.95,
+        "cosine",
+        "From this likeness on a new fact is one that is known already, if neither numbers nor names nor a "
+        "negation tell them apart. Lower merges what differs, higher keeps the same twice.",
+        low=0.5,
+        high=1,
+    )
+    conflict_similarity: float = setting(
+        0.8,
+        "cosine",
+        "From this likeness on a fact with other numbers, or that denies the other, is shown as a conflict "
+        "with it: of 24 pairs that contradict each other 21 are so near with MiniLM, of 12 others one. Lower "
+        "shows more that are none. It must not be above merge_similarity.",
+        low=0.3,
+        high=1,
+    )
+    candidates_max: int = setting(
+        5, "memories", "How many that a new fact resembles or contradicts are shown at most.", low=1, high=50
+    )
+    secrets: str = setting(
+        "refuse",
+        "name",
+        "What becomes of a text that holds a key, a token or a password. refuse: it is not stored. mask: it "
+        "is stored without it. allow: it is stored as it is, for every agent to read.",
+        choices=("refuse", "mask", "allow"),
+    )
+    session_idle_h: float = setting(
+        24.0,
+        "h",
+        "A session without an event for so long has expired: it takes no more, and is not waited for.",
+        low=0.01,
+        high=8760,
+    )
+    future_s_max: float = setting(
+        86_400.0,
+        "s",
+        "How far ahead of the clock an event may say that it happened; a day allows for time zones gone "
+        "wrong. More ahead is refused.",
+        low=0,
+        high=31_536_000,
+    )
+    half_life_preference_days: float = setting(
+        0.0,
+        "days",
+        "After how long what age may take from the score of a preference is half taken. 0: never.",
+        low=0,
+        high=36_500,
+    )
+    half_life_decision_days: float = setting(730.0, "days", "The same of a decision.", low=0, high=36_500)
+    half_life_instruction_days: float = setting(
+        0.0, "days", "The same of an instruction.", low=0, high=36_500
+    )
+    half_life_state_days: float = setting(
+        14.0,
+        "days",
+        "The same of a state: what is on, where something lies, who is away.",
+        low=0,
+        high=36_500,
+    )
+    half_life_note_days: float = setting(180.0, "days", "The same of a note.", low=0, high=36_500)
+    half_life_event_days: float = setting(30.0, "days", "The same of an event.", low=0, high=36_500)
+    half_life_summary_days: float = setting(
+        90.0, "days", "The same of a session's summary.", low=0, high=36_500
+    )
+    k_max: int = setting(100, "memories", "Most hits or rows one question may ask for.", low=1, high=1000)
+    token_budget: int = setting(
+        2000,
+        "tokens",
+        "How much text a recall gives an agent that does not say itself. More fills its window.",
+        low=50,
+        high=100_000,
+    )
+    audit_max: int = setting(
+        100_000,
+        "changes",
+        "Lines of the audit log. The oldest go first, and cannot be undone then.",
+        low=100,
+        high=10_000_000,
+    )
+    keys_max: int = setting(
+        10_000,
+        "keys",
+        "Idempotency keys that are known. One sent again after so many others is a new request.",
+        low=100,
+        high=1_000_000,
+    )
+
+
+@dataclass(frozen=True)
+class AgentsSettings:
+    """The door for agents, /mcp: how much they may send and are sent at once."""
+
+    message_mib_max: float = setting(
+        4.0,
+        "MiB",
+        "Largest message of an agent. It is held in RAM some four times over while it is read. What is "
+        "larger is a file, of which `ingest` takes the path.",
+        low=0.1,
+        high=96,
+    )
+    answer_tokens: int = setting(
+        4000,
+        "tokens",
+        "About how much text an answer brings to an agent that names no `token_budget`. More text leaves it "
+        "less room to think; with less it asks more often.",
+        low=200,
+        high=100_000,
+    )
+    answer_tokens_max: int = setting(
+        20_000,
+        "tokens",
+        "The most that a `token_budget` may ask for. Programs that talk to agents cut, or refuse, answers "
+        "that are much larger.",
+        low=200,
+        high=1_000_000,
+    )
+    wait_s_max: float = setting(
+        45.0,
+        "s",
+        "Longest that `ingest` waits for its job where the agent's program asks for no progress; the job "
+        "goes on. Such programs give up after 60 s, and many then send the same again.",
+        low=1,
+        high=3600,
+    )
+
+
+@dataclass(frozen=True)
+class MetricsSettings:
+    """The metrics file: lines about the past that outlive the journal (`pi-rag metrics`)."""
+
+    line_s: float = setting(
+        60.0,
+        "s",
+        "How often a line about the service is written to the metrics file. More often wears a card more: a "
+        "line is less than 2 KiB, and costs a page of the disk.",
+        low=1,
+        high=3600,
+    )
+    file_mib_max: int = setting(
+        2,
+        "MiB",
+        "Size of one metrics file. What would make it larger begins the next.",
+        low=1,
+        high=1024,
+    )
+    files_max: int = setting(
+        5,
+        "files",
+        "How many of them are kept, the oldest is deleted for a new one. With file_mib_max it bounds the "
+        "space: 10 MiB hold a week or so of minutes.",
+        low=2,
+        high=100,
+    )
+
+
+@dataclass(frozen=True)
 class ClientSettings:
     """The command line and other guests: how long and how much they take from the service."""
 
@@ -1100,6 +1565,14 @@ class ClientSettings:
         "again and again instead of waited for.",
         low=0.1,
         high=3600,
+    )
+    away_s_max: float = setting(
+        20.0,
+        "s",
+        "How long `pi-rag mcp` holds an agent's request while the service is away, as in a restart, before "
+        "it says so. Shorter than most agents wait for a tool, so that they read why.",
+        low=0,
+        high=600,
     )
     answer_mib_max: int = setting(
         128,
@@ -1119,6 +1592,69 @@ class ClientSettings:
 
 
 @dataclass(frozen=True)
+class GpioSettings:
+    """A lamp and a button on the pins of a Raspberry Pi, for `pi-rag gpio` (docs/led.md)."""
+
+    led_pin: int = setting(
+        0,
+        "GPIO number",
+        "The pin of the lamp, by its GPIO number, as `pinout` shows it: 17 is pin 11 of the board. 0: none. "
+        "Name no pin that a board on top uses.",
+        low=0,
+        high=27,
+    )
+    led_active_high: str = setting(
+        "on",
+        "switch",
+        "on: the lamp is between the pin and ground, and lit when the pin is high. off: it is between 3.3 V "
+        "and the pin, and lit when the pin is low.",
+        choices=("on", "off"),
+    )
+    button_pin: int = setting(
+        0,
+        "GPIO number",
+        "The pin of the button, which joins it to ground while it is pressed. 0: no button.",
+        low=0,
+        high=27,
+    )
+    press: str = setting(
+        "pause",
+        "name",
+        "What a short press does. pause: adding is paused, and the next press lets it go on. off: nothing.",
+        choices=("pause", "off"),
+    )
+    hold: str = setting(
+        "off",
+        "name",
+        "What a long press does. service: it stops the service, until somebody starts it. machine: it shuts "
+        "the machine down. Both need a right that is given on purpose (docs/led.md). off: nothing.",
+        choices=("off", "service", "machine"),
+    )
+    hold_s: float = setting(
+        3.0,
+        "s",
+        "How long a press must be to be a long one. With less, a hand that leans on the button stops things.",
+        low=1,
+        high=30,
+    )
+    debounce_ms: int = setting(
+        50,
+        "ms",
+        "A press or its end counts when the contact has held still for so long. Longer for a worn button; a "
+        "press shorter than this is none.",
+        low=1,
+        high=500,
+    )
+    poll_s: float = setting(
+        1.0,
+        "s",
+        "How often the lamp's program asks the service how it is. Longer costs less, and the lamp is later.",
+        low=1,
+        high=60,
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All groups, checked against each other."""
 
@@ -1130,7 +1666,14 @@ class Settings:
     watch: WatchSettings = field(default_factory=WatchSettings)
     query: QuerySettings = field(default_factory=QuerySettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
+    remember: RememberSettings = field(default_factory=RememberSettings)
+    agents: AgentsSettings = field(default_factory=AgentsSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
+    gpio: GpioSettings = field(default_factory=GpioSettings)
 
     @property
     def data_path(self) -> Path:
@@ -1154,6 +1697,11 @@ class Settings:
     def models_path(self) -> Path:
         """Folder of the installed models."""
         return self.data_path / "models"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Folder of the metrics files."""
+        return self.data_path / "metrics"
 
     @property
     def tuning_path(self) -> Path:
@@ -1199,6 +1747,7 @@ def from_values(values: Mapping[str, Any]) -> Settings:
         groups[group][key] = _checked(name, value, known[name])
     settings = Settings(**{name: _GROUPS[name](**given) for name, given in groups.items()})
     _check_relations(settings)
+    _check_likeness(settings.remember)
     return settings
 
 
@@ -1221,7 +1770,14 @@ _GROUPS: dict[str, Any] = {
     "watch": WatchSettings,
     "query": QuerySettings,
     "cache": CacheSettings,
+    "health": HealthSettings,
+    "alerts": AlertSettings,
+    "memory": MemorySettings,
+    "remember": RememberSettings,
+    "agents": AgentsSettings,
+    "metrics": MetricsSettings,
     "client": ClientSettings,
+    "gpio": GpioSettings,
 }
 
 
@@ -1270,7 +1826,7 @@ def _checked(name: str, value: Any, item: Any) -> Any:
     low, high, choices = item.metadata["low"], item.metadata["high"], item.metadata["choices"]
     if low is not None and not low <= converted <= high:
         raise SettingsInvalid(
-            f"{name} is {converted}; it must be from {low} to {high} {item.metadata['unit']}."
+            f"{name} is {converted}; it must be from {low} to {high} ({item.metadata['unit']})."
         )
     if choices and converted not in choices:
         raise SettingsInvalid(f"{name} is {converted!r}; it must be one of: {', '.join(choices)}.")
@@ -1323,6 +1879,8 @@ def _check_relations(settings: Settings) -> None:
             f"{needed} tokens, more than embedder.tokens_max ({embedder.tokens_max}).",
             hint="Lower ingest.chunk_tokens_max, or raise embedder.tokens_max and pay for it in RAM.",
         )
+    if settings.gpio.led_pin and settings.gpio.led_pin == settings.gpio.button_pin:
+        raise SettingsInvalid(f"gpio.led_pin and gpio.button_pin are both {settings.gpio.led_pin}.")
     if len(os.fsencode(settings.socket_path)) > SOCKET_PATH_BYTES_MAX:
         raise SettingsInvalid(
             f"The socket path {settings.socket_path} is longer than {SOCKET_PATH_BYTES_MAX} bytes.",
@@ -1348,8 +1906,22 @@ def _check_relations(settings: Settings) -> None:
             f"embedder.beat_s ({embedder.beat_s:g}) must be at most half of "
             f"embedder.silence_s_max ({embedder.silence_s_max:g})."
         )
+    if settings.health.embedder_silence_s_max <= embedder.silence_s_max:
+        raise SettingsInvalid(
+            f"health.embedder_silence_s_max ({settings.health.embedder_silence_s_max:g}) must be longer than "
+            f"embedder.silence_s_max ({embedder.silence_s_max:g})."
+        )
     close_s_max, stop_s_max = settings.store.close_s_max, settings.service.stop_s_max
     if close_s_max >= stop_s_max:
         raise SettingsInvalid(
             f"store.close_s_max ({close_s_max:g}) must be below service.stop_s_max ({stop_s_max:g})."
+        )
+
+
+def _check_likeness(remember: RememberSettings) -> None:
+    """What is alike enough to be the same is alike enough to be in conflict."""
+    if remember.conflict_similarity > remember.merge_similarity:
+        raise SettingsInvalid(
+            f"remember.conflict_similarity ({remember.conflict_similarity:g}) must not be above "
+            f"remember.merge_similarity ({remember.merge_similarity:g})."
         )

@@ -3,17 +3,21 @@
     PiRagError
     ├── BadInput ............. the request is at fault; sending it again will not help (HTTP 400, exit 2)
     │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, KeyReused,
-    │   │   RequestTooLarge, InputTooLong, TokensInvalid
+    │   │   RequestTooLarge, InputTooLong, TokensInvalid, AdministratorsOnly, ScopeInvalid, ScopeForbidden,
+    │   │   ScopeFull, MemoryTooLong, TimeInFuture, SecretRefused, SessionEnded, ForgetAll,
+    │   │   ForgetUnconfirmed, EraseFirstForget, PersonsOnly, ChangeFinal, ReadOnlyDoor
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
     │   │       DocumentOutside, DocumentUnreachable, DocumentEncrypted, DocumentNeedsOcr,
-    │   │       DocumentTooSlow, DocumentDamaged, DocumentLinkLoop, DocumentVanished, DocumentGaveUp
+    │   │       DocumentTooSlow, DocumentDamaged, DocumentLinkLoop, DocumentVanished, DocumentRemoved,
+    │   │       DocumentGaveUp
     │   └── SocketPathInvalid, SocketInUse
     ├── NotFound ............. the thing named is not there (HTTP 404, exit 3)
-    │   └── PathNotFound, DocumentNotFound, JobNotFound, WatchNotFound, ModelNotFound, RouteNotFound
+    │   └── PathNotFound, DocumentNotFound, JobNotFound, WatchNotFound, ModelNotFound, RouteNotFound,
+    │       MemoryNotFound, SessionNotFound, ChangeNotFound, SuggestionNotFound
     ├── TryLater ............. right request, wrong moment; carries retry_after_ms (HTTP 503, exit 4)
     │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, ReaderUnavailable,
-    │       StoreBusy, DiskStuck
+    │       StoreBusy, DiskStuck, MemoryShort
     ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
     │   └── SocketForbidden
     ├── ModelError ........... a model file or its source is at fault (HTTP 500, exit 6)
@@ -21,6 +25,7 @@
     │       TextNotEmbedded
     ├── StoreError ........... the database is at fault (HTTP 500, exit 7)
     │   └── LibraryTooOld, SchemaNewer, StoreDamaged, StoreReadOnly, DiskFull, StoreUnusable
+    ├── GpioUnusable ......... the pins for lamp and button cannot be used (exit 8)
     ├── ReaderKilled, DocumentStalled .. nobody knows whose fault it was (HTTP 500, exit 1)
     └── InternalError ........ a fault of ours (HTTP 500, exit 70)
 
@@ -149,6 +154,116 @@ class TokensInvalid(BadInput):
     hint_default = "Send texts, or ids of this model's own vocabulary."
 
 
+class AdministratorsOnly(BadInput):
+    """Who asks may use the service, but this is for the members of `service.admin_group`."""
+
+    code = "administrators_only"
+    hint_default = "Join the group of service.admin_group, and log in again."
+    http_status = 403
+
+
+class ScopeInvalid(BadInput):
+    """A scope of agents' memory is written as none can be."""
+
+    code = "scope_invalid"
+    hint_default = (
+        'Write "user", "project:NAME" or "agent:NAME"; NAME: up to 64 letters, digits, dots, underscores '
+        "and hyphens, a letter or digit first."
+    )
+
+
+class ScopeForbidden(BadInput):
+    """This guest was bound to other scopes of agents' memory when it was started."""
+
+    code = "scope_forbidden"
+    hint_default = "Use a scope that this client is bound to, or start it with another --scope."
+    http_status = 403
+
+
+class ScopeFull(BadInput):
+    """A scope of agents' memory holds as much as it may, and nothing in it may be evicted."""
+
+    code = "scope_full"
+    hint_default = "Unpin or forget something in it: pi-rag memory use   (or raise the setting named)"
+    http_status = 409
+
+
+class MemoryTooLong(BadInput):
+    """A text is longer than one fact, event or summary may be."""
+
+    code = "memory_too_long"
+    hint_default = "Remember the few sentences that matter; add long texts as documents: pi-rag add"
+
+
+class TimeInFuture(BadInput):
+    """An event is said to have happened at a time that has not come yet."""
+
+    code = "time_in_future"
+    hint_default = "Leave the time out for now, or mend it: seconds since 1970, not milliseconds."
+
+
+class SecretRefused(BadInput):
+    """A text for agents' memory holds what looks like a key, a token or a password."""
+
+    code = "secret_refused"
+    hint_default = 'Leave it out, and say where it is kept instead. Or set remember.secrets = "mask".'
+
+
+class SessionEnded(BadInput):
+    """A session that has ended, or expired for want of events, takes no more."""
+
+    code = "session_ended"
+    hint_default = "Start a new session in its scope; it is given the summary of this one."
+    http_status = 409
+
+
+class ForgetAll(BadInput):
+    """Memories are to be forgotten, and nothing says which."""
+
+    code = "forget_all"
+    hint_default = "Name ids, or narrow it by topic, kind, tag or time. If a whole scope is meant, say all."
+
+
+class ForgetUnconfirmed(BadInput):
+    """What a filter fits is forgotten only after a dry run, and only while it still fits the same."""
+
+    code = "forget_unconfirmed"
+    hint_default = "Do a dry run, look at what it lists, and give back its `confirm`."
+    http_status = 409
+
+
+class EraseFirstForget(BadInput):
+    """Only what is forgotten already can be erased for good."""
+
+    code = "erase_first_forget"
+    hint_default = "Forget it first, without hard; then erase it."
+    http_status = 409
+
+
+class PersonsOnly(BadInput):
+    """An agent wants to erase for good what a person has said or pinned."""
+
+    code = "persons_only"
+    hint_default = "Forget it without hard, which can be undone; a person erases it: pi-rag forget ID --hard"
+    http_status = 403
+
+
+class ChangeFinal(BadInput):
+    """A change of agents' memory cannot be taken back: it erased, or something later stands on it."""
+
+    code = "change_final"
+    hint_default = "Look at what came after it: pi-rag history"
+    http_status = 409
+
+
+class ReadOnlyDoor(BadInput):
+    """This guest was started to read only."""
+
+    code = "read_only_door"
+    hint_default = "Start it without --read-only, if it is to write."
+    http_status = 403
+
+
 class DocumentRefused(BadInput):
     """One document cannot be taken. The others of the same job are not affected."""
 
@@ -251,6 +366,13 @@ class DocumentVanished(DocumentRefused):
     hint_default = "Run pi-rag add again when it is back."
 
 
+class DocumentRemoved(DocumentRefused):
+    """Somebody removed the document while a newer version of it waited to be stored."""
+
+    code = "document_removed"
+    hint_default = "Add it again, if it is wanted after all."
+
+
 class DocumentGaveUp(DocumentRefused):
     """The service died `ingest.attempts_max` times while it worked on this document."""
 
@@ -322,6 +444,34 @@ class WatchNotFound(NotFound):
 
     code = "watch_not_found"
     hint_default = "Run: pi-rag watch list"
+
+
+class MemoryNotFound(NotFound):
+    """No memory that this guest may see has this id."""
+
+    code = "memory_not_found"
+    hint_default = "Recall it by what it says, or run: pi-rag memory list"
+
+
+class SessionNotFound(NotFound):
+    """No session that this guest may see has this id."""
+
+    code = "session_not_found"
+    hint_default = "Run: pi-rag session list"
+
+
+class ChangeNotFound(NotFound):
+    """No change of agents' memory that this guest may see has this id, or there is none to take back."""
+
+    code = "change_not_found"
+    hint_default = "Run: pi-rag memory log"
+
+
+class SuggestionNotFound(NotFound):
+    """No suggestion for agents' memory has this id any more: what it was about has changed."""
+
+    code = "suggestion_not_found"
+    hint_default = "Run: pi-rag memory review"
 
 
 class ModelNotFound(NotFound):
@@ -396,6 +546,14 @@ class DiskStuck(TryLater):
 
     code = "disk_stuck"
     hint_default = "Look at the drive or the network mount: df -h. What waits for it goes on by itself."
+    retry_after_ms_default = 10_000
+
+
+class MemoryShort(TryLater):
+    """The service is near its budget of memory and takes in no documents; searches are answered."""
+
+    code = "memory_short"
+    hint_default = "Try again in a while; what is queued goes on by itself. Why it is short: pi-rag status"
     retry_after_ms_default = 10_000
 
 
@@ -524,6 +682,14 @@ class StoreUnusable(StoreError):
 
     code = "store_unusable"
     hint_default = "Check the path given by --data, who owns it, and that it is on a local disk."
+
+
+class GpioUnusable(PiRagError):
+    """The pins for the lamp and the button cannot be used: none there, no right, in use, or no library."""
+
+    code = "gpio_unusable"
+    hint_default = "Without them the service works as well; docs/led.md tells what they need."
+    exit_code = 8
 
 
 class InternalError(PiRagError):

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from pi_rag import __version__
 from pi_rag.clock import Clock
 
 HEAD_BYTES_MAX = 65536
@@ -64,27 +65,31 @@ def exchange(
     Raises TimeoutError, HungUp, another OSError, NotHttp or AnswerTooLarge.
     """
     stream = _Stream(sock, answer_s_max, clock)
-    # The service may refuse a body that is too large and hang up before it has read it all. Its answer
-    # lies in the socket all the same.
-    with suppress(BrokenPipeError, ConnectionResetError):
-        stream.send(_request(method, target, payload))
-    status, headers = _head(stream)
+    status, headers = _asked(stream, _request(method, target, payload, {}))
     return status, _body(stream, status, headers, answer_bytes_max)
 
 
 def lines(
-    sock: socket.socket, target: str, *, silence_s_max: float, line_bytes_max: int, clock: Clock
+    sock: socket.socket,
+    target: str,
+    *,
+    payload: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    silence_s_max: float,
+    line_bytes_max: int,
+    clock: Clock,
 ) -> tuple[int, Iterator[bytes]]:
-    """The status of a GET and the lines of its answer, each with its end, as they come.
+    """The status of a GET, or with a payload of a POST, and the lines of its answer as they come, with ends.
 
     The whole may take as long as it likes; between two pieces nothing may come for `silence_s_max` at most.
-    Raises as `exchange`, also while the lines are taken.
+    `headers` go beside ours or in their place; their values must be plain ASCII. Raises as `exchange`, also
+    while the lines are taken.
     """
     stream = _Stream(sock, silence_s_max, clock)
-    stream.send(_request("GET", target, None))
-    status, headers = _head(stream)
-    if status != 200 or headers.get(b"transfer-encoding", b"").lower() != b"chunked":
-        return status, iter(_body(stream, status, headers, line_bytes_max).splitlines(keepends=True))
+    method = "GET" if payload is None else "POST"
+    status, answered = _asked(stream, _request(method, target, payload, headers or {}))
+    if status != 200 or answered.get(b"transfer-encoding", b"").lower() != b"chunked":
+        return status, iter(_body(stream, status, answered, line_bytes_max).splitlines(keepends=True))
     return status, _lines(stream, silence_s_max, line_bytes_max)
 
 
@@ -109,13 +114,22 @@ def _end_of_chunk(stream: _Stream) -> None:
         raise NotHttp("a chunk longer than it says")
 
 
-def _request(method: str, target: str, payload: bytes | None) -> bytes:
-    head = (
-        f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nConnection: close\r\n"
-    )
+def _asked(stream: _Stream, request: bytes) -> tuple[int, dict[bytes, bytes]]:
+    """Status and headers of the answer to a request."""
+    # The service may refuse a body that is too large and hang up before it has read it all. Its answer
+    # lies in the socket all the same.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        stream.send(request)
+    return _head(stream)
+
+
+def _request(method: str, target: str, payload: bytes | None, headers: Mapping[str, str]) -> bytes:
+    fields = {"Host": "localhost", "Accept": "application/json", "Connection": "close"}
+    fields["User-Agent"] = f"pi-rag/{__version__}"
     if payload is not None:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
-    return head.encode("ascii") + b"\r\n" + (payload or b"")
+        fields |= {"Content-Type": "application/json", "Content-Length": str(len(payload))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in (fields | dict(headers)).items())
+    return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("ascii") + (payload or b"")
 
 
 class _Stream:

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 from pi_rag import log
 from pi_rag.cache import Cache, Policy
-from pi_rag.clock import Clock
+from pi_rag.clock import Clock, tick_s
 from pi_rag.config import CacheSettings
 from pi_rag.errors import StoreError, TryLater
 from pi_rag.store import query_vectors
@@ -67,6 +67,8 @@ class QueryCache:
         self._sheds = 0
         self._saved: Mapping[bytes, int] = {}
         """What the database holds: the uses of each, by hash."""
+        self.beat: Callable[[], None] = lambda: None
+        """Called by the loop that looks after it, to say that it works."""
         self._keeping: asyncio.Task[None] | None = None
 
     def holds(self, text: str) -> bool:
@@ -127,6 +129,8 @@ class QueryCache:
 
     def shed(self) -> int:
         """Give the RAM back, and stay off until `look` finds room. Returns how many bytes that was."""
+        if not self._on:
+            return 0
         self._on = False
         self._saved = {}
         self._sheds += 1
@@ -182,7 +186,8 @@ class QueryCache:
     async def _keep(self) -> None:
         saved_s = self._clock.monotonic_s()
         while self._state() != "off":
-            await asyncio.sleep(LOOK_S_BETWEEN)
+            self.beat()
+            await asyncio.sleep(tick_s(self._clock, LOOK_S_BETWEEN))
             await self.look()
             if self._clock.monotonic_s() - saved_s >= self._settings.save_s:
                 await self.save()

@@ -58,8 +58,22 @@ TEXT_KINDS: Final[frozenset[Kind]] = frozenset({"text", "markdown", "markup", "c
 Quantisation = Literal["F32", "F16", "BF16", "Q8_0"]
 """In which numbers a converted model is kept."""
 
-Degraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
-"""Why an answer was made from less than everything: the closed vocabulary of `degraded`."""
+AnswerDegraded = Literal["embedder_unavailable", "embedder_timeout", "model_mismatch"]
+"""Why an answer was made from less than everything: the closed vocabulary of `degraded` in an answer."""
+
+Degraded = Literal[
+    AnswerDegraded,
+    "store_silent",
+    "store_damaged",
+    "store_read_only",
+    "store_unusable",
+    "disk_full",
+    "safe_mode",
+    "ingest_refused",
+    "reader_unavailable",
+    "memory_short",
+]
+"""What the service lacks: the closed vocabulary of `degraded` in its status. docs/operate.md explains."""
 
 ItemKind = Literal["path", "file", "url", "text", "bytes", "export"]
 """How a queued document arrived: a path that was named, a file that was found in a folder, an address to

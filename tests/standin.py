@@ -96,7 +96,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - http.server finds them by these names
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server finds them by these names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
             """Say nothing; the tests look at what was asked."""

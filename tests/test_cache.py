@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pi_rag.cache import ENTRY_BYTES, Cache, Policy
+from pi_rag.cache import ENTRY_BYTES, EVICTED_FROM, Cache, Policy
 
 TTL_S = 10.0
 
@@ -98,7 +99,7 @@ class BesideTheModel(RuleBasedStateMachine):
         self.cache: Cache[int] = Cache(
             bytes_max=bytes_max, policy=policy, ttl_s=TTL_S, clock=self.time, entries_max=entries
         )
-        self.model = Naive(policy, bytes_max, entries)
+        self.model = Naive(policy, int(bytes_max * EVICTED_FROM), entries)
         self.asked = self.found = 0
 
     @rule(key=KEYS)
@@ -165,7 +166,8 @@ TestBesideTheModel = BesideTheModel.TestCase
 
 def cache_of(entries: int, policy: Policy, time: Time | None = None) -> Cache[str]:
     """Room for so many values of no size."""
-    return Cache(bytes_max=entries * ENTRY_BYTES, policy=policy, ttl_s=TTL_S, clock=time or Time())
+    bytes_max = math.ceil(entries * ENTRY_BYTES / EVICTED_FROM)
+    return Cache(bytes_max=bytes_max, policy=policy, ttl_s=TTL_S, clock=time or Time())
 
 
 @pytest.mark.parametrize(("policy", "gone"), [("lru", b"often"), ("lfu", b"late")])
@@ -178,6 +180,15 @@ def test_the_policy_decides_who_makes_room(policy: Policy, gone: bytes) -> None:
     cache.put(b"new", "n", 0)
     found = {key for key in (b"often", b"late", b"new") if cache.get(key)}
     assert found == {b"often", b"late", b"new"} - {gone}
+
+
+def test_room_is_made_before_a_cache_is_full() -> None:
+    """From nine tenths on: what it holds is an estimate, and its budget is a promise."""
+    cache: Cache[str] = Cache(bytes_max=100 * ENTRY_BYTES, policy="lru", ttl_s=TTL_S, clock=Time())
+    for number in range(100):
+        cache.put(str(number).encode(), "v", 0)
+    assert cache.stats().bytes == 90 * ENTRY_BYTES
+    assert cache.stats().evictions == 10
 
 
 def test_what_is_too_old_is_never_returned() -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag import errors
+from pi_rag import __version__, errors
 from pi_rag.client import Client, _encoded, _opened
 from tests.standin import StandIn, raw, standing_in
 
@@ -57,6 +57,7 @@ def test_search_sends_the_contract_and_nothing_else(service: StandIn, client: Cl
     service.on("POST", "/v1/search", {"hits": [], "degraded": [], "took_ms": {}})
     assert client.search("boiler", k=3, mode="text") == {"hits": [], "degraded": [], "took_ms": {}}
     client.search("boiler", collection="c", filters={"year": 2024}, explain=True)
+    assert service.asked[0].headers["User-Agent"] == f"pi-rag/{__version__}"
     first, second = service.bodies("/v1/search")
     assert first == {"query": "boiler", "k": 3, "mode": "text", "explain": False}
     assert second["collection"] == "c"
@@ -310,15 +311,18 @@ def test_a_full_backlog_is_busy(tmp_path: Path) -> None:
 
 
 def test_a_socket_without_rights_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's 'permission denied' names the group to join."""
+    """The kernel's 'permission denied' says what to do by the mode of the socket that is there."""
 
     def denied(path: Path, timeout_s: float) -> socket.socket:
         raise PermissionError(13, "Permission denied")
 
+    made = tmp_path / "s"
+    made.touch()
+    made.chmod(0o600)
     monkeypatch.setattr("pi_rag.http1.connect", denied)
     with pytest.raises(errors.SocketForbidden, match="may not use") as raised:
-        Client(tmp_path / "s").status()
-    assert "pi-rag-clients" in raised.value.hint
+        Client(made).status()
+    assert "its owner's alone" in raised.value.hint
 
 
 def chunks(*parts: bytes) -> bytes:

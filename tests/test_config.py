@@ -118,8 +118,16 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         config.from_values({"service.stop_s_max": 4})
     with pytest.raises(SettingsInvalid, match=r"ingest.roots has 'papers', which is not an absolute path"):
         config.from_values({"ingest.roots": "/srv:papers"})
+    with pytest.raises(SettingsInvalid, match=r"gpio.led_pin and gpio.button_pin are both 17"):
+        config.from_values({"gpio.led_pin": 17, "gpio.button_pin": 17})
     with pytest.raises(SettingsInvalid, match=r"waiting_max \(32\) .*bulk_max \(4\) must .* below"):
         config.from_values({"service.requests_max": 36})
+
+
+def test_a_number_out_of_bounds_is_told_with_both_bounds_and_their_unit() -> None:
+    """Whatever the unit is called, the sentence is one."""
+    with pytest.raises(SettingsInvalid, match=r"is 40; it must be from 0 to 27 \(GPIO number\)\."):
+        config.from_values({"gpio.led_pin": 40})
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ HEAVY = {
     "llama_cpp": "the model",
     "numpy": "vectors",
     "pydantic": "the web framework",
-    "rich": "the progress bar",
+    "rich": "what draws on a terminal",
     "sqlite3": "a database that is not ours",
     "sqlite_vec": "the database",
     "ssl": "what http.client would bring",
@@ -75,12 +75,16 @@ def test_help_imports_nothing_heavy(name: str) -> None:
         (("search", "boiler"), "POST", "/v1/search", {"hits": [], "degraded": [], "took_ms": {}}),
         (("get", "1"), "GET", "/v1/documents/1", {"id": 1, "text": ""}),
         (("list",), "GET", "/v1/documents", {"documents": [], "next": None}),
-        (("remove", "1"), "DELETE", "/v1/documents/1", {"removed": 1}),
+        (("remove", "--source", "/a"), "DELETE", "/v1/documents", {"removed": 1, "withdrawn": 0}),
         (("reindex", "--status"), "GET", "/v1/reindex", {"state": "none"}),
         (("watch", "list"), "GET", "/v1/watches", {"watches": []}),
         (("jobs",), "GET", "/v1/jobs", {"jobs": []}),
         (("export",), "GET", "/v1/export", b'{"pi_rag_export":1,"next":null}\n'),
         (("import", "/dev/null"), "POST", "/v1/import", {}),
+        (("remember", "a"), "POST", "/v1/memories", {"outcome": "created", "memory": {}}),
+        (("recall", "a"), "POST", "/v1/recall", {"hits": []}),
+        (("session", "list"), "GET", "/v1/sessions", {"sessions": []}),
+        (("memory", "list"), "GET", "/v1/memories", {"memories": []}),
         (("add", "/x", "--no-wait"), "POST", "/v1/documents", {"job": {"id": 1, "state": "queued"}}),
     ],
 )
@@ -91,6 +95,24 @@ def test_asking_the_service_imports_nothing_heavy(
     with standing_in(tmp_path / "s") as service:
         service.on(method, path, answer)
         assert heavy(imported(*arguments, "--socket", str(tmp_path / "s"))) == set()
+
+
+def test_the_past_is_shown_without_the_service(tmp_path: Path) -> None:
+    """Its files are read, and nothing heavy is imported for that."""
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "metrics.jsonl").write_text('{"at":4e9,"state":"ready"}\n')
+    assert heavy(imported("metrics", "--data", str(tmp_path))) == set()
+
+
+@pytest.mark.parametrize("bundle", [(), ("--bundle",)])
+def test_the_doctor_loads_no_model_and_no_database(tmp_path: Path, bundle: tuple[str, ...]) -> None:
+    """It asks the service what those are like, and looks at a model's file; a report has versions too."""
+    report = (*bundle, str(tmp_path / "report")) if bundle else ()
+    with standing_in(tmp_path / "s") as service:
+        service.on("GET", "/v1/status", STATUS)
+        places = ("--socket", str(tmp_path / "s"), "--data", str(tmp_path))
+        modules = imported("doctor", *places, *report, exit_code=1)
+    assert heavy(modules) <= {"pi_rag.models", *(["email"] if bundle else [])}
 
 
 def test_the_list_of_models_needs_no_arithmetic(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`pi-rag export`: everything that is kept, as lines of JSON on standard output."""
+"""`pi-rag export`: all documents, as lines of JSON on standard output."""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ class _Help(RawDescriptionHelpFormatter):
     """Help as wide as the terminal. argparse would import `shutil` to find that out, even to show nothing."""
 
     def __init__(self, prog: str, **options: Any) -> None:
-        super().__init__(prog, width=_columns() - 2, **options)
+        super().__init__(prog, width=columns() - 2, **options)
 
 
-def _columns() -> int:
-    """The width of the terminal; 80 where there is none."""
+def columns() -> int:
+    """The width of the terminal, or what COLUMNS says; 80 where there is neither."""
     told = os.environ.get("COLUMNS", "")
     if told.isdigit() and int(told) > 0:
         return int(told)

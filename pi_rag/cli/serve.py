@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
+from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import settings_of
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings
+from pi_rag.errors import PiRagError
 
 DESCRIPTION = """\
 It holds the model, the database and the socket, and runs until Ctrl-C or SIGTERM. What was
@@ -25,7 +30,27 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Serve until stopped. Raises PiRagError when the service cannot start."""
-    settings = settings_of(args)
-    from pi_rag.service.run import serve
+    from pi_rag.service.comeback import counted
 
-    return serve(settings, lambda: settings_of(args))
+    # The settings too are read within it: wrong ones end the start.
+    with counted(SystemClock()) as goes_on:
+        if not goes_on:
+            return 0
+        settings = settings_of(args)
+        if sys.stderr.isatty():
+            _greet(settings)
+        from pi_rag.service.run import serve
+
+        return serve(settings, lambda: settings_of(args))
+
+
+def _greet(settings: Settings) -> None:
+    """What a person in a terminal wants to know; the lines that follow are made for the journal."""
+    from pi_rag.models.shelf import Shelf
+
+    where = one_line(settings.socket_path)
+    print(f"pi-rag answers at {where} until Ctrl-C. How it is: pi-rag status", file=sys.stderr)
+    try:
+        Shelf(settings.models_path).current(settings.embedder.model)
+    except PiRagError as error:
+        print(f"{error.message} Searches go by words alone. {error.hint}", file=sys.stderr)

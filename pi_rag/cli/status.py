@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from pi_rag.cli import printing, watch
+from pi_rag.cli import advice, printing, watch
 from pi_rag.cli.model_change import state_line
 from pi_rag.cli.printing import counted, one_line, span, styled
 from pi_rag.cli.reach import client_of, settings_of
@@ -20,13 +20,6 @@ EXAMPLES = """\
   pi-rag status
   pi-rag status --json
 """
-
-ADVICE = {
-    "embedder_unavailable": "Search goes by words alone. Check the model: pi-rag doctor",
-    "embedder_timeout": "Vectors come too slowly. See what the machine is busy with: top",
-    "model_mismatch": "The index was made with another model. Embed it with the new one: pi-rag reindex",
-}
-"""What to do about each reason in `degraded`."""
 
 NOT_BEGUN = {"paused": "paused", "safe_mode": "in safe mode"}
 """What holds documents up until a person lets them go on."""
@@ -58,9 +51,11 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("model", _model(status.get("model"))))
     lines.append(("workers", _workers(status.get("embedder") or {}, is_starting=state == "starting")))
     lines.append(("memory", _memory(status.get("memory") or {})))
+    lines += [("budget", budget)] if (budget := advice.budget(status.get("memory") or {})) else []
     lines += [("board", board)] if (board := _board(status.get("board") or {})) else []
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
+    lines += [("told", told)] if (told := _told(status.get("remembered") or {})) else []
     lines += [("no answer", stuck)] if (stuck := _stuck(status.get("ingest") or {})) else []
     lines += [("watching", watching)] if (watching := watch.state_line(status.get("watching") or {})) else []
     lines += [("index", _index(status["index"]))] if status.get("index") else []
@@ -91,18 +86,31 @@ def _workers(embedder: dict[str, Any], *, is_starting: bool) -> str:
     return one_line("; ".join([", ".join(parts) or "none", *waiting, *restarts, *reason]))
 
 
+_STEPS = {
+    "shed": "short: caches are dropped",
+    "refuse": "short: no documents are taken in for a while",
+    "recycle": "short: no documents are taken in; a worker is replaced if it has grown",
+    "fewer": "short: one worker is left for documents",
+    "words": "short: searches are answered from words alone",
+}
+"""What the service gives up for want of memory; in normal times nothing is said."""
+
+
 def _memory(memory: dict[str, Any]) -> str:
     total = memory.get("pss_mib_total")
     if total is None:
         return "not measured"
     processes = memory.get("processes") or []
-    return f"{float(total):.0f} MiB in {counted(len(processes), 'process', 'processes')}"
+    budget = f" of {float(memory['budget_mib']):.0f}" if memory.get("budget_mib") else ""
+    step = f"; {_STEPS[memory['step']]}" if memory.get("step") in _STEPS else ""
+    return f"{float(total):.0f}{budget} MiB in {counted(len(processes), 'process', 'processes')}{step}"
 
 
 def _board(board: dict[str, Any]) -> str:
     """Empty where the machine tells nothing of it, as virtual ones do."""
     celsius = board.get("temperature_c")
     warm = [] if celsius is None else [f"{float(celsius):.0f} °C"]
+    warm += ["slowed"] if board.get("throttled") else []
     return one_line(
         "; ".join([*warm, *([f"too little power: {SUPPLY}"] if board.get("undervoltage") else [])])
     )
@@ -113,6 +121,14 @@ def _counts(counts: dict[str, Any] | None) -> str:
         return "not counted: all readers of the database are taken"
     nouns = {"documents": "document", "chunks": "passage", "collections": "collection"}
     return ", ".join(counted(int(counts.get(name) or 0), noun) for name, noun in nouns.items())
+
+
+def _told(remembered: dict[str, Any]) -> str:
+    """What people and agents have told; empty where they have told nothing."""
+    nouns = ("fact", "event", "session", "scope")
+    parts = [counted(int(remembered[f"{noun}s"]), noun) for noun in nouns if remembered.get(f"{noun}s")]
+    pending = [f"{remembered['pending']:,} found by words alone so far"] if remembered.get("pending") else []
+    return ", ".join([*parts, *pending])
 
 
 def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
@@ -158,6 +174,9 @@ def _cache(cache: dict[str, Any], noun: str, plural: str) -> str:
 
 def _print_advice(status: dict[str, Any]) -> None:
     for reason in status.get("degraded") or []:
-        advice = ADVICE.get(str(reason), "Run: pi-rag doctor")
         print(styled(f"degraded: {one_line(reason)}", "yellow"))
-        print(f"  {advice}")
+        print(f"  {advice.DEGRADED.get(str(reason), 'Run: pi-rag doctor')}")
+    for alert in status.get("alerts") or []:
+        since = span(float(alert.get("for_s") or 0))
+        print(styled(f"alert: {advice.alert(alert)}, for {since}", "yellow"))
+        print(f"  {advice.ALERTS.get(str(alert.get('name')), 'Run: pi-rag doctor')}")

@@ -102,7 +102,8 @@ class Batch:
 
     def payload(self, request_id: int) -> bytes:
         """Its frame."""
-        return wire.request(request_id, self.task, [item.encoded for item in self.items])
+        yields = self.lane == "ingest"
+        return wire.request(request_id, self.task, [item.encoded for item in self.items], yields=yields)
 
     def parsed(self, payload: bytes, request_id: int, dimensions: int) -> Sequence[Part]:
         """The checked answer, one part an item. Raises VectorInvalid, or what the worker answered."""

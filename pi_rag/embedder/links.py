@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pi_rag.embedder import wire
-from pi_rag.embedder.order import CONTROL_BYTES_MAX, Order
+from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
 from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, FrameTooLarge, FrameTruncated, packed, read_frame
@@ -61,6 +61,8 @@ class WorkerLink:
         self.dimensions = dimensions
         self._bytes_max = bytes_max
         self._silence_s_max = silence_s_max
+        self.on_word: Callable[[], None] = lambda: None
+        """Called for every frame, beats included."""
         self.speaking = self._listen()
         """The next frame it sends, or the error that ended it. An idle worker has no reason to be done."""
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -105,10 +107,14 @@ class WorkerLink:
         await asyncio.wait({self.code}, timeout=CODE_S_MAX)
         return not self.code.done() or self.code.result() == -signal.SIGKILL
 
-    def close(self) -> None:
-        """Kill it and let go of everything. It holds nothing that would need an orderly end."""
+    def kill(self) -> None:
+        """End it at once; who listens to it hears that it is gone."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill it and let go of everything. It holds nothing that would need an orderly end."""
+        self.kill()
         os.close(self._pidfd)
         self.speaking.cancel()
         self._writer.close()
@@ -121,9 +127,11 @@ class WorkerLink:
 
     async def _next_word(self) -> bytes:
         """The next frame that is more than a beat."""
-        while (payload := await self._next_frame()) == wire.BEAT:
-            pass
-        return payload
+        while True:
+            payload = await self._next_frame()
+            self.on_word()
+            if payload != wire.BEAT:
+                return payload
 
     async def _next_frame(self) -> bytes:
         reading = asyncio.ensure_future(read_frame(self._reader, self._bytes_max))
@@ -154,6 +162,8 @@ class NurseryLink:
         """True once it was killed: nobody need ask it for another worker."""
         self.canary: tuple[float, ...] = ()
         """The vector of order.CANARY, as the nursery computed it at boot."""
+        self.engine: dict[str, str] | None = None
+        """Which llama.cpp it has loaded, as llama.linked tells."""
 
     @classmethod
     async def boot(cls, order: Order, dimensions: int, boot_s_max: float) -> NurseryLink:
@@ -177,15 +187,15 @@ class NurseryLink:
             raise
         return nursery
 
-    async def fork(self, kind: bytes, silence_s_max: float) -> WorkerLink:
-        """A new worker that has greeted; `kind` is FORK or FORK_PROMPT.
+    async def fork(self, silence_s_max: float) -> WorkerLink:
+        """A new worker that has greeted.
 
         Raises LinkLost, TimeoutError when it stays silent, OSError.
         """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._child.sock, [kind], [theirs.fileno()])
+                socket.send_fds(self._child.sock, [FORK], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise LinkLost(f"The nursery cannot be asked: {error}.") from error
@@ -253,6 +263,7 @@ class NurseryLink:
             raise from_wire(message["failed"])
         found = message["booted"]["dimensions"]
         self.canary = tuple(message["booted"]["canary"])
+        self.engine = message["booted"].get("engine")
         if found != dimensions:
             raise ModelUnsupported(
                 f"{self._order.path} makes vectors of {found} numbers; {dimensions} were expected."

@@ -15,6 +15,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
+from llama_cpp import _ggml
 
 from pi_rag.embedder.wordpiece import WordPiece
 from pi_rag.errors import ModelCorrupt, ModelError, ModelMissing, ModelUnsupported, VectorInvalid
@@ -39,6 +40,33 @@ def _on_log(level: int, text: bytes, _data: Any) -> None:
 
 _ON_LOG = llama_cpp.llama_log_callback(_on_log)
 """Kept here: llama.cpp calls it as long as the process lives."""
+
+
+def linked() -> dict[str, str]:
+    """Which llama.cpp is loaded, and what of the processor it was built to use.
+
+    The Python package's version says nothing of it. `features` is llama.cpp's own line, with `DOTPROD = 1`
+    in it on a Pi 5; what a build does not tell is empty.
+    """
+    return {
+        "llama_cpp": _told(getattr(llama_cpp, "llama_version", None)),
+        "ggml": _told(_ggml_says("ggml_version")),
+        "commit": _told(_ggml_says("ggml_commit")),
+        "features": _told(llama_cpp.llama_print_system_info).strip(" |"),
+    }
+
+
+def _ggml_says(name: str) -> Any:
+    """A function of the arithmetic's library that gives a text; None where it has none of that name."""
+    found = getattr(_ggml.libggml, name, None)
+    if found is not None:
+        found.restype = ctypes.c_char_p
+    return found
+
+
+def _told(function: Any) -> str:
+    text = function() if function is not None else None
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
 
 
 class Model:

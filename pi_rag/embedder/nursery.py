@@ -20,8 +20,8 @@ from functools import partial
 from typing import Any
 
 from pi_rag.embedder.engine import Engine
-from pi_rag.embedder.llama import Model
-from pi_rag.embedder.order import CANARY, CONTROL_BYTES_MAX, FORK, FORK_PROMPT, Order
+from pi_rag.embedder.llama import Model, linked
+from pi_rag.embedder.order import CANARY, CONTROL_BYTES_MAX, FORK, Order
 from pi_rag.embedder.worker import work
 from pi_rag.errors import ModelCorrupt, ModelMissing, PiRagError
 from pi_rag.models.checksum import sha256_of
@@ -46,8 +46,9 @@ def main(argv: list[str]) -> int:
             _tell(control, {"failed": error.to_wire()})
             return error.exit_code
         [canary] = engine.embed([CANARY])
-        _tell(control, {"booted": {"dimensions": len(canary), "canary": canary.tolist()}})
-        Nursery(control, partial(_live, engine=engine, order=order), nice=order.nice).run()
+        told = {"dimensions": len(canary), "canary": canary.tolist(), "engine": linked()}
+        _tell(control, {"booted": told})
+        Nursery(control, partial(_live, engine=engine, order=order)).run()
     return 0
 
 
@@ -70,12 +71,9 @@ def boot(order: Order) -> Engine:
 class Nursery:
     """The loop that forks and reaps. `live` is a worker's whole life, given its socket."""
 
-    def __init__(
-        self, control: socket.socket, live: Callable[[socket.socket], None], *, nice: int = 0
-    ) -> None:
+    def __init__(self, control: socket.socket, live: Callable[[socket.socket], None]) -> None:
         self._control = control
         self._live = live
-        self._nice = {FORK: nice, FORK_PROMPT: 0}
         self._pid = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._pidfds: dict[int, int] = {}
@@ -104,7 +102,7 @@ class Nursery:
             order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
         except ConnectionError:
             return False
-        if order not in self._nice or len(descriptors) != 1:
+        if order != FORK or len(descriptors) != 1:
             return False
         with socket.socket(fileno=descriptors[0]) as sock:
             try:
@@ -112,19 +110,18 @@ class Nursery:
             except OSError:
                 return True  # no memory or process left: the pool sees this socket end, and waits
             if pid == 0:
-                self._become_worker(sock, self._nice[order])
+                self._become_worker(sock)
         pidfd = os.pidfd_open(pid)
         self._pidfds[pidfd] = pid
         self._selector.register(pidfd, selectors.EVENT_READ)
         return True
 
-    def _become_worker(self, sock: socket.socket, nice: int) -> None:
+    def _become_worker(self, sock: socket.socket) -> None:
         """The rest of a forked process's life. It never returns into the nursery's loop."""
         code = 1
         try:
             die_with_parent(self._pid)
             yield_to_oom(OOM_SCORE_ADJ)
-            os.nice(nice)
             self._let_go()
             self._live(sock)
             code = 0
@@ -151,7 +148,7 @@ class Nursery:
 def _live(sock: socket.socket, *, engine: Engine, order: Order) -> None:
     """A worker's life."""
     engine.use_threads(order.threads)
-    work(sock, engine, order.frame_bytes_max, order.beat_s)
+    work(sock, engine, order.frame_bytes_max, order.beat_s, order.nice)
 
 
 def _tell(control: socket.socket, message: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What the pool and the nursery agreed on: the order for a nursery, and the words on the control socket.
 
-pool → nursery   one byte, with one end of a new worker's socketpair (SCM_RIGHTS): fork a worker for it
-nursery → pool   frames of JSON: {"booted": {"dimensions", "canary"}} or {"failed": error}, once;
+pool → nursery   FORK, with one end of a new worker's socketpair (SCM_RIGHTS): fork a worker for it
+nursery → pool   frames of JSON: {"booted": {"dimensions", "canary", "engine"}} or {"failed": error}, once;
                  then {"ended": pid, "code": n} for every worker, a negative code being a signal
 """
 
@@ -11,10 +11,6 @@ import json
 from dataclasses import asdict, dataclass
 
 FORK = b"f"
-"""For a worker that steps back behind the rest of the machine: it ingests."""
-
-FORK_PROMPT = b"p"
-"""For a worker that does not: a person waits for it."""
 
 CONTROL_BYTES_MAX = 64 * 1024
 
@@ -33,7 +29,7 @@ class Order:
     flash_tokens_min: int
     threads: int
     nice: int
-    """By how much a worker that ingests steps back; 0 to 19."""
+    """By how much a worker steps back while it ingests; 0 to 19."""
     beat_s: float
     frame_bytes_max: int
 

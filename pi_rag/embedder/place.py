@@ -19,7 +19,7 @@ from pi_rag.embedder import wire
 from pi_rag.embedder.backoff import Backoff
 from pi_rag.embedder.calls import Batch
 from pi_rag.embedder.links import LinkLost, NurseryLink, WorkerLink, WorkerSilent
-from pi_rag.embedder.order import CANARY, FORK, FORK_PROMPT
+from pi_rag.embedder.order import CANARY
 from pi_rag.embedder.staff import Staff
 from pi_rag.errors import BadInput, EmbedderUnavailable, PiRagError, TextNotEmbedded, VectorInvalid
 from pi_rag.host.memory import private_mib
@@ -61,6 +61,11 @@ class Place:
         self._log = log.logger("embedder")
         self._successor: WorkerLink | None = None
         self._private_mib: float | None = None
+        self._worker: WorkerLink | None = None
+        self._asked_to_leave: asyncio.Future[None] | None = None
+        self._left: asyncio.Future[None] | None = None
+        self._open = asyncio.Event()
+        self._open.set()
 
     @property
     def state(self) -> str:
@@ -72,19 +77,47 @@ class Place:
         """True while a worker lives here that answers."""
         return self._life.ready
 
+    def hold(self, *, is_open: bool) -> None:
+        """Whether anybody is to work here. Who is at something finishes it first."""
+        if is_open:
+            self._open.set()
+        elif self._open.is_set():
+            self._open.clear()
+            self._ask_to_leave()
+
+    async def replace(self, grace_s: float) -> None:
+        """Have another take over when what is at hand is done; after `grace_s` without waiting for it."""
+        worker, left = self._worker, self._left
+        if worker is None or left is None:
+            return
+        self._ask_to_leave()
+        await asyncio.wait({left}, timeout=grace_s)
+        if not left.done():
+            worker.kill()
+
+    def _ask_to_leave(self) -> None:
+        if self._asked_to_leave is not None and not self._asked_to_leave.done():
+            self._asked_to_leave.set_result(None)
+
     async def keep(self, nursery: NurseryLink) -> None:
         """One worker after another, until cancelled or until the nursery is of no use. Raises CircuitOpen."""
         backoff = Backoff(self._settings.backoff_s_max)
         try:
             while not nursery.given_up:
+                if not self._open.is_set():
+                    self._close_successor()
+                    await self._open.wait()
                 worker = await self._found(nursery, backoff)
                 if worker is not None:
                     backoff.worked()
                     await self._live(worker, nursery)
         finally:
-            if self._successor is not None:
-                self._successor.close()
-                self._successor = None
+            self._close_successor()
+
+    def _close_successor(self) -> None:
+        if self._successor is not None:
+            self._successor.close()
+            self._successor = None
 
     async def _found(self, nursery: NurseryLink, backoff: Backoff) -> WorkerLink | None:
         """The one who is to work here next, or None when none could be started."""
@@ -99,14 +132,20 @@ class Place:
 
     async def _live(self, worker: WorkerLink, nursery: NurseryLink) -> None:
         """A worker's life here, from its first batch to its end."""
-        self.pid, self._private_mib = worker.pid, None
+        self.pid, self._private_mib, self._worker = worker.pid, None, worker
+        loop = asyncio.get_running_loop()
+        self._asked_to_leave, self._left = loop.create_future(), loop.create_future()
+        if not self._open.is_set():
+            self._ask_to_leave()  # the place was closed while this one was born
+        worker.on_word = self._staff.heard
         self._life.move("idle")
         self._circuit.worked(self._now_s)
         self._staff.news(None)
         try:
             await self._work(worker, nursery)
         finally:
-            self.pid, self.lane = 0, None
+            self.pid, self.lane, self._worker = 0, None, None
+            self._left.set_result(None)
             self._life.move("ended")
             self.restarts += 1
             worker.close()
@@ -134,7 +173,7 @@ class Place:
 
     async def _born(self, nursery: NurseryLink) -> WorkerLink:
         """Fork a worker and have it prove itself. Raises as `fork` and `_prove` do."""
-        worker = await nursery.fork(FORK if self.ingests else FORK_PROMPT, self._settings.silence_s_max)
+        worker = await nursery.fork(self._settings.silence_s_max)
         try:
             await self._prove(worker, nursery.canary)
         except BaseException:
@@ -159,6 +198,9 @@ class Place:
         examine_s = self._now_s + self._settings.examine_s
         while True:
             try:
+                if self._is_asked_to_leave:
+                    await self._leave(nursery)
+                    return
                 if self._now_s >= examine_s and self._staff.examining.locked():
                     # Somebody else is at it, and may be hanging: there is work to do meanwhile.
                     examine_s = self._now_s + EXAMINE_AGAIN_S
@@ -189,7 +231,8 @@ class Place:
         given = self._staff.offer(self)
         taken = False
         try:
-            either: set[asyncio.Future[Any]] = {given, worker.speaking}
+            assert self._asked_to_leave is not None, "somebody lives here"
+            either: set[asyncio.Future[Any]] = {given, worker.speaking, self._asked_to_leave}
             await asyncio.wait(either, timeout=max(0.0, wait_s), return_when=asyncio.FIRST_COMPLETED)
             if worker.speaking.done():
                 worker.heard()
@@ -288,6 +331,18 @@ class Place:
                 return False
             self._life.move("idle")
             return True
+
+    @property
+    def _is_asked_to_leave(self) -> bool:
+        return self._asked_to_leave is not None and self._asked_to_leave.done()
+
+    async def _leave(self, nursery: NurseryLink) -> None:
+        """Make room for another, who is there first where one is wanted and can be had."""
+        async with self._staff.examining:
+            self._life.move("examined")
+            if self._open.is_set():
+                await self._relieved(nursery)
+            self._life.move("leaving")
 
     async def _relieved(self, nursery: NurseryLink) -> bool:
         """Whether another is there to take over. Who has grown still answers: better than nobody."""

@@ -45,6 +45,10 @@ STEADY_S = 5.0
 
 STOP_GRACE_S = 2.0
 
+REPLACE_S = 1.0
+"""How long a worker that is to be replaced may take to finish what it is at. Shorter than
+`budget.SETTLE_S`, or it would be replaced twice."""
+
 LOOK_S = 1.0
 """How often a model file that could not be used is looked at, until it is another one."""
 
@@ -85,6 +89,8 @@ class Pool:
         self._nursery_restarts = 0
         self._failure: PiRagError | None = None
         self._settled = asyncio.Event()
+        self._awake = asyncio.Event()
+        self._awake.set()
         self._stopping = False
         self._ending = False
         """Python 3.11 may lose a cancel in a TaskGroup that fails in the same moment; this is not lost."""
@@ -98,6 +104,15 @@ class Pool:
     @curve.setter
     def curve(self, curve: Curve) -> None:
         self._staff.lanes.curve = curve
+
+    @property
+    def words(self) -> int | None:
+        """Another number whenever a worker has been heard, be it only a beat.
+
+        None while the circuit leaves workers alone, and while its one attempt decides: nobody can be heard.
+        """
+        is_closed = self._circuit.state(self._clock.monotonic_s()) == "closed"
+        return self._staff.words if is_closed else None
 
     async def start(self) -> None:
         """Return when the first worker is ready.
@@ -141,6 +156,28 @@ class Pool:
         """Tokens of each text without [CLS] and [SEP]. Raises as `embed` does, and RequestTooLarge."""
         return cast("list[int]", await self._call("count", texts, lane, deadline_s))
 
+    async def recycle(self, pid: int) -> None:
+        """Have a fresh worker take this one's place; what it is at is finished, by itself or by another."""
+        for place in self._staff.places:
+            if place.pid == pid:
+                await place.replace(REPLACE_S)
+
+    def hold_to(self, workers: int) -> None:
+        """Keep no more workers that ingest than this, and one at least. Those for queries alone stay."""
+        ingesting = [place for place in self._staff.places if place.ingests]
+        for number, place in enumerate(ingesting):
+            place.hold(is_open=number < max(1, workers))
+
+    def rest(self, *, rest: bool) -> None:
+        """End every process until it is called off; whoever asks meanwhile gets EmbedderUnavailable."""
+        if not rest:
+            self._awake.set()
+        elif self._awake.is_set():
+            self._awake.clear()
+            self._failure = _resting()
+            if self._nursery is not None:
+                self._nursery.kill()
+
     def status(self) -> dict[str, Any]:
         """What `GET /v1/status` shows of it."""
         workers = [
@@ -153,6 +190,7 @@ class Pool:
             "circuit": self._circuit.state(self._clock.monotonic_s()),
             "workers": workers,
             "nursery_pid": self._nursery.pid if self._nursery else None,
+            "engine": self._nursery.engine if self._nursery else None,
             "restarts": self._nursery_restarts + sum(place.restarts for place in self._staff.places),
             "queued": self._staff.lanes.queued(),
             "batches": self._staff.batches,
@@ -207,6 +245,7 @@ class Pool:
         """One nursery after another, until cancelled."""
         backoff = Backoff(self._settings.backoff_s_max)
         while True:
+            await self._rested()
             try:
                 if await self._one_nursery() >= STEADY_S:
                     backoff.worked()
@@ -223,6 +262,13 @@ class Pool:
             wait_s = backoff.wait_s
             backoff.failed()
             await self._pause(max(wait_s, self._circuit.wait_s(self._clock.monotonic_s())))
+
+    async def _rested(self) -> None:
+        """Until somebody wants the processes to be there."""
+        if not self._awake.is_set():
+            self._failed(_resting())
+            await self._awake.wait()
+            self._failure = None
 
     async def _pause(self, wait_s: float) -> None:
         """Wait before the next nursery. A file that is no model stays none until it changes."""
@@ -254,6 +300,8 @@ class Pool:
     async def _live_with(self, nursery: NurseryLink) -> None:
         """Keep every place filled until the nursery is gone. Raises EmbedderUnavailable at many failures."""
         self._nursery = nursery
+        if not self._awake.is_set():
+            nursery.kill()
         try:
             async with asyncio.TaskGroup() as group:
                 keepers = [group.create_task(each.keep(nursery)) for each in self._staff.places]
@@ -304,6 +352,10 @@ class Pool:
     def _fail_all(self, error: PiRagError) -> None:
         for call in list(self._calls):
             call.fail(error)
+
+
+def _resting() -> EmbedderUnavailable:
+    return EmbedderUnavailable("The service is short of memory, and does without the embedder meanwhile.")
 
 
 def _lanes(settings: EmbedderSettings, curve: Curve) -> Lanes:

@@ -31,6 +31,8 @@ class Staff:
         """Held while a worker is examined or relieved, so that it is one at a time."""
         self.batches = 0
         """How many batches have been given out."""
+        self.words = 0
+        """How many times a worker has been heard: beats and answers."""
         self._idle: dict[Place, asyncio.Future[Batch]] = {}
         self._request_id = 0
 
@@ -38,6 +40,10 @@ class Staff:
     def ready(self) -> bool:
         """True when at least one worker can answer."""
         return any(place.ready for place in self.places)
+
+    def heard(self) -> None:
+        """A worker has said something."""
+        self.words += 1
 
     def next_request_id(self) -> int:
         """A number that no request had before."""

@@ -58,6 +58,18 @@ class Succession:
         """As Pool.count_tokens."""
         return await self._pool.count_tokens(texts, lane=lane, deadline_s=deadline_s)
 
+    async def recycle(self, pid: int) -> None:
+        """As Pool.recycle."""
+        await self._pool.recycle(pid)
+
+    def hold_to(self, workers: int) -> None:
+        """As Pool.hold_to; another pool must be told again."""
+        self._pool.hold_to(workers)
+
+    def rest(self, *, rest: bool) -> None:
+        """As Pool.rest; another pool must be told again."""
+        self._pool.rest(rest=rest)
+
     @property
     def curve(self) -> Curve:
         """As Pool.curve."""
@@ -66,6 +78,11 @@ class Succession:
     @curve.setter
     def curve(self, curve: Curve) -> None:
         self._pool.curve = curve
+
+    @property
+    def words(self) -> int | None:
+        """As Pool.words; another pool counts anew."""
+        return self._pool.words
 
     def status(self) -> dict[str, Any]:
         """As Pool.status."""

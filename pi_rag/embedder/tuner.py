@@ -49,18 +49,24 @@ class Assignment:
 
 
 async def measure(
-    assignment: Assignment, told: Callable[[str], None] = lambda part: None, *, module: str = MODULE
+    assignment: Assignment,
+    told: Callable[[str], None] = lambda part: None,
+    *,
+    begun: Callable[[Child], None] = lambda child: None,
+    module: str = MODULE,
 ) -> Measured:
     """The figures, within `tune_s_max` of the settings; `told` hears of each part as it begins.
 
-    From the main thread only. Raises ModelMissing, ModelCorrupt, ModelUnsupported; EmbedderUnavailable when
-    the measuring process died, hung or made no sense. Cancelled, it leaves no process behind.
+    `begun` is given the process that measures, which may be killed at any moment. From the main thread only.
+    Raises ModelMissing, ModelCorrupt, ModelUnsupported; EmbedderUnavailable when the measuring process died,
+    hung or made no sense. Cancelled, it leaves no process behind.
     """
     settings = assignment.settings
     try:
         child = Child.spawn(module, [assignment.to_argument()], environ=ONE_THREAD_ENVIRON)
     except OSError as error:
         raise EmbedderUnavailable(f"No measurement can be started: {error.strerror}.", hint=HINT) from error
+    begun(child)
     limit_s = settings.boot_s_max + settings.tune_s_max
     try:
         async with asyncio.timeout(limit_s):

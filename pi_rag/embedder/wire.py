@@ -1,8 +1,8 @@
 """What goes between the pool and a worker: requests and answers as bytes, and their strict reading.
 
-A request is JSON: {"id", "do", "texts"}. An answer is a header, then float32 rows, token counts or an
-error. The pool trusts no answer: its id, kind, shape and every vector are checked here, and what does not
-fit is VectorInvalid. It does not know sockets.
+A request is JSON: {"id", "do", "yields", "texts"}. An answer is a header, then float32 rows, token counts
+or an error. The pool trusts no answer: its id, kind, shape and every vector are checked here, and what does
+not fit is VectorInvalid. It does not know sockets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COUNT = np.dtype("<u4")
 BEAT = b"b"
 """What a worker says when it has nothing to say: that it lives."""
 
-REQUEST_OVERHEAD_BYTES = 64
+REQUEST_OVERHEAD_BYTES = 80
 """More than a request takes around its texts."""
 
 
@@ -42,6 +42,8 @@ class Request:
     id: int
     task: Task
     texts: list[Text]
+    yields: bool
+    """Whether it steps back behind the rest of the machine while it computes."""
 
 
 def encoded_text(text: Text) -> bytes:
@@ -49,16 +51,17 @@ def encoded_text(text: Text) -> bytes:
     return json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def request(request_id: int, task: Task, encoded_texts: Sequence[bytes]) -> bytes:
+def request(request_id: int, task: Task, encoded_texts: Sequence[bytes], *, yields: bool = False) -> bytes:
     """The payload of a request; its texts come from `encoded_text`."""
-    head = f'{{"id":{request_id},"do":"{task}","texts":['.encode()
+    head = f'{{"id":{request_id},"do":"{task}","yields":{json.dumps(yields)},"texts":['.encode()
     return head + b",".join(encoded_texts) + b"]}"
 
 
 def parsed_request(payload: bytes) -> Request:
     """The worker's reading of it. The pool is trusted: a payload it cannot have sent raises ValueError."""
     found = json.loads(payload)
-    return Request(int(found["id"]), found["do"], [_text(each) for each in found["texts"]])
+    texts = [_text(each) for each in found["texts"]]
+    return Request(int(found["id"]), found["do"], texts, bool(found["yields"]))
 
 
 def _text(found: Any) -> Text:

@@ -2,8 +2,9 @@
 
 It runs in a process that the nursery forked, with one socket. The loop that works also beats: a worker that
 has nothing to do says so every second, and one that says nothing at all is not well. It opens no file, no
-network and no database. When anything goes wrong that has no name it simply dies: the pool asks another
-worker and has a new one forked.
+network and no database. For documents it steps back behind the rest of the machine, on a thread of its own,
+since what has stepped back may not come forward again. When anything goes wrong that has no name it simply
+dies: the pool asks another worker and has a new one forked.
 """
 
 from __future__ import annotations
@@ -12,23 +13,33 @@ import contextlib
 import os
 import select
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
+from pi_rag.clock import SystemClock, tick_s
 from pi_rag.embedder import wire
 from pi_rag.embedder.engine import Engine
 from pi_rag.errors import PiRagError
 from pi_rag.processes.frames import FrameError, recv_frame, send_frame
 
 
-def work(sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float) -> None:
-    """Answer frames until the peer ends. A broken frame ends the work: whoever sent it is beyond help."""
-    with contextlib.suppress(FrameError):
+def work(sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int = 0) -> None:
+    """Answer frames until the peer ends. A broken frame ends the work: whoever sent it is beyond help.
+
+    `nice` says how far it steps back for requests that yield.
+    """
+    back = ThreadPoolExecutor(1, "back", initializer=os.nice, initargs=(nice,))
+    with back, contextlib.suppress(FrameError):
         send_frame(sock, wire.hello(os.getpid()), frame_bytes_max)
         while True:
             _beat_until_asked(sock, frame_bytes_max, beat_s)
             payload = recv_frame(sock, frame_bytes_max)
             if payload is None:
                 return
-            send_frame(sock, answer(engine, wire.parsed_request(payload)), frame_bytes_max)
+            request = wire.parsed_request(payload)
+            if request.yields:
+                send_frame(sock, back.submit(answer, engine, request).result(), frame_bytes_max)
+            else:
+                send_frame(sock, answer(engine, request), frame_bytes_max)
 
 
 def answer(engine: Engine, request: wire.Request) -> bytes:
@@ -42,5 +53,5 @@ def answer(engine: Engine, request: wire.Request) -> bytes:
 
 
 def _beat_until_asked(sock: socket.socket, frame_bytes_max: int, beat_s: float) -> None:
-    while not select.select([sock], [], [], beat_s)[0]:
+    while not select.select([sock], [], [], tick_s(SystemClock(), beat_s))[0]:
         send_frame(sock, wire.BEAT, frame_bytes_max)

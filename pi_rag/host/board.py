@@ -11,6 +11,8 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from pi_rag.host import memory, sysfs
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -27,40 +29,51 @@ class Board:
     memory_gib: int
 
 
-def board(root: Path = Path("/")) -> Board:
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What the code says that is burnt into every Pi since 2014."""
+
+    code: str
+    """As people look it up: c04170."""
+    memory_mib: int
+    """That is soldered on: the kernel sees less."""
+
+
+def board(root: Path = sysfs.ROOT) -> Board:
     """This machine. What cannot be read is empty or 0, and no error."""
-    facts = _facts(root / "proc/cpuinfo")
+    facts = sysfs.facts(root / "proc/cpuinfo")
     features = " ".join(sorted((facts.get("flags") or facts.get("Features") or "").split()))
+    tree_name = sysfs.text(root / "proc/device-tree/model")
     return Board(
         machine=platform.machine(),
-        name=facts.get("Model") or _tree_name(root) or facts.get("model name") or "",
+        name=facts.get("Model") or tree_name or facts.get("model name") or "",
         features=hashlib.blake2b(features.encode(), digest_size=6).hexdigest() if features else "",
         cores=len(os.sched_getaffinity(0)),
-        memory_gib=_memory_gib(root / "proc/meminfo"),
+        memory_gib=round((memory.total_mib(root) or 0) / 1024),
     )
 
 
-def _facts(path: Path) -> dict[str, str]:
-    """The first value of every key of a /proc file."""
-    found: dict[str, str] = {}
-    for line in _text(path).splitlines():
-        key, _, value = line.partition(":")
-        found.setdefault(key.strip(), value.strip())
-    return found
+def revision(root: Path = sysfs.ROOT) -> Revision | None:
+    """The Pi's revision; None on other machines. From /proc/cpuinfo, or where the kernel leaves that out,
+    from the device tree."""
+    code = sysfs.as_number(sysfs.facts(root / "proc/cpuinfo").get("Revision", ""), 16)
+    return decoded(code if code is not None else _tree_code(root))
 
 
-def _tree_name(root: Path) -> str:
-    return _text(root / "proc/device-tree/model").strip("\0 \n")
+def decoded(code: int | None) -> Revision | None:
+    """A revision code by the table in Raspberry Pi's documentation; None for what is none of the newer kind.
+
+    From the right: 4 bits of revision, 8 of model, 4 of processor, 4 of maker, 3 of memory, 1 for "new".
+    """
+    if code is None or not code >> 23 & 1:
+        return None
+    return Revision(code=f"{code & 0xFFFFFF:x}", memory_mib=256 << (code >> 20 & 0x7))
 
 
-def _memory_gib(path: Path) -> int:
-    """Rounded, since the kernel keeps a little of it that differs from one version to the next."""
-    kib = _facts(path).get("MemTotal", "0").split()[0]
-    return round(int(kib) / 2**20) if kib.isdigit() else 0
-
-
-def _text(path: Path) -> str:
+def _tree_code(root: Path) -> int | None:
+    """Four bytes, the highest first."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        found = (root / "proc/device-tree/system/linux,revision").read_bytes()
     except OSError:
-        return ""
+        return None
+    return int.from_bytes(found, "big") if len(found) == 4 else None

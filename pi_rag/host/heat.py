@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from pi_rag.host import sysfs
+from pi_rag.host.firmware import throttling
+
 SLOWED_C = 80.0
 """From here on a Pi 5 takes speed away, a little at first."""
 
@@ -22,49 +25,48 @@ _PROCESSOR = ("cpu", "soc", "pkg")
 """What the names of zones have that are the processor's: cpu-thermal on a Pi, x86_pkg_temp elsewhere."""
 
 
-def condition(root: Path = Path("/")) -> dict[str, float | bool | None]:
-    """Both, as the service tells of them."""
-    return {"temperature_c": temperature_c(root), "undervoltage": undervoltage(root)}
+def condition(root: Path = sysfs.ROOT) -> dict[str, float | bool | None]:
+    """All of it, as the service tells of it."""
+    told = throttling(root)
+    return {
+        "temperature_c": temperature_c(root),
+        "undervoltage": undervoltage(root),
+        "throttled": told.throttled if told else None,
+    }
 
 
-def temperature_c(root: Path = Path("/")) -> float | None:
+def temperature_c(root: Path = sysfs.ROOT) -> float | None:
     """Of the processor's hottest part, in degrees Celsius."""
-    zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
+    zones = sysfs.below(root / "sys/class/thermal", "thermal_zone*")
     found = (_degrees(zone / "temp") for zone in zones if _is_processor(zone))
     return max((each for each in found if each is not None), default=None)
 
 
-def undervoltage(root: Path = Path("/")) -> bool | None:
+def undervoltage(root: Path = sysfs.ROOT) -> bool | None:
     """Whether the supply is below what the board needs, now. The Pi's firmware tells it as an alarm."""
     for sensor in _sensors(root, "rpi_volt"):
-        alarm = _text(sensor / "in0_lcrit_alarm")
+        alarm = sysfs.text(sensor / "in0_lcrit_alarm")
         if alarm in {"0", "1"}:
             return alarm == "1"
-    return None
+    told = throttling(root)
+    return told.undervoltage if told else None
 
 
 def _sensors(root: Path, name: str) -> Iterator[Path]:
-    for sensor in sorted((root / "sys/class/hwmon").glob("hwmon*")):
-        if _text(sensor / "name") == name:
+    for sensor in sysfs.below(root / "sys/class/hwmon", "hwmon*"):
+        if sysfs.text(sensor / "name") == name:
             yield sensor
 
 
 def _is_processor(zone: Path) -> bool:
-    kind = _text(zone / "type").lower()
+    kind = sysfs.text(zone / "type").lower()
     return any(part in kind for part in _PROCESSOR)
 
 
 def _degrees(path: Path) -> float | None:
     """From thousandths, as the kernel writes them."""
-    try:
-        degrees = int(_text(path)) / 1000
-    except ValueError:
+    number = sysfs.number(path)
+    if number is None:
         return None
+    degrees = number / 1000
     return degrees if PLAUSIBLE_C[0] <= degrees <= PLAUSIBLE_C[1] else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""

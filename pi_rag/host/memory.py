@@ -1,41 +1,160 @@
 """How much RAM a process really costs, its proportional set size, and how much the machine has left.
 
 The resident size counts the shared model once for every worker; the proportional size divides shared pages
-by their users, so that the sum over all processes is the truth. Only /proc is read.
+by their users, so that the sum over all processes is the truth. What a kernel does not tell, since it is too
+old, was built otherwise or has it switched off, is None and no error: on Raspberry Pi OS that is the memory
+cgroup, and pressure, whose file is there and cannot be read. Only /proc and /sys are read.
 """
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from pi_rag.budget import Group
+
+MIB = 2**20
+
+ROOT = Path("/")
+
+Told = Literal["present", "absent", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of one process, in MiB."""
+
+    pss_mib: float
+    private_mib: float
+    """What would be free again if it ended."""
+
+
+def size(pid: int) -> Size | None:
+    """Measured well, page table by page table; None when it is gone or hidden. It takes milliseconds."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return None
+    kib = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
+    if "Pss" not in kib:
+        return None
+    private = sum(value for name, value in kib.items() if name.startswith("Private_"))
+    return Size(round(kib["Pss"] / 1024, 1), round(private / 1024, 1))
 
 
 def pss_mib(pid: int) -> float | None:
     """Proportional set size of a process in MiB; None when it is gone or hidden."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
-        return None
-    for line in rollup.splitlines():
-        if line.startswith("Pss:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    return None
-
-
-def available_mib() -> float | None:
-    """What the kernel could give to programs without swapping, in MiB; None where it does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = (int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    return next((round(kib / 1024, 1) for kib in found), None)
+    found = size(pid)
+    return found.pss_mib if found else None
 
 
 def private_mib(pid: int) -> float | None:
     """What would be free again if a process ended, in MiB; None when it is gone or hidden."""
+    found = size(pid)
+    return found.private_mib if found else None
+
+
+def resident_mib(pid: int) -> float | None:
+    """All pages that a process has in RAM, shared ones too; None when it is gone. It takes microseconds."""
     try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
         return None
-    lines = [line for line in rollup.splitlines() if line.startswith("Private_")]
-    return round(sum(int(line.split()[1]) for line in lines) / 1024, 1)
+    return pages * mmap.PAGESIZE / MIB
+
+
+def children(pid: int) -> list[int]:
+    """The processes that its first thread has started; empty where the kernel does not say."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def available_mib(root: Path = ROOT) -> float | None:
+    """What the kernel could give to programs without swapping, in MiB; None where it does not say."""
+    return _meminfo_mib(root, "MemAvailable")
+
+
+def total_mib(root: Path = ROOT) -> float | None:
+    """All RAM that the kernel has, in MiB; None where it does not say."""
+    return _meminfo_mib(root, "MemTotal")
+
+
+def pressure_percent(root: Path = ROOT) -> float | None:
+    """Share of the last ten seconds in which some program waited for memory; None where that is not told."""
+    try:
+        line = (root / "proc/pressure/memory").read_text(encoding="ascii").splitlines()[0]
+        return float(dict(each.split("=") for each in line.split()[1:])["avg10"])
+    except (OSError, ValueError, IndexError, KeyError):
+        return None
+
+
+def group(root: Path = ROOT) -> Group | None:
+    """What the memory cgroup of this process says; None where there is none, or it cannot be read."""
+    folder = _group_folder(root)
+    if folder is None:
+        return None
+    try:
+        current = int((folder / "memory.current").read_text(encoding="ascii"))
+        stat, events = (_numbers(folder / name) for name in ("memory.stat", "memory.events"))
+        limits = [
+            (folder / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.high")
+        ]
+        bytes_max = min((int(each) for each in limits if each != "max"), default=None)
+    except (OSError, ValueError):
+        return None
+    return Group(
+        current_mib=current / MIB,
+        anon_mib=stat.get("anon", current) / MIB,
+        max_mib=bytes_max / MIB if bytes_max is not None else None,
+        kills=events.get("oom_kill", 0),
+    )
+
+
+def told(root: Path = ROOT) -> dict[str, Told]:
+    """Of what the kernel may leave out: what it tells here."""
+    folder = _group_folder(root)
+    has_group = folder is not None and (folder / "memory.current").exists()
+    return {
+        "cgroup": _told(has_group, group(root) is not None),
+        "pressure": _told((root / "proc/pressure/memory").exists(), pressure_percent(root) is not None),
+    }
+
+
+def trim() -> None:
+    """Have the C library give back what it keeps of freed memory. Where it cannot, nothing happens."""
+    trimming = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trimming is not None:
+        trimming(ctypes.c_size_t(0))
+
+
+def _told(there: bool, read: bool) -> Told:
+    return "present" if read else "unreadable" if there else "absent"
+
+
+def _group_folder(root: Path) -> Path | None:
+    """Of version 2, the only one that Raspberry Pi OS has."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    names = [line[3:] for line in lines if line.startswith("0::/")]
+    return root / "sys/fs/cgroup" / names[0].lstrip("/") if names else None
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    lines = (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    return {line[0]: int(line[1]) for line in lines if len(line) == 2}
+
+
+def _meminfo_mib(root: Path, name: str) -> float | None:
+    try:
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        kib = [int(line.split()[1]) for line in lines if line.startswith(f"{name}:")]
+    except (OSError, ValueError, IndexError):
+        return None
+    return round(kib[0] / 1024, 1) if kib else None

@@ -89,7 +89,8 @@ def pace(readings: Readings, bounds: Bounds) -> Pace:
     """The pace for these readings.
 
     While people search, half of the workers have a passage each. Memory and heat take away in proportion,
-    beginning at twice the memory and ten degrees before their bounds.
+    beginning at twice the memory and ten degrees before their bounds: memory of all that is in hand, heat of
+    the workers that are busy, since only one who rests is cooler.
     """
     shares: dict[Why, float] = {
         "memory": _memory_share(readings.available_mib, bounds.available_mib_min),
@@ -97,7 +98,10 @@ def pace(readings: Readings, bounds: Bounds) -> Pace:
     }
     why = min(shares, key=lambda each: shares[each])
     share = shares[why]
-    documents, passages = _part(bounds.documents_max, share), _part(bounds.passages_max, share)
+    documents = _part(bounds.documents_max, share)
+    passages = _part(bounds.passages_max, shares["memory"])
+    if shares["heat"] < 1.0:
+        passages = min(passages, _part(bounds.workers, shares["heat"]))
     ago_s, few = readings.query_ago_s, max(1, bounds.workers // 2)
     if ago_s is not None and ago_s < bounds.query_quiet_s and few < passages:
         return Pace(documents, few, "queries")

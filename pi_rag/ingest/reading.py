@@ -85,6 +85,7 @@ class Reader:
         self._line: _Line | None = None
         self._used_at_s = 0.0
         self._idle: asyncio.Task[None] | None = None
+        self._is_given_up = False
 
     @property
     def pid(self) -> int | None:
@@ -113,6 +114,12 @@ class Reader:
         return await self._by_child(
             Request(name, "text", data, unpack=True), partial(unpacked, terms=self._terms), moves
         )
+
+    def give_up(self) -> None:
+        """End the child now, for its memory. What it is on ends as ReaderKilled and is begun later."""
+        if self._line is not None:
+            self._is_given_up = True
+            self._line.child.process.kill()
 
     async def stop(self) -> None:
         """End the child; a document that it is on is given up first by whoever waits for it."""
@@ -167,7 +174,7 @@ class Reader:
                         code = await line.child.wait(END_GRACE_S)
                     finally:
                         await self._end_child(0.0)
-            if code != -signal.SIGKILL:
+            if code != -signal.SIGKILL or self._is_given_up:
                 break
         raise _died(code, self._terms)
 
@@ -193,6 +200,7 @@ class Reader:
         if self._line is not None and not self._line.child.alive:
             await self._end_child(0.0)
         if self._line is None:
+            self._is_given_up = False
             self._line = await _Line.open(self._module, self._terms, self._nice)
             self._used_at_s = self._clock.monotonic_s()
         if self._idle is None or self._idle.done():

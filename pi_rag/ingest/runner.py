@@ -18,13 +18,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pi_rag import log
-from pi_rag.clock import Clock
+from pi_rag.clock import Clock, tick_s
 from pi_rag.config import IngestSettings, Settings
 from pi_rag.errors import (
     DiskStuck,
     DocumentRefused,
     DocumentStalled,
     InternalError,
+    MemoryShort,
     NotFound,
     PiRagError,
     ReaderUnavailable,
@@ -37,9 +38,10 @@ from pi_rag.ingest.disk import Disk
 from pi_rag.ingest.pace import Bounds, Gauges, Readings, Room, pace
 from pi_rag.ingest.pause import Bell, Pause
 from pi_rag.ingest.reading import Reader
-from pi_rag.ingest.story import Story
+from pi_rag.ingest.story import Story, Took
 from pi_rag.processes import confinement
 from pi_rag.store import Connection, job_rows, jobs, sources, steering, watches
+from pi_rag.store.removal import Gone
 from pi_rag.store.store import Store
 from pi_rag.types import Embedder, Item, JobRow, NewItem, Priority, Refusal
 
@@ -54,6 +56,9 @@ LOOK_S = 1.0
 
 NO_GAUGES = Gauges()
 """Of a machine that tells nothing of itself."""
+
+OVERDUE_S = 10.0
+"""A document that is still in hand so long after its lease has run out cannot even be let go."""
 
 RATE_WINDOW_S = 30.0
 """The rate shown is the mean of this long, so that one large document does not make it jump."""
@@ -124,8 +129,11 @@ class Runner:
         self._current: dict[int, _InHand] = {}
         self._waiting_for: str | None = None
         self._is_held = False
+        self._is_short = False
         self._paused: steering.Paused | None = None
         self._embedded: deque[tuple[float, int]] = deque()
+        self.beat: Callable[[], None] = lambda: None
+        """Called while the queue is worked off as it should be, be that to wait for the disk."""
 
     @property
     def reader_pid(self) -> int | None:
@@ -136,6 +144,11 @@ class Runner:
     def is_stopping(self) -> bool:
         """Whether no more is begun, since the service ends."""
         return self._stopping.is_set()
+
+    @property
+    def hindrances(self) -> tuple[str | None, str | None]:
+        """The code of the error that it waits out, and why nothing is begun until a person says so."""
+        return self._waiting_for, self._paused
 
     def start(self) -> asyncio.Task[None]:
         """Begin, with what an earlier run left unfinished. The task ends early only by a fault of ours."""
@@ -163,6 +176,8 @@ class Runner:
             raise Stopping("The service is stopping and takes no more documents.")
         if self._refusal is not None:
             raise self._refusal.again()
+        if self._is_short:
+            raise MemoryShort("The service is short of memory and takes in no documents now.")
         job_id, closed = await self._store.write(
             _enqueued, collection, items, self._settings, self._clock.wall_s(), priority, key, also
         )
@@ -223,6 +238,14 @@ class Runner:
         self._tell_changed()
         return count
 
+    async def remove(self, which: Callable[..., Gone], *names: Any) -> Gone:
+        """Remove documents by a function of `store/removal.py`, and let go of what is in hand of them."""
+        gone = await self._store.write(which, *names, self._clock.wall_s())
+        for in_hand in self._current.values():
+            in_hand.cancelled |= in_hand.item.id in gone.withdrawn
+        self._tell_changed()
+        return gone
+
     async def retry(self, job_id: int | None = None) -> int:
         """Try again what was given up, of one job or of all; how many. Raises JobNotFound, Busy."""
         items_max, bytes_max = self._settings.queue_items_max, self._settings.queue_mib_max * 2**20
@@ -245,6 +268,20 @@ class Runner:
         self._refusal = None
         self._story.follow(embedder, tokens_max)
 
+    def tell_times(self, took: Took) -> None:
+        """From now on `took` gets the seconds of every stage of a document: see `Story.took`."""
+        self._story.took = took
+
+    def refuse(self, *, refuse: bool) -> None:
+        """While memory is short: queue nothing more and begin nothing; what is in hand goes on."""
+        if self._is_short and not refuse:
+            self._queued.ring_all()
+        self._is_short = refuse
+
+    def give_up_reader(self) -> None:
+        """End the reading child for its memory; its document is begun again later."""
+        self._reader.give_up()
+
     def searched(self) -> None:
         """A search begins: what is begun from now on makes way for it."""
         self._searched_s = self._clock.monotonic_s()
@@ -263,11 +300,17 @@ class Runner:
             "current": sorted(each.item.source for each in self._current.values()),
             "rate_chunks_s": round(chunks / RATE_WINDOW_S, 2),
             "passages": dict(self._story.passages),
-            "waiting_for": "reindex" if self._is_held else self._waiting_for or self._paused,
+            "waiting_for": self._why_waiting(),
             "disks_stuck": self.disk.stuck(),
             "reader_lacks": self._reader_lacks,
             "pace": asdict(self._pace),
         }
+
+    def _why_waiting(self) -> str | None:
+        """What keeps it from going on; None when nothing does."""
+        if self._is_held:
+            return "reindex"
+        return MemoryShort.code if self._is_short else self._waiting_for or self._paused
 
     async def drain(self, seconds: float) -> None:
         """Finish the documents in hand within `seconds`; the rest stays queued."""
@@ -304,6 +347,7 @@ class Runner:
     async def _look(self) -> None:
         """At the machine, and at what is in hand."""
         while not self._stopping.is_set():
+            self._beat()
             if self._current or self._pace.why != "full":
                 gauges = self._gauges
                 self._readings = Readings(None, gauges.available_mib(), gauges.temperature_c())
@@ -311,7 +355,20 @@ class Runner:
             for each in [*self._current.values()]:
                 if self._clock.monotonic_s() - each.begun_s >= START_S:
                     await self._lasts(each)
-            await _within(self._stopping.wait(), LOOK_S)
+            await self._look_for_what_waits()
+            await _within(self._stopping.wait(), tick_s(self._clock, LOOK_S))
+
+    def _beat(self) -> None:
+        over_s = asyncio.get_running_loop().time() - OVERDUE_S
+        if all((each.lease.when() or over_s) >= over_s for each in self._current.values()):
+            self.beat()
+
+    async def _look_for_what_waits(self) -> None:
+        """What was held up may be gone, as when it was cancelled: then nothing is held up any more."""
+        if self._waiting_for is not None:
+            with contextlib.suppress(TryLater, StoreError):
+                if await self._store.read(jobs.is_empty):
+                    self._waiting_for = None
 
     async def _lasts(self, in_hand: _InHand) -> None:
         """What a crash may have left, and is worked on alone, is not what ends the service: others begin."""
@@ -331,11 +388,12 @@ class Runner:
             async with self._documents.of(), self._pause.piece():
                 # One time for both questions, or what comes due in between is neither found nor waited for.
                 now = self._clock.wall_s()
-                found = not self._stopping.is_set() and await self._one(now)
+                may_begin = not self._stopping.is_set() and not self._is_short
+                found = may_begin and await self._one(now)
             if not found:
                 # Claiming may have given up the last document of a job.
                 self._tell_changed()
-                due_in_s = await self._due_in_s(now)
+                due_in_s = LOOK_S if self._is_short else await self._due_in_s(now)
                 await _within(self._queued.heard(), due_in_s)
 
     async def _one(self, now: float) -> bool:
@@ -432,6 +490,7 @@ class Runner:
 
     async def _rest(self, error: PiRagError) -> None:
         self._say_waiting(error)
+        self._beat()
         await _within(self._stopping.wait(), max(REST_S, (error.retry_after_ms or 0) / 1000))
 
     def _say_waiting(self, error: PiRagError) -> None:

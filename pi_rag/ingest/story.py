@@ -64,6 +64,9 @@ LOOKUP_HASHES = 256
 
 Step = Found | Refusal | Folder
 
+Took = Callable[[str, float], None]
+"""A stage and its seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Near:
@@ -108,6 +111,10 @@ class Story:
         self._large = Room(max(2, settings.embedder.workers_wanted))
         self._clock = clock
         self._roots = Roots.of(settings.ingest.roots)
+        self.took: Took = _untold
+        """Is told how long each stage of a document took: `read`, `cut`, `embed`, `compare`, `store` and, of
+        all of it, `total`, which is told alone of what is known as it is.
+        """
 
     @property
     def passages(self) -> Mapping[str, int]:
@@ -134,10 +141,18 @@ class Story:
             await self._unfold(item, progress)
             return
         async with self._turn(item, seen, progress):
-            if item.kind == "export":
-                await self._tell_exported(item, progress)
-            else:
-                await self._tell(item, seen.data, progress)
+            with self._timed("total"):
+                if item.kind == "export":
+                    await self._tell_exported(item, progress)
+                else:
+                    await self._tell(item, seen.data, progress)
+
+    @contextlib.contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Tell how long this took, if it came to its end."""
+        begun_s = self._clock.monotonic_s()
+        yield
+        self.took(stage, self._clock.monotonic_s() - begun_s)
 
     @contextlib.asynccontextmanager
     async def _turn(self, item: Item, seen: _Seen, progress: Callable[[int], None]) -> AsyncIterator[None]:
@@ -172,13 +187,15 @@ class Story:
             await self._store.write_together(_leave, item, self._clock.wall_s())
             return
         progress(0)
-        reading = await self._read(item, name, data, partial(progress, 0))
+        with self._timed("read"):
+            reading = await self._read(item, name, data, partial(progress, 0))
         progress(0)
         chunks, embedded = await self._made(reading, progress)
         progress(0)
         near = await self._near_duplicates(item.collection, item.source, embedded, partial(progress, 0))
         now = self._clock.wall_s()
-        await self._store.write_together(_commit, item, reading, digest, chunks, embedded, near, now)
+        with self._timed("store"):
+            await self._store.write_together(_commit, item, reading, digest, chunks, embedded, near, now)
 
     async def _tell_exported(self, item: Item, progress: Callable[[int], None]) -> None:
         """A line of an export: it was read elsewhere, and perhaps cut and embedded."""
@@ -196,14 +213,17 @@ class Story:
         digest = given.content_hash or await asyncio.to_thread(_digest_of_line, item, reading)
         now = self._clock.wall_s()
         document = (reading, digest, chunks, embedded, near, now, given.dates)
-        await self._store.write_together(_commit, item, *document)
+        with self._timed("store"):
+            await self._store.write_together(_commit, item, *document)
 
     async def _made(
         self, reading: Reading, progress: Callable[[int], None]
     ) -> tuple[Sequence[Chunk], Embedded]:
         """The passages of a text, with their vectors."""
-        chunks = await self._cutter.cut(reading, partial(progress, 0))
-        return chunks, await self._cutter.embed(reading.title, chunks, progress)
+        with self._timed("cut"):
+            chunks = await self._cutter.cut(reading, partial(progress, 0))
+        with self._timed("embed"):
+            return chunks, await self._cutter.embed(reading.title, chunks, progress)
 
     async def _made_elsewhere(
         self, given: exported.Given, progress: Callable[[int], None]
@@ -245,7 +265,8 @@ class Story:
         alike = self._settings.duplicate_similarity_min
         if not alike:
             return None
-        found = await candidates(self._store, collection, source, embedded, alike, moves)
+        with self._timed("compare"):
+            found = await candidates(self._store, collection, source, embedded, alike, moves)
         return _Near(found, alike)
 
     async def _unfold(self, item: Item, progress: Callable[[int], None]) -> None:
@@ -335,6 +356,10 @@ def _seen(item: Item, mib_max: int, roots: Roots) -> _Seen:
         return _Seen(0, is_folder=True)
     data = read_file(path, mib_max, roots, links=links) if found.st_size <= LARGE_BYTES else None
     return _Seen(found.st_size, data)
+
+
+def _untold(stage: str, seconds: float) -> None:
+    """Nobody wants to know."""
 
 
 def _may_be_large(item: Item, seen: _Seen) -> bool:

@@ -95,7 +95,17 @@ class State:
 class Watched:
     """Keeps one folder. `run` ends only when cancelled."""
 
-    def __init__(self, watch: Watch, store: Store, runner: Runner, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        store: Store,
+        runner: Runner,
+        settings: Settings,
+        clock: Clock,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`beat` is called by the loop that keeps it, to say that it works."""
+        self._beat = beat
         self.watch = watch
         self.state = State()
         self._store = store
@@ -130,6 +140,7 @@ class Watched:
             _log.warning("watch_waits", watch=self.watch.id, code=code, exc_info=code == "internal_error")
         self.state.waiting_for = code
         self._rests += 1
+        self._beat()
         await asyncio.sleep(rest_s(error, self._rests))
 
     async def _round(self) -> None:
@@ -340,6 +351,7 @@ class Watched:
         finally:
             late.cancel()
             self.state.late = False
+            self._beat()
 
     def _is_late(self) -> None:
         self.state.late = True

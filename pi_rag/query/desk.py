@@ -24,14 +24,15 @@ from pi_rag.query.reading import hits
 from pi_rag.query_cache import QueryCache
 from pi_rag.rank.fusion import Ranked
 from pi_rag.store import Connection, identity
-from pi_rag.store.by_words import Worded, worded
+from pi_rag.store.by_words import worded
 from pi_rag.store.chances import Chances
 from pi_rag.store.common import CommonWords
 from pi_rag.store.derived import Derived
 from pi_rag.store.nearest import Nearest, nearest
 from pi_rag.store.scope import fitting_none, unknown_fields
 from pi_rag.store.store import Store
-from pi_rag.types import Degraded, Fingerprint
+from pi_rag.store.worded import Worded
+from pi_rag.types import AnswerDegraded, Fingerprint
 
 T = TypeVar("T")
 
@@ -58,10 +59,12 @@ class QueryDesk:
         self.settings = settings
         self.cache = cache
         self._store = store
-        self._query_prefix = query_prefix
+        self.query_prefix = query_prefix
+        """What the model in use wants before a query."""
         self._query_s_max = query_s_max
         self._clock = clock
-        self._made_by: Fingerprint | None = None
+        self.made_by: Fingerprint | None = None
+        """The model in use; None while there is none."""
         self._adopted = asyncio.Event()
         self._chances = Chances()
         self._common = CommonWords()
@@ -71,7 +74,7 @@ class QueryDesk:
 
     def adopt(self, query_prefix: str, made_by: Fingerprint) -> None:
         """From now on vectors are of this model, and meet only an index that is of the same."""
-        self._query_prefix, self._made_by = query_prefix, made_by
+        self.query_prefix, self.made_by = query_prefix, made_by
         self._adopted.set()
         self._adopted = asyncio.Event()
 
@@ -80,17 +83,17 @@ class QueryDesk:
         query, course = checked(question, self.settings), Course(self._clock)
         look = _Look(question, query, self.settings, course, self._store.derived, self._chances, self._common)
         found = await self._found(look)
-        look.course.explain["query_prefix"] = self._query_prefix
+        look.course.explain["query_prefix"] = self.query_prefix
         return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
 
     def asked_again(self, question: Question) -> None:
         """A question that was answered here before is answered once more, by somebody who kept the answer."""
         if question.mode != "text":
-            self.cache.used(self._query_prefix + checked(question, self.settings))
+            self.cache.used(self.query_prefix + checked(question, self.settings))
 
     async def _found(self, look: _Look) -> tuple[Hit, ...]:
         """The hits, from a vector of the model that the index is of."""
-        look.made_by, look.vector = self._made_by, None
+        look.made_by, look.vector = self.made_by, None
         try:
             return await self._answered(look)
         except ModelMismatch:
@@ -103,14 +106,14 @@ class QueryDesk:
 
     async def _is_followed(self, made_by: Fingerprint | None) -> bool:
         """Wait until another model is adopted than this; False when none is within a query's time."""
-        if self._made_by is made_by:
+        if self.made_by is made_by:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._adopted.wait(), self._query_s_max)
-        return self._made_by is not made_by
+        return self.made_by is not made_by
 
     async def _answered(self, look: _Look) -> tuple[Hit, ...]:
         """Embed the query and read the answer, with one half of it ahead where a thread is free for that."""
-        text = self._query_prefix + look.query
+        text = self.query_prefix + look.query
         self._under_way += 1
         try:
             if look.question.mode != "hybrid" or (self._is_crowd() and self.cache.holds(text)):
@@ -149,7 +152,7 @@ class QueryDesk:
             with look.course.stage("embed"):
                 look.vector, origin = await self.cache.vector(text, deadline_s=self._query_s_max)
         except PiRagError as error:
-            look.course.degraded.append(_reason(error))
+            look.course.degraded.append(lacking(error))
         else:
             look.course.explain["cache"] = origin
 
@@ -273,7 +276,7 @@ class _Once(Generic[T]):
             return self._found[1]
 
 
-def _reason(error: PiRagError) -> Degraded:
+def lacking(error: PiRagError) -> AnswerDegraded:
     """The closed word for why there is no vector. A fault of the question itself is raised on."""
     if isinstance(error, ModelMismatch):
         return "model_mismatch"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pi_rag.config import QuerySettings
 from pi_rag.query.course import Course
-from pi_rag.rank.calibrated import Chance, Evidence, fused, weights
+from pi_rag.rank.calibrated import Chance, Evidence, fused, most, weights
 from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
 from pi_rag.store import Connection, identity, vectors
-from pi_rag.store.by_words import Worded
 from pi_rag.store.chances import Chances
 from pi_rag.store.vectors import cosine
+from pi_rag.store.worded import Worded
 
 NO_CHANCE = Chance(0.0, 1.0)
 """Where there are no vectors, nothing is compared with it."""
@@ -44,7 +44,7 @@ def one_ranking(
         course.explain |= {"fusion": "reciprocal_rank", "rrf_k": settings.rrf_k, **few}
         return reciprocal_rank(looked.lists, k=settings.rrf_k)
     weighing = weights(evidence, settings.words_weight)
-    course.explain["fusion"] = "calibrated"
+    course.explain |= {"fusion": "calibrated", "nats": round(most(evidence, weighing), 3)}
     if len(looked.lists) > 1:
         course.explain["weights"] = {
             "vector": round(weighing.vector, 3),

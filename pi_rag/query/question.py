@@ -11,7 +11,7 @@ from pi_rag.errors import BadInput, QueryEmpty, QueryTooLong
 from pi_rag.rank.fusion import Fused
 from pi_rag.store import filters, words
 from pi_rag.text.clean import clean
-from pi_rag.types import Degraded, Match, Mode, Original, Passage, Scope
+from pi_rag.types import AnswerDegraded, Match, Mode, Original, Passage, Scope
 
 HALF_LIFE_DAYS_MAX = 36_500
 """A century. Over a longer one nothing that people keep would lose anything."""
@@ -76,7 +76,7 @@ class Answer:
     """The hits, best first; what was missing; and the milliseconds each stage took."""
 
     hits: Sequence[Hit]
-    degraded: Sequence[Degraded]
+    degraded: Sequence[AnswerDegraded]
     took_ms: Mapping[str, float]
     explain: Mapping[str, Any]
 

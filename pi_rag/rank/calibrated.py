@@ -74,12 +74,23 @@ def fused(evidence: Evidence, weighing: Weights) -> Iterator[Fused]:
     cosines = {**evidence.cosines, **dict(evidence.vector)}
     by_vector = {item: _surprise(evidence.chance, cosine) for item, cosine in cosines.items()}
     by_text = _told(evidence)
-    most = weighing.vector * _best(by_vector) + weighing.text * _best(by_text) or 1.0
+    most = _most(by_vector, by_text, weighing) or 1.0
     sums = {
         item: (weighing.vector * by_vector.get(item, 0.0) + weighing.text * by_text.get(item, 0.0)) / most
         for item in by_vector | by_text
     }
     return _ordered(sums, cosines, evidence)
+
+
+def most(evidence: Evidence, weighing: Weights) -> float:
+    """What best by both ways is worth, in nats. A score times this is comparable between collections."""
+    cosines = {**evidence.cosines, **dict(evidence.vector)}
+    by_vector = {item: _surprise(evidence.chance, cosine) for item, cosine in cosines.items()}
+    return _most(by_vector, _told(evidence), weighing)
+
+
+def _most(by_vector: Mapping[int, float], by_text: Mapping[int, float], weighing: Weights) -> float:
+    return weighing.vector * _best(by_vector) + weighing.text * _best(by_text)
 
 
 def _ordered(sums: Mapping[int, float], cosines: Mapping[int, float], evidence: Evidence) -> Iterator[Fused]:

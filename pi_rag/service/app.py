@@ -8,9 +8,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from pi_rag import __version__, log
 from pi_rag.errors import InternalError, PiRagError, RequestInvalid, RouteNotFound
+from pi_rag.service.agents import door
 from pi_rag.service.answers import error_response
 from pi_rag.service.house import House
 from pi_rag.service.routes import router
@@ -28,6 +30,8 @@ def application(house: House) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(router(house))
+    # Routes and no mount: a mount answers its own address with a redirect.
+    app.router.routes += [Route(path, house.agents) for path in (door.PATH, f"{door.PATH}/")]
     app.add_exception_handler(PiRagError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _unrouted)

@@ -16,7 +16,7 @@ from pi_rag.config import ServiceSettings
 from pi_rag.errors import Busy, DeadlineExceeded, PiRagError, RequestInvalid, RequestTooLarge, Stopping
 from pi_rag.service.answers import error_response
 
-ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/v1/status"})
+ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/pulse", "/metrics"})
 """A person who wonders why all is busy must still be able to ask. With a query it is more than that."""
 
 WAIT_SHARE = 0.9
@@ -24,12 +24,27 @@ WAIT_SHARE = 0.9
 worth more than an error without. Each request finds that moment, by the loop's clock, in its state."""
 
 
+UNROUTED = "other"
+"""What no route took, or the gate refused before any was asked."""
+
+NO_ANSWER = 499
+"""The client left before its answer began; the number is nginx's for that."""
+
+Answered = Callable[[str, str, int], None]
+
+
+def nobody(route: str, method: str, status: int) -> None:
+    """Nobody counts."""
+
+
 class Gate:
     """ASGI middleware that holds the bounds of `ServiceSettings`, which may be replaced while it works."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, answered: Answered = nobody) -> None:
+        """`answered` is told of every request: its route's pattern, method and status."""
         self.settings = settings
         self._app = app
+        self._answered = answered
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,6 +56,7 @@ class Gate:
         if counted and self._inside >= self.settings.requests_max:
             error = Busy(f"{self._inside} requests are in progress, which is the most allowed.")
             await error_response(error)(scope, receive, send)
+            self._answered(UNROUTED, _method(scope), error.http_status)
             return
         self._inside += counted
         try:
@@ -54,10 +70,11 @@ class Gate:
         scope.setdefault("state", {})["wait_until_s"] = (
             asyncio.get_running_loop().time() + WAIT_SHARE * seconds
         )
+        inner = _as_json(scope)
         try:
             async with asyncio.timeout(seconds):
                 self._check_declared_size(scope)
-                await self._app(_as_json(scope), self._measured(receive, reply), reply)
+                await self._app(inner, self._measured(receive, reply), reply)
         except TimeoutError:
             await reply.refuse(DeadlineExceeded(f"It took longer than {seconds:g} s."))
         except PiRagError as error:
@@ -65,6 +82,8 @@ class Gate:
         except asyncio.CancelledError:
             await reply.refuse(Stopping("The service stopped before the answer was ready."))
             raise
+        finally:
+            self._answered(_route(inner), _method(scope), reply.status)
 
     def _check_declared_size(self, scope: Scope) -> None:
         for name, value in scope["headers"]:
@@ -108,6 +127,17 @@ def _as_json(scope: Scope) -> Scope:
     return {**scope, "headers": [*others, (b"content-type", b"application/json")]}
 
 
+def _method(scope: Scope) -> str:
+    """One of those that are in use, so that nobody makes up a label."""
+    method = scope.get("method", "")
+    return method if method in {"GET", "POST", "DELETE", "PATCH", "PUT", "HEAD"} else UNROUTED
+
+
+def _route(scope: Scope) -> str:
+    """The pattern of the route that took a request, which the web framework notes beside it."""
+    return getattr(scope.get("route"), "path", UNROUTED)
+
+
 class _Reply:
     """`send`, as the gate gives it to the application: an answer begins once, and a refusal goes before it.
 
@@ -119,6 +149,8 @@ class _Reply:
         self._scope, self._receive, self._send = scope, receive, send
         self._refusal: PiRagError | None = None
         self._begun = False
+        self.status = NO_ANSWER
+        """Of the answer, once it has begun."""
 
     def due(self, error: PiRagError) -> PiRagError:
         """Answer with this error, whatever the application makes of it."""
@@ -130,10 +162,11 @@ class _Reply:
             await self.refuse(self._refusal)
             return
         self._begun = True
+        self.status = message.get("status", self.status)
         await self._send(message)
 
     async def refuse(self, error: PiRagError) -> None:
         """Answer with an error and end the connection, since an unread body may follow on it."""
         if not self._begun:
-            self._begun = True
+            self._begun, self.status = True, error.http_status
             await error_response(error, close=True)(self._scope, self._receive, self._send)

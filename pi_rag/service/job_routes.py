@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from pi_rag.errors import Busy
@@ -45,13 +45,15 @@ def _mount_all_jobs(api: APIRouter, house: House) -> None:
         letters = await house.store.read(job_rows.dead_letters, limit, after, job)
         return DeadLetters(failed=letters, next=letters[-1].id if len(letters) == limit else None)
 
-    @api.post("/v1/jobs/pause", summary="Begin no more documents")
+    administrators = [Depends(house.administration.required)]
+
+    @api.post("/v1/jobs/pause", summary="Begin no more documents", dependencies=administrators)
     async def pause() -> IngestPause:
         """What is in hand is finished; what is sent is queued. It holds over a restart."""
         await house.runner.pause()
         return IngestPause(paused=True)
 
-    @api.post("/v1/jobs/resume", summary="Go on")
+    @api.post("/v1/jobs/resume", summary="Go on", dependencies=administrators)
     async def resume() -> IngestPause:
         """After a pause, or out of safe mode. Jobs with a pause of their own stay paused."""
         await house.runner.resume()

@@ -18,11 +18,18 @@ from pi_rag.config import EmbedderSettings
 from pi_rag.embedder.curve import GUESS, Curve
 from pi_rag.embedder.pool import Pool
 from pi_rag.embedder.succession import Succession
-from pi_rag.errors import EmbedderUnavailable, ModelError, ModelMismatch, PiRagError, Stopping
+from pi_rag.errors import (
+    EmbedderUnavailable,
+    ModelError,
+    ModelMismatch,
+    PiRagError,
+    Stopping,
+    StoreReadOnly,
+)
 from pi_rag.store import identity
 from pi_rag.store.store import Store
 from pi_rag.text.chunk import CHUNKER_VERSION
-from pi_rag.types import Degraded, Embedder, Fingerprint, Lane, ModelCard
+from pi_rag.types import AnswerDegraded, Embedder, Fingerprint, Lane, ModelCard
 
 if TYPE_CHECKING:
     from pi_rag.types import Text, Vectors
@@ -56,8 +63,25 @@ class StartedEmbedder(Embedder, Protocol):
         """Until the first worker is ready. Raises ModelError or EmbedderUnavailable, and goes on trying."""
         ...
 
+    @property
+    def words(self) -> int | None:
+        """Another number whenever a worker has been heard."""
+        ...
+
     async def stop(self) -> None:
         """Leave no process behind."""
+        ...
+
+    async def recycle(self, pid: int) -> None:
+        """Have a fresh worker take this one's place."""
+        ...
+
+    def hold_to(self, workers: int) -> None:
+        """Keep no more workers that ingest than this."""
+        ...
+
+    def rest(self, *, rest: bool) -> None:
+        """End every process, until it is called off."""
         ...
 
     def status(self) -> dict[str, Any]:
@@ -117,6 +141,11 @@ class Meaning:
         if self._pool is not None:
             await self._pool.stop()
 
+    @property
+    def pools(self) -> list[StartedEmbedder]:
+        """The pool, if there is one."""
+        return [] if self._pool is None else [self._pool]
+
     async def renew(self, pool: Pool, *, grace_s: float) -> None:
         """Another pool of the same model takes over without a gap. Raises as Pool.start."""
         assert isinstance(self._pool, Succession), "only what a pool began can another pool go on with"
@@ -135,7 +164,12 @@ class Meaning:
         if self._pool is not None:
             self._pool.curve = curve
 
-    def degraded(self) -> list[Degraded]:
+    @property
+    def words(self) -> int | None:
+        """Another number whenever a worker has been heard; always 0 without a model."""
+        return self._pool.words if self._pool is not None else 0
+
+    def degraded(self) -> list[AnswerDegraded]:
         """What is missing, in the closed vocabulary."""
         if isinstance(self.reason, ModelMismatch):
             return ["model_mismatch"]
@@ -146,7 +180,7 @@ class Meaning:
         if self._pool is not None:
             return self._pool.status()
         reason = f"{self.reason.message} {self.reason.hint}" if self.reason else None
-        nothing: dict[str, Any] = {"workers": [], "nursery_pid": None, "restarts": 0}
+        nothing: dict[str, Any] = {"workers": [], "nursery_pid": None, "engine": None, "restarts": 0}
         return {"state": "unavailable", "reason": reason, "queued": {"query": 0, "ingest": 0}, **nothing}
 
 
@@ -157,7 +191,10 @@ async def joined(
     if isinstance(card, PiRagError):
         return Meaning(None, None, card)
     try:
-        await store.write(identity.claim_fingerprint, fingerprint(card))
+        # An index with passages is only compared; one without, where nothing can be written, fits any model.
+        with contextlib.suppress(StoreReadOnly):
+            claim = store.read if store.is_read_only else store.write
+            await claim(identity.claim_fingerprint, fingerprint(card))
     except ModelMismatch as error:
         return Meaning(card, None, error)
     return of_model(card, settings, curve, clock)

@@ -16,6 +16,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from pi_rag.config import ServiceSettings
 from pi_rag.errors import Busy, PiRagError, RequestTooLarge
 from pi_rag.service.answers import error_body
+from pi_rag.service.peers import peer_of
+
+LATE_S = 0.2
+"""While the service stops, who is connected and has not asked gets so long to do so: it may be on its way."""
 
 
 def bounded(settings: ServiceSettings) -> type[asyncio.Protocol]:
@@ -27,9 +31,12 @@ class _BoundedProtocol(HttpToolsProtocol):
     settings: ServiceSettings
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _stopping = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # Every request finds it in its state.
+        self.app_state = {**self.app_state, "peer": peer_of(transport)}
         if len(self.connections) > self.settings.connections_max:
             self._refuse(Busy("Too many connections are open."))
             return
@@ -49,6 +56,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._head_bytes = 0
         super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
@@ -57,6 +66,21 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        self._stopping = True
+        if self._owes_nothing():
+            self.loop.call_later(LATE_S, self._end_if_silent)
+        else:
+            self.cycle.keep_alive = False
+
+    def _end_if_silent(self) -> None:
+        # A question that has begun has the head's own time.
+        if self._owes_nothing() and not self._head_bytes:
+            self.transport.close()
+
+    def _owes_nothing(self) -> bool:
+        return self.cycle is None or bool(self.cycle.response_complete)
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.settings.silence_s_max, self.transport.close)

@@ -136,6 +136,11 @@ class Reindexing:
         ]
         return [(pid, f"reindex {role}") for pid, role in found if pid]
 
+    @property
+    def pools(self) -> list[StartedEmbedder]:
+        """That of the new model while it is not in office."""
+        return [] if self._successor is None else self._successor.pools
+
     def _progress(self, total: int) -> dict[str, Any]:
         if self._work is None:
             return {"passages_done": 0, "passages_total": total, "rate_passages_s": 0.0, "left_s": None}

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from pi_rag.errors import DocumentNotFound, every_kind
-from pi_rag.service import answers, embeddings, exporting, intake, job_routes, source_routes, watch_routes
+from pi_rag import log
+from pi_rag.errors import every_kind
+from pi_rag.service import (
+    answers,
+    embeddings,
+    exporting,
+    intake,
+    job_routes,
+    looking_over,
+    memory_routes,
+    pulse,
+    source_routes,
+    watch_routes,
+)
 from pi_rag.service.house import House
+from pi_rag.service.metrics import CONTENT_TYPE
 from pi_rag.service.schemas import (
     Cancelled,
     DocumentList,
@@ -34,7 +47,9 @@ from pi_rag.service.schemas import (
 )
 from pi_rag.service.strict_route import StrictRoute
 from pi_rag.service.waiting import waited
-from pi_rag.store import documents, duplicates
+from pi_rag.store import documents, duplicates, removal
+
+_log = log.logger("query")
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -61,12 +76,15 @@ def router(house: House) -> APIRouter:
     job_routes.mount(api, house)
     watch_routes.mount(api, house)
     source_routes.mount(api, house)
+    memory_routes.mount(api, house)
     # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
     lenient = APIRouter(responses=ERRORS)
     embeddings.mount(lenient, house)
     api.include_router(lenient)
     _reindex_routes(api, house)
     _health_routes(api, house)
+    pulse.mount(api, house)
+    looking_over.mount(api, house)
     return api
 
 
@@ -75,6 +93,8 @@ def _search_routes(api: APIRouter, house: House) -> None:
     async def search(request: SearchRequest) -> Response:
         """The best passages for a question, each with its source."""
         answer = await house.results.search(intake.question(request))
+        house.metrics.searched(answer)
+        _log.debug("searched", query=request.query, hits=len(answer.hits), took_ms=answer.took_ms["total"])
         body = answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
         # Written as it is: the framework would validate the whole answer once more.
         return Response(body.model_dump_json(), media_type="application/json")
@@ -109,17 +129,19 @@ def _document_routes(api: APIRouter, house: House) -> None:
         """A document as it was read."""
         return answers.document_with_text(await house.store.read(documents.get, document_id))
 
-    @api.delete("/v1/documents/{document_id}", summary="Forget a document")
-    async def remove(document_id: int) -> Removed:
-        """Remove a document with its passages, words and vectors."""
-        if not await house.store.write(documents.remove, document_id):
-            raise DocumentNotFound(f"There is no document {document_id}.")
-        return Removed(removed=1)
+    administrators = [Depends(house.administration.required)]
 
-    @api.delete("/v1/documents", summary="Forget a document by its source")
+    @api.delete("/v1/documents/{document_id}", summary="Forget a document", dependencies=administrators)
+    async def remove(document_id: int) -> Removed:
+        """Remove a document with its passages, words and vectors, and what waits to take its place."""
+        gone = await house.runner.remove(removal.document, document_id)
+        return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn))
+
+    @api.delete("/v1/documents", summary="Forget a document by its source", dependencies=administrators)
     async def remove_source(source: str, collection: str | None = None) -> Removed:
-        """Remove what has this source, in one collection or in all."""
-        return Removed(removed=await house.store.write(documents.remove_source, source, collection))
+        """Remove what has this source, in one collection or in all, and what waits to be stored from it."""
+        gone = await house.runner.remove(removal.source, source, collection)
+        return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn))
 
     @api.get("/v1/duplicates", summary="Documents that repeat others")
     async def repeated(share_min: Share = 0.5, limit: PageSize = 100, after: Pair = "0-0") -> DuplicateList:
@@ -161,7 +183,14 @@ def _export_route(api: APIRouter, house: House) -> None:
 
 
 def _reindex_routes(api: APIRouter, house: House) -> None:
-    @api.post("/v1/reindex", summary="Embed everything again with another model", status_code=202)
+    administrators = [Depends(house.administration.required)]
+
+    @api.post(
+        "/v1/reindex",
+        summary="Embed everything again with another model",
+        status_code=202,
+        dependencies=administrators,
+    )
     async def begin(request: ReindexRequest) -> ReindexAnswer:
         """Begin, or go on with what was begun; searches are answered from the old vectors meanwhile."""
         return ReindexAnswer(**await house.reindexing.begin(request.model))
@@ -171,7 +200,7 @@ def _reindex_routes(api: APIRouter, house: House) -> None:
         """The one under way, or the last."""
         return ReindexAnswer(**await house.reindexing.status())
 
-    @api.delete("/v1/reindex", summary="Give it up")
+    @api.delete("/v1/reindex", summary="Give it up", dependencies=administrators)
     async def cancel() -> Cancelled:
         """Drop what was made; the index in use stays as it is."""
         return Cancelled(cancelled=await house.reindexing.cancel())
@@ -182,6 +211,11 @@ def _health_routes(api: APIRouter, house: House) -> None:
     async def status(check: bool = False) -> StatusAnswer:
         """State, model, workers, counts and memory. `check` reads the whole database for damage too."""
         return StatusAnswer(**await house.status(check=check))
+
+    @api.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """All of docs/metrics.md in Prometheus' text form."""
+        return Response(house.metrics.page(await house.status()), media_type=CONTENT_TYPE)
 
     @api.get("/healthz", summary="Does it live")
     async def health() -> Health:

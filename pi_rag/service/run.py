@@ -20,29 +20,36 @@ from functools import partial
 import uvloop
 
 from pi_rag import log
-from pi_rag.clock import Clock, SystemClock
+from pi_rag.budget import Step
+from pi_rag.clock import Clock, SystemClock, tick_s
 from pi_rag.config import Settings
 from pi_rag.errors import PiRagError, SettingsInvalid
+from pi_rag.host import wall_clock
 from pi_rag.host.heat import temperature_c
-from pi_rag.host.memory import available_mib
-from pi_rag.host.systemd import notify
+from pi_rag.host.systemd import notify, watchdog_s
 from pi_rag.ingest.pace import Gauges
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.query_cache import QueryCache
 from pi_rag.service import meaning as meanings
-from pi_rag.service import selftest, tuning
+from pi_rag.service import selftest, sizing, tuning
+from pi_rag.service import watchdog as watchdogs
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
+from pi_rag.service.health import Heart
 from pi_rag.service.house import House
 from pi_rag.service.listener import listening
 from pi_rag.service.reindexing import Reindexing
 from pi_rag.service.renewing import Renewal
+from pi_rag.service.telling import Telling
 from pi_rag.service.tuning import Start
 from pi_rag.service.web import web
 from pi_rag.store import identity
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.store import Store
+
+PATIENCE_S = 5.0
+"""How often a start that goes on asks systemd for more time, each time for three times as much."""
 
 PROOF_S_BETWEEN = 1.0
 """How often an unproven service tries again to prove itself. Each try costs one embedding."""
@@ -59,15 +66,30 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
     Returns the exit code. Raises PiRagError when the service cannot start.
     """
-    log.configure(settings.service.log_level)
-    return uvloop.run(_serve(settings, reload))
+    _configure_log(settings)
+    with log.aside():
+        _tell_of_the_clock(settings)
+        return uvloop.run(_serve(settings, reload))
+
+
+def _tell_of_the_clock(settings: Settings) -> None:
+    """One that was set back makes stamps and ages wrong, and nothing else: no wait is measured by it."""
+    behind_s = wall_clock.behind_s([settings.database_path])
+    if behind_s >= wall_clock.BEHIND_S_MIN:
+        _log.warning("clock_behind", seconds=round(behind_s), said="set it: timedatectl set-ntp true")
+
+
+def _configure_log(settings: Settings) -> None:
+    log.configure(settings.service.log_level, texts=settings.service.log_texts == "on")
 
 
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     signals = _Signals(asyncio.get_running_loop())
-    async with _house(tuning.at_start(settings), SystemClock()) as (house, start):
+    fitting = sizing.sized(settings)
+    async with _house(tuning.at_start(fitting.settings), SystemClock()) as (house, start):
+        house.sized = fitting
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
-            gate = Gate(application(house), settings.service)
+            gate = Gate(application(house), settings.service, house.metrics.answered)
             async with web(gate, settings.service, sock) as server:
                 await _until_stopped(house, start, gate, server, signals, reload)
     _log.info("stopped")
@@ -79,11 +101,14 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
     """The rooms, from the ground up, and how the embedder begins; left in reverse."""
     async with contextlib.AsyncExitStack() as stack:
         as_set = chosen.as_set
+        notify("", "opening the database")
         patience = partial(_ask_for_patience, as_set.store.upgrade_s_max)
         store = Store.open(as_set.database_path, as_set.store, clock, as_set.index, patience)
         stack.push_async_callback(store.close)
         start = tuning.kept_to(await store.read(identity.fingerprint_in_use), chosen)
         settings = start.settings
+        watchdog = watchdogs.of(settings, store, clock)
+        stack.push_async_callback(watchdog.stop)
         keeper = Keeper(store, clock)
         stack.push_async_callback(keeper.stop)
         meaning = await meanings.joined(start.card, settings.embedder, start.curve, store, clock)
@@ -95,10 +120,12 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
             settings,
             clock,
             tokens_max=meaning.tokens_max,
-            gauges=Gauges(available_mib, temperature_c),
+            gauges=Gauges(watchdog.available_mib, temperature_c),
         )
         stack.push_async_callback(runner.stop)
-        cache = QueryCache(store, meaning.embedder, meaning.maker, settings.cache, clock, available_mib)
+        cache = QueryCache(
+            store, meaning.embedder, meaning.maker, settings.cache, clock, watchdog.available_mib
+        )
         stack.push_async_callback(cache.stop)
         query = QueryDesk(
             store,
@@ -120,8 +147,10 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
             query=query,
             runner=runner,
             reindexing=reindexing,
+            watchdog=watchdog,
             clock=clock,
         )
+        stack.push_async_callback(house.agents.stop)
         yield house, start
 
 
@@ -157,11 +186,22 @@ async def _until_stopped(
 ) -> None:
     """Start what works by itself, then wait for signals and act on them."""
     keeping = await house.query.cache.start()
-    proof = asyncio.create_task(_prove(house), name="proof")
+    heart = _heart(house)
+    proof = asyncio.create_task(_prove_and_tell(house, Telling(house, partial(notify, ""))), name="proof")
     tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
     renewal = Renewal(house, start)
-    kept = (keeping, house.keeper.start(), house.results.start(), house.upkeep.start())
-    by_itself = (proof, server, house.runner.start(), *kept)
+    loops = (house.keeper, house.results, house.upkeep, house.filling)
+    by_itself = (
+        proof,
+        server,
+        house.runner.start(),
+        keeping,
+        *(loop.start() for loop in loops),
+        heart.start(),
+        house.alarms.start(),
+        house.watchdog.start(),
+        house.minutes.start(),
+    )
     house.reindexing.resume()
     await house.watching.start()
     for task in by_itself:
@@ -187,7 +227,25 @@ async def _until_stopped(
         await house.reindexing.stop()
         await house.results.stop()
         await house.upkeep.stop()
+        await house.filling.stop()
+        await house.alarms.stop()
+        await house.minutes.stop()
+        await house.watchdog.stop()
         await house.runner.drain(house.settings.service.stop_s_max / 2)
+        await heart.stop()
+
+
+def _heart(house: House) -> Heart:
+    """It beats until the queue has come to rest."""
+    return Heart(
+        house.beats,
+        house.settings.health,
+        house.clock,
+        turns={"writer": house.store.write_turn, "readers": house.store.read_turn},
+        words=lambda: house.meaning.words if house.watchdog.step < Step.WORDS else None,
+        watchdog_s=watchdog_s(),
+        ping=partial(notify, "WATCHDOG=1"),
+    )
 
 
 def _bound_the_stop(seconds: float) -> None:
@@ -199,6 +257,7 @@ def _bound_the_stop(seconds: float) -> None:
 
     def end() -> None:
         _log.warning("stop_cut_short", after_s=seconds)
+        log.end()
         os._exit(0)
 
     timer = threading.Timer(seconds, end)
@@ -213,24 +272,52 @@ def _raise_faults(*tasks: asyncio.Task[None]) -> None:
             raise fault
 
 
-async def _prove(house: House) -> None:
-    """Start the model, and say READY when all of it has worked once.
+async def _prove_and_tell(house: House, telling: Telling) -> None:
+    """Start the model, say READY when all of it has worked once, and go on saying how it is.
 
     A model that fails in a way that no restart would mend must not keep the service from answering with
     words: systemd is then told READY with a status that says degraded (docs/decisions/0001).
     """
-    await selftest.prove_words(house.store)
-    await house.meaning.start()
-    _settle()
-    told = ""
-    while not house.proven:
-        try:
-            await selftest.prove_meaning(house.store, house.meaning, house.settings.embedder.query_s_max)
-            house.proven = True
-            told = _tell("ready", told)
-        except PiRagError as error:
-            told = _tell(f"degraded, answering from words alone: {error.message}", told)
-            await asyncio.sleep(PROOF_S_BETWEEN)
+    patience = asyncio.create_task(_ask_for_patience_while_starting(house), name="patience")
+    try:
+        notify("", "loading the model")
+        await house.meaning.start()
+        notify("", "trying a search")
+        _settle()
+        await _tried(house)
+    finally:
+        patience.cancel()
+        await asyncio.wait({patience})
+    notify("READY=1", await telling.first())
+    while True:
+        await telling.look()
+        # While all is well nothing presses: every wake-up of a house at rest costs its share of a core.
+        rest_s = house.settings.health.status_s_min if house.proven else PROOF_S_BETWEEN
+        await asyncio.sleep(tick_s(house.clock, rest_s))
+        if not house.proven:
+            await _tried(house)
+
+
+async def _tried(house: House) -> None:
+    """One try of all that a search needs; what it lacks is no reason to end."""
+    s_max = house.settings.embedder.query_s_max
+    try:
+        # A store that is stuck is not waited for: what else there is can be told of, and systemd sees to it.
+        async with asyncio.timeout(house.settings.store.reader_wait_s_max + s_max):
+            await selftest.prove_words(house.store)
+            await selftest.prove_meaning(house.store, house.meaning, s_max)
+    except (PiRagError, TimeoutError) as error:
+        house.unproven_by = error.code if isinstance(error, PiRagError) else "store_busy"
+    else:
+        house.proven, house.unproven_by = True, None
+
+
+async def _ask_for_patience_while_starting(house: House) -> None:
+    """A model on a slow card may take longer than systemd waits by itself. The loop asks, so it is alive."""
+    end_s = house.clock.monotonic_s() + house.settings.embedder.boot_s_max
+    while house.clock.monotonic_s() < end_s:
+        notify(f"EXTEND_TIMEOUT_USEC={int(PATIENCE_S * 3e6)}")
+        await asyncio.sleep(PATIENCE_S)
 
 
 def _settle() -> None:
@@ -243,23 +330,18 @@ def _settle() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def _tell(status: str, told: str) -> str:
-    """Say a new status once, to systemd and to the log."""
-    if status != told:
-        notify("READY=1", status)
-        _log.info("status", status=status)
-    return status
-
-
 def _apply(house: House, gate: Gate, reload: Callable[[], Settings], renewal: Renewal) -> None:
     """Take over what can change without a restart: log level, bounds of requests, search, the embedder."""
     try:
-        fresh = reload()
+        house.sized = sizing.resized(reload(), house.sized)
     except SettingsInvalid as error:
         _log.error("settings_kept", reason=error.message)
         return
-    log.configure(fresh.service.log_level)
+    fresh = house.sized.settings
+    _configure_log(fresh)
     gate.settings = fresh.service
+    house.administration.choose(fresh.service.admin_group)
     house.query.settings = fresh.query
+    house.memory.follow(fresh.remember)
     renewal.begin(fresh)
     _log.info("settings_reloaded")

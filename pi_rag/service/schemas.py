@@ -13,7 +13,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from pi_rag.text.clean import clean
-from pi_rag.types import Counts, DeadLetter, Degraded, JobRow, Kind, Match, Mode, ModelCard, Priority
+from pi_rag.types import (
+    AnswerDegraded,
+    Counts,
+    DeadLetter,
+    Degraded,
+    JobRow,
+    Kind,
+    Match,
+    Mode,
+    ModelCard,
+    Priority,
+)
 
 SOURCE_CHARS_MAX = 4096
 COLLECTION_CHARS_MAX = 200
@@ -154,7 +165,7 @@ class SearchAnswer(BaseModel):
     """The hits, best first."""
 
     hits: list[HitAnswer]
-    degraded: list[Degraded] = Field(
+    degraded: list[AnswerDegraded] = Field(
         description="Why this was made from less than everything; usually empty."
     )
     unknown_fields: dict[str, str | None] = Field(
@@ -332,10 +343,17 @@ class DuplicateList(BaseModel):
     next: str | None
 
 
-class Removed(BaseModel):
-    """How many documents are gone."""
+class WatchRemoved(BaseModel):
+    """How many folders are not watched any more."""
 
     removed: int
+
+
+class Removed(BaseModel):
+    """How many documents are gone, and how many that waited will not be stored."""
+
+    removed: int
+    withdrawn: int
 
 
 class WatchRequest(Request):
@@ -453,6 +471,52 @@ class Cancelled(BaseModel):
     cancelled: bool
 
 
+class JobsTally(BaseModel):
+    """How the jobs stand."""
+
+    states: dict[str, int] = Field(description="How many jobs are in each state.")
+    dead_letters: int = Field(description="How many documents were given up and can be tried again.")
+
+
+class SpreadAnswer(BaseModel):
+    """How long searches took, in milliseconds; null of none."""
+
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class SearchesTally(BaseModel):
+    """Searches and requests since the start, and the searches of the time just past."""
+
+    searches: int
+    degraded: int = Field(description="How many of them were answered from less than everything.")
+    answered: int = Field(description="Requests of all kinds with a status below 400.")
+    refused: int = Field(description="With one from 400 to 499.")
+    failed: int = Field(description="With one from 500 on.")
+    window_s: float
+    window: SpreadAnswer = Field(description="Of the last `window_s` seconds, 4,096 searches at most.")
+
+
+class AlertAnswer(BaseModel):
+    """A measure that is beyond its limit; docs/operate.md says what to do about each."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    for_s: float = Field(description="Since it fired.")
+
+
+class SilenceAnswer(BaseModel):
+    """A loop's sign of life."""
+
+    silent_s: float
+    silence_s_max: float = Field(description="Longer than this is an alert.")
+    longest_s: float = Field(description="Its longest silence so far.")
+
+
 class StatusAnswer(BaseModel):
     """How the service is; docs/api.md tells what stands in each part."""
 
@@ -466,7 +530,21 @@ class StatusAnswer(BaseModel):
     embedder: dict[str, Any]
     store: dict[str, Any]
     index: dict[str, Any]
+    alerts: list[AlertAnswer] = Field(description="Those that fire now.")
+    alert_names: list[str] = Field(description="Of all alerts, those that do not fire included.")
+    loops: dict[str, SilenceAnswer] = Field(description="Every loop that works, and how long it is silent.")
     counts: Counts | None = Field(description="Null while all readers of the database are taken.")
+    jobs: JobsTally | None = Field(description="Null as `counts` may be.")
+    remembered: dict[str, int] = Field(
+        description="What people and agents have told: `facts`, `events`, `summaries`, `sessions`, "
+        "`scopes` and `changes`; what is `gone` and not erased; how many wait for their vectors "
+        "(`pending`); and how many were `filled`, `refused` and `cleared` since the start."
+    )
+    searches: SearchesTally
+    io: dict[str, int | None] = Field(
+        description="`written_bytes`: what was written to the disk since the start, by the kernel's books."
+    )
+    log: dict[str, int] = Field(description="`lines_dropped` and `fields_dropped` of the log.")
     ingest: dict[str, Any]
     watching: dict[str, Any] = Field(description="How many folders, and which are not as they should be.")
     reindex: dict[str, Any] | None = Field(description="As GET /v1/reindex; null as `counts` may be.")

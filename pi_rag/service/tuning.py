@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pi_rag import log
+from pi_rag.budget import Step
 from pi_rag.config import Settings
 from pi_rag.embedder.choice import Tuning, applied, chosen
 from pi_rag.embedder.curve import GUESS, Curve
+from pi_rag.embedder.pool import MIB
 from pi_rag.embedder.tuned import Key, Measured, Tuned, found, key_of, save
 from pi_rag.embedder.tuner import NICE_BEHIND_ALL, Assignment, measure
 from pi_rag.errors import ModelError, NotFound, PiRagError
 from pi_rag.models.shelf import Shelf
+from pi_rag.processes.child import Child
 from pi_rag.service.meaning import fingerprint
 from pi_rag.store.identity import comparable
 from pi_rag.types import Fingerprint, ModelCard
@@ -32,6 +36,10 @@ LOOK_S = 1.0
 
 CALM_LOOKS = 3
 """So many looks in a row must find nobody: between two documents of a job there is a moment of calm."""
+
+BENCH_MIB = 112
+"""What measuring takes beside the model's file, which it reads into memory of its own. Measured with MiniLM,
+whose file has 24 MiB: 128 MiB in all, and 132 beside a service."""
 
 _log = log.logger("tune")
 
@@ -97,11 +105,12 @@ def _decided(settings: Settings, tuning: Tuning | None) -> Settings:
     return replace(settings, embedder=applied(settings.embedder, tuning))
 
 
-async def keep_tuned(house: House, start: Start, *, how: Measure = measure) -> None:
-    """Measure once, if there is a reason to, and use and keep what comes of it.
+async def keep_tuned(house: House, start: Start, *, how: Measure | None = None) -> None:
+    """Measure once, if there is a reason to and room for it, and use and keep what comes of it.
 
     A measurement that fails leaves the guess until the next start.
     """
+    how = how or partial(_in_sight, house)
     as_set = start.as_set.embedder
     if not start.why or isinstance(start.card, PiRagError) or as_set.tune_at_start == "off":
         return
@@ -109,6 +118,8 @@ async def keep_tuned(house: House, start: Start, *, how: Measure = measure) -> N
         return
     await _calm(house)
     try:
+        if not _has_room(house, start.card, start.why):
+            return
         measured = await how(Assignment(start.card, as_set, nice=NICE_BEHIND_ALL))
         tuning = chosen(measured, as_set)
         house.meaning.use(tuning.curve)
@@ -117,12 +128,36 @@ async def keep_tuned(house: House, start: Start, *, how: Measure = measure) -> N
         tuned = Tuned(start.key, measured)
         await asyncio.to_thread(save, start.as_set.tuning_path, tuned)
     except PiRagError as error:
-        _log.warning("tune_failed", why=start.why, code=error.code, reason=error.message)
+        short = " Memory was short." if house.watchdog.step >= Step.REFUSE else ""
+        _log.warning("tune_failed", why=start.why, code=error.code, reason=error.message + short)
     except OSError as error:
         _log.warning("tune_not_kept", reason=str(error))
     except Exception:
         # A guess serves well enough; a fault of ours in making it better must not end the service.
         _log.exception("tune_fault")
+
+
+async def _in_sight(house: House, assignment: Assignment) -> Measured:
+    """Measured where the watchdog of memory counts it by its name, and may end it."""
+
+    def begun(child: Child) -> None:
+        house.tuner = child
+
+    try:
+        return await measure(assignment, begun=begun)
+    finally:
+        house.tuner = None
+
+
+def _has_room(house: House, card: ModelCard, why: str) -> bool:
+    """Whether measuring costs the service nothing that it would have to give up; if not, it is told."""
+    room_mib = house.watchdog.room_mib
+    wanted_mib = round(BENCH_MIB + Path(card.path).stat().st_size / MIB)
+    if room_mib is None or room_mib >= wanted_mib:
+        return True
+    reason = f"it takes {wanted_mib} MiB, and memory.budget_mib has {room_mib:.0f} left"
+    _log.warning("tune_not_begun", why=why, reason=reason, said="run: pi-rag tune")
+    return False
 
 
 def _tell(start: Start, tuning: Tuning, measured: Measured) -> None:

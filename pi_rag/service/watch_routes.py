@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from pi_rag.service.house import House
-from pi_rag.service.schemas import Removed, WatchAnswer, WatchedFile, WatchedFiles, WatchList, WatchRequest
+from pi_rag.service.schemas import (
+    WatchAnswer,
+    WatchedFile,
+    WatchedFiles,
+    WatchList,
+    WatchRemoved,
+    WatchRequest,
+)
 from pi_rag.types import Refusal
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
@@ -18,8 +25,9 @@ After = Annotated[str, Query(max_length=4096, description="`next` of the page be
 def mount(api: APIRouter, house: House) -> None:
     """All of them, over one house."""
     watching = house.watching
+    administrators = [Depends(house.administration.required)]
 
-    @api.post("/v1/watches", summary="Watch a folder", status_code=201)
+    @api.post("/v1/watches", summary="Watch a folder", status_code=201, dependencies=administrators)
     async def add(request: WatchRequest) -> WatchAnswer:
         """Queue what is in it, and from now on whatever changes in it."""
         told = await watching.add(request.folder, request.collection, request.include, request.exclude)
@@ -30,11 +38,11 @@ def mount(api: APIRouter, house: House) -> None:
         """Each with how it is."""
         return WatchList(watches=[WatchAnswer(**each) for each in await watching.listing()])
 
-    @api.delete("/v1/watches/{watch_id}", summary="Watch a folder no more")
-    async def remove(watch_id: WatchId) -> Removed:
+    @api.delete("/v1/watches/{watch_id}", summary="Watch a folder no more", dependencies=administrators)
+    async def remove(watch_id: WatchId) -> WatchRemoved:
         """What was stored from it stays."""
         await watching.remove(watch_id)
-        return Removed(removed=1)
+        return WatchRemoved(removed=1)
 
     @api.get("/v1/watches/{watch_id}/files", summary="What became of the files in a watched folder")
     async def files(

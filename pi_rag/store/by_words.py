@@ -7,38 +7,14 @@ becomes its language by `words.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
-from pi_rag.store import Connection, coverage, words
+from pi_rag.store import Connection
 from pi_rag.store.common import CommonWords
-from pi_rag.store.rows import all_rows
 from pi_rag.store.scope import within
 from pi_rag.store.spelling import TOKENIZE, spelled
+from pi_rag.store.word_index import PASSAGES
+from pi_rag.store.worded import RANKED_MAX, Rows, Worded, best
 from pi_rag.types import Match, Scope
-
-
-@dataclass(frozen=True, slots=True)
-class Worded:
-    """What the words have found."""
-
-    ranked: list[tuple[int, float]]
-    """(chunk_id, BM25 as a positive number), best first."""
-    covered: dict[int, float]
-    """How much of the query each holds, from 0 to 1: see `coverage.py`."""
-    every: bool = False
-    """Whether the person asked for certain words, so that a passage without them is no answer."""
-
-
-RANKED_MAX = 2000
-"""What `query.words_ranked_max` says where nobody set it."""
-
-COMMON_TIMES = 8
-"""The passages of a word are counted up to so many times as many as are ranked, to bound the counting. A word
-of more says little, and to hold it covers nothing of a question."""
-
-WEIGHING_TIMES = 3
-"""Words that only weigh are in so many times as many passages, together, as are ranked. Without this bound
-they took twice as long, and nDCG@10 changed by 0.001."""
 
 
 def create(db: Connection) -> None:
@@ -95,48 +71,11 @@ def worded(
     ranked_max: int = RANKED_MAX,
     common: CommonWords | None = None,
 ) -> Worded:
-    """The `k` passages that hold the query's words best.
-
-    No query is an error; what `match` means is said at `words.asked`. About `ranked_max` passages are ranked:
-    see `words.narrowed`. `common` remembers counts from one question to the next. Raises FilterInvalid.
-    """
-    asked = words.asked(query, match)
-    if asked is None:
-        return Worded([], {})
-    weights = f"bm25({title_weight:.6f}, {heading_weight:.6f}, 1.0)"
-    if asked.every:
-        return replace(_best(db, asked.expression, coverage.WHOLE, weights, k, scope), every=True)
-    most = ranked_max * COMMON_TIMES
-    counts = (common or CommonWords()).counts(db, [*map(words.plain, asked.terms)], most)
-    telling = [(word, count) for word, count in counts if count < most]
-    weighed = [(term, count) for term, (_, count) in zip(asked.terms, counts, strict=True)]
-    narrow = words.narrowed(weighed, ranked_max, k, ranked_max * WEIGHING_TIMES)
-    if narrow:
-        shares = coverage.shares(db, narrow.expression, telling)
-        found = _best(db, narrow.expression, shares, weights, k, scope, narrow.times)
-        if len(found.ranked) == k:
-            return found
-    shares = coverage.shares(db, asked.expression, telling)
-    return _best(db, asked.expression, shares, weights, k, scope)
-
-
-def _best(
-    db: Connection, expression: str, shares: str, weights: str, k: int, scope: Scope, times: int = 1
-) -> Worded:
-    """The best passages for an expression that says each word so many `times`.
-
-    Equal ones go by id, so that an answer is always the same.
-    """
+    """The `k` passages that hold the query's words best: see `worded.best`. Raises FilterInvalid."""
     in_scope, bindings = within(db, scope, "chunks_fts.rowid")
-    # The plus keeps FTS5 from sorting every passage with the places of its words, at twice the price; and
-    # only those in scope are ranked.
-    sql = f"""
-        SELECT rowid, -rank, covered(chunks_fts, ?) FROM chunks_fts
-        WHERE chunks_fts MATCH ? AND rank MATCH ? AND {in_scope} ORDER BY +rank, rowid LIMIT ?
-    """
-    rows = all_rows(db, sql, (shares, expression, weights, *bindings, k))
-    ranked = [(chunk_id, score / times) for chunk_id, score, _ in rows]
-    return Worded(ranked, {chunk_id: covered for chunk_id, _, covered in rows})
+    weights = f"bm25({title_weight:.6f}, {heading_weight:.6f}, 1.0)"
+    rows = Rows(PASSAGES, weights, in_scope, bindings)
+    return best(db, rows, query, k, match=match, ranked_max=ranked_max, common=common)
 
 
 _INSERT = "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, ?, ?, ?)"

@@ -1,4 +1,4 @@
-"""Whether the database is whole: its pages, its references, and that each passage is in all three places.
+"""Whether the database is whole: its pages, its references, and that what it holds is in all its places.
 
 It only reads and only reports. Nothing here mends or removes anything.
 """
@@ -36,6 +36,29 @@ _PAIRS = (
     ),
     ("passages without a vector", "SELECT id FROM chunks EXCEPT SELECT chunk_id FROM vectors"),
     ("vectors without a passage", "SELECT chunk_id FROM vectors EXCEPT SELECT id FROM chunks"),
+    (
+        "parts of memories without words",
+        "SELECT id FROM memory_parts EXCEPT SELECT rowid FROM memory_fts",
+    ),
+    (
+        "words without a part of a memory",
+        "SELECT rowid FROM memory_fts EXCEPT SELECT id FROM memory_parts",
+    ),
+    ("memories without a text", "SELECT id FROM memories EXCEPT SELECT memory_id FROM memory_texts"),
+    (
+        "texts without a memory",
+        "SELECT memory_id FROM memory_texts WHERE text <> '' EXCEPT SELECT id FROM memories",
+    ),
+    (
+        "parts of memories with neither a vector nor a place among those that wait",
+        "SELECT id FROM memory_parts WHERE memory_id NOT IN (SELECT memory_id FROM memory_pending) "
+        "EXCEPT SELECT part_id FROM memory_vectors",
+    ),
+    (
+        "scopes with a wrong count of memories",
+        "SELECT id FROM memory_scopes WHERE facts + events + summaries + gone <> "
+        "(SELECT count(*) FROM memories WHERE scope_id = memory_scopes.id)",
+    ),
     (
         "vectors of another width than the first",
         "SELECT chunk_id FROM vectors WHERE length(vector) <> (SELECT length(vector) FROM vectors LIMIT 1)",
@@ -84,9 +107,10 @@ def _structure(db: Connection) -> Iterator[str]:
     FTS5 checks by what it remembers of the index from this connection's last read, and calls what another
     connection has merged since damage; so the index is read first.
     """
-    if value(db, "SELECT 1 FROM sqlite_schema WHERE name = 'chunks_fts'"):
-        with contextlib.suppress(apsw.CorruptError):  # the check will say so
-            value(db, "SELECT rowid FROM chunks_fts WHERE chunks_fts MATCH 'a' LIMIT 1")
+    for index in ("chunks_fts", "memory_fts"):
+        if value(db, "SELECT 1 FROM sqlite_schema WHERE name = ?", (index,)):
+            with contextlib.suppress(apsw.CorruptError):  # the check will say so
+                value(db, f"SELECT rowid FROM {index} WHERE {index} MATCH 'a' LIMIT 1")
     return (row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pi_rag.store import Connection
 from pi_rag.store.rows import value
+from pi_rag.store.word_index import PASSAGES, WordIndex
 
 REMEMBERED_MIN = 256
 """A word of fewer passages is counted in microseconds."""
@@ -22,9 +23,10 @@ GROWTH = 1.05
 
 
 class CommonWords:
-    """One for each database. Several readers may ask at once; what one counts, all remember."""
+    """One for each index. Several readers may ask at once; what one counts, all remember."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: WordIndex = PASSAGES) -> None:
+        self._index = index
         self._counts: dict[tuple[str, int], int] = {}
         self._passages = 0
         """The highest number of a passage when counting began."""
@@ -38,14 +40,15 @@ class CommonWords:
         known = self._counts.get((word, most))
         if known is not None:
             return known
-        sql = "SELECT count(*) FROM (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ? LIMIT ?)"
+        words = self._index.words
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {words} WHERE {words} MATCH ? LIMIT ?)"
         count: int = value(db, sql, (word, most))
         if count >= REMEMBERED_MIN:
             self._counts[word, most] = count
         return count
 
     def _forget_old(self, db: Connection) -> None:
-        passages = value(db, "SELECT max(id) FROM chunks") or 0
+        passages = self._index.reach(db)
         grown = not self._passages / GROWTH <= passages <= self._passages * GROWTH
         if grown or len(self._counts) >= WORDS_MAX:
             self._counts, self._passages = {}, passages

@@ -5,9 +5,10 @@ It knows the file and the settings, and nothing of the tables.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -92,6 +93,25 @@ def space_can_be_given_back(db: Connection, _: StoreSettings) -> None:
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
+def removed_is_overwritten(db: Connection, _: StoreSettings) -> None:
+    """What was removed or erased cannot be read from the file. Adding documents writes a hundredth more for
+    it, replacing them a sixteenth, removing them a quarter: benchmarks/LOG.md.
+    """
+    db.execute("PRAGMA secure_delete = ON")
+
+
+@contextlib.contextmanager
+def left_in_the_file(db: Connection) -> Iterator[None]:
+    """What goes meanwhile is overwritten when its place is used again: a large table of what can be read by
+    nobody goes at once this way, and would else be written whole into the log.
+    """
+    db.execute("PRAGMA secure_delete = FAST")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA secure_delete = ON")
+
+
 def write_ahead_log(db: Connection, _: StoreSettings) -> None:
     """Readers and the writer do not wait for one another. A network disk cannot do it, and is refused."""
     mode = db.execute("PRAGMA journal_mode = WAL").get
@@ -126,6 +146,7 @@ EVERY_CONNECTION: tuple[Policy, ...] = (
 WRITER: tuple[Policy, ...] = (
     large_pages,
     space_can_be_given_back,
+    removed_is_overwritten,
     write_ahead_log,
     sync_each_commit,
     bounded_log,
@@ -145,9 +166,13 @@ def open_writer(path: Path, settings: StoreSettings) -> Connection:
     return db
 
 
-def open_reader(path: Path, settings: StoreSettings) -> Connection:
-    """A connection that cannot write, whatever it is asked."""
-    return _open(path, apsw.SQLITE_OPEN_READONLY, settings)
+def open_reader(path: Path, settings: StoreSettings, *, nobody_writes: bool = False) -> Connection:
+    """A connection that cannot write, whatever it is asked.
+
+    `nobody_writes`: the file stays as it is, so it needs no log, no lock and no file beside it. SQLite takes
+    that for granted, so it must be so.
+    """
+    return _open(path, apsw.SQLITE_OPEN_READONLY, settings, "&immutable=1" if nobody_writes else "")
 
 
 def apply(db: Connection, policies: tuple[Policy, ...], settings: StoreSettings) -> None:
@@ -166,8 +191,8 @@ def sqlite_vec_version() -> str:
         db.close()
 
 
-def _open(path: Path, flags: int, settings: StoreSettings) -> Connection:
-    db = Connection(_uri(path), flags=flags | apsw.SQLITE_OPEN_URI)
+def _open(path: Path, flags: int, settings: StoreSettings, more: str = "") -> Connection:
+    db = Connection(_uri(path) + more, flags=flags | apsw.SQLITE_OPEN_URI)
     try:
         apply(db, EVERY_CONNECTION, settings)
     except BaseException:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pi_rag.store import Connection
-from pi_rag.store.rows import value
+from pi_rag.store.word_index import PASSAGES, WordIndex
 
 if TYPE_CHECKING:
     import apsw
@@ -31,17 +31,19 @@ IDF_MIN = 1e-6
 
 
 def teach(db: Connection) -> None:
-    """Make `covered(chunks_fts, shares)` known to a connection."""
+    """Make `covered(index, shares)` known to a connection."""
     db.register_fts5_function("covered", _covered)
 
 
-def shares(db: Connection, expression: str, counts: Sequence[tuple[str, int]]) -> str:
+def shares(
+    db: Connection, expression: str, counts: Sequence[tuple[str, int]], index: WordIndex = PASSAGES
+) -> str:
     """The argument of `covered` for an expression: the share of each of its phrases, as JSON.
 
     `counts` has each word of the query with the number of its passages. What the expression leaves out is no
     part of the question; what no passage has is. A word that stands there twice counts once.
     """
-    passages = value(db, "SELECT max(id) FROM chunks") or 0
+    passages = index.reach(db)
     phrases = _PHRASE.findall(expression)
     idf = {word: _idf(passages, count) for word, count in counts if not count or word in phrases}
     whole = sum(idf.values()) or 1.0

@@ -135,6 +135,11 @@ def listing(db: Connection, collection: str | None, limit: int, after_id: int | 
     return [_row(row) for row in all_rows(db, sql, (after_id or 0, *names, limit))]
 
 
+def collections(db: Connection, limit: int) -> list[str]:
+    """The names of collections, the first of them."""
+    return [row[0] for row in all_rows(db, "SELECT name FROM collections ORDER BY name LIMIT ?", (limit,))]
+
+
 def remove(db: Connection, document_id: int) -> bool:
     """Remove a document and all that was made from it. False when there is none."""
     _forget_passages(db, document_id)

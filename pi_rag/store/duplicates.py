@@ -109,6 +109,7 @@ def release(db: Connection, document_id: int) -> None:
         WHERE of_chunk_id IN (SELECT id FROM chunks WHERE document_id = ?) AND document_id <> ?
         ORDER BY chunk_id
     """
+    _release_copies(db, document_id)
     stars: dict[int, list[tuple[int, float]]] = {}
     for original, chunk_id, similarity in all_rows(db, sql, (document_id, document_id)):
         stars.setdefault(original, []).append((chunk_id, similarity))
@@ -227,6 +228,27 @@ def _lead_anew(db: Connection, star: Sequence[int], similarity_min: float) -> No
         for other in sorted(near):
             _write(db, other, _Link(heir, measured[other]))
         left = [other for other in others if other not in near]
+
+
+def _release_copies(db: Connection, document_id: int) -> None:
+    """A passage may be linked for its words, which another of the star has too and whose vector is near. When
+    that other goes and no third has them, it stays linked if it is as near by itself.
+    """
+    gone = """
+        SELECT of_chunk_id, copy_hash FROM chunks CROSS JOIN duplicates ON chunk_id = chunks.id
+        WHERE chunks.document_id = ?
+    """
+    alike = """
+        SELECT chunks.id, similarity FROM chunks CROSS JOIN duplicates ON chunk_id = chunks.id
+        WHERE copy_hash = ? AND of_chunk_id = ? AND chunks.document_id <> ? LIMIT 2
+    """
+    for original, hash_ in all_rows(db, gone, (document_id,)):
+        left = all_rows(db, alike, (hash_, original, document_id))
+        if len(left) != 1 or _copies(db, original, [left[0][0]]):
+            continue
+        [(chunk_id, similarity)] = left
+        if _similarities(db, original, [chunk_id]).get(chunk_id, 0.0) < similarity - ROUNDING:
+            db.execute("DELETE FROM duplicates WHERE chunk_id = ?", (chunk_id,))
 
 
 def _copies(db: Connection, chunk_id: int, others: Sequence[int]) -> list[int]:

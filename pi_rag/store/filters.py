@@ -19,10 +19,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import Any, get_args
 
 from pi_rag.errors import FilterInvalid
+from pi_rag.text import moment
 from pi_rag.types import Kind, Scope
 
 FIELDS_MAX = 32
@@ -190,29 +190,12 @@ def _folder(given: Any) -> str | None:
 
 
 def _moment_s(what: str, given: Any, *, days_later: int = 0) -> float | None:
-    """Unix seconds of what may be seconds or ISO 8601; without a zone it is the time of this machine.
-
-    A date alone is the midnight it begins with, or one of some days later.
-    """
+    """Unix seconds of what may be seconds or ISO 8601. A date alone begins, or ends some days later."""
     if given is None:
         return None
     try:
-        if isinstance(given, str):
-            return _clock_time(given.strip(), days_later).timestamp()
-        if isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(given):
-            return float(given)
-    except (ValueError, OverflowError, OSError):
-        pass
-    raise FilterInvalid(
-        f"`{what}` is no moment: {_shown(str(given))}.",
-        hint="Write a date such as 2026-03-31 or 2026-03-31T18:00.",
-        param=what,
-    )
-
-
-def _clock_time(text: str, days_later: int) -> datetime:
-    try:
-        day = date.fromisoformat(text)
+        return moment.seconds_of(given, days_later=days_later)
     except ValueError:
-        return datetime.fromisoformat(text)
-    return datetime.combine(day + timedelta(days=days_later), time())
+        raise FilterInvalid(
+            f"`{what}` is no moment: {_shown(str(given))}.", hint=moment.HINT, param=what
+        ) from None

@@ -11,6 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from pi_rag import owners
 from pi_rag.errors import PiRagError, SocketInUse, StoreDamaged, StoreReadOnly, StoreUnusable
 from pi_rag.store.translate import of_the_system
 
@@ -24,7 +25,28 @@ def prepare(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_unfit(path)
     except OSError as error:
+        if _is_hidden(path):
+            raise _another_users(path.parent) from error
         raise of_the_system(error, path.parent) from error
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a folder above `path` bars this user, so that not even reading is possible."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _another_users(folder: Path) -> StoreUnusable:
+    return StoreUnusable(
+        f"The data folder {folder} may not be entered by this user.",
+        hint="Where pi-rag is installed, its service runs already: pi-rag status. "
+        f"A folder of your own: --data FOLDER. {owners.advice(folder, f'serve --data {folder}')}",
+    )
 
 
 def _refuse_unfit(path: Path) -> None:
@@ -42,6 +64,16 @@ def is_cut_short(path: Path, page_bytes: int) -> bool:
     """Whether the file ends within a page, and no log or journal is there that SQLite could mend it from."""
     logs = (wal_path(path), path.with_name(path.name + "-journal"))
     return _size(path) % page_bytes != 0 and all(_size(log) == 0 for log in logs)
+
+
+def has_log(path: Path) -> bool:
+    """Whether there are commits in the log that are not in the database yet."""
+    return _size(wal_path(path)) > 0
+
+
+def has_database(path: Path) -> bool:
+    """Whether there is something to read."""
+    return path.is_file() and _size(path) > 0
 
 
 def wal_path(path: Path) -> Path:
@@ -66,19 +98,25 @@ def _size(path: Path) -> int:
 class FolderLock:
     """The lock on a data folder, held from the constructor to `release`."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock beside the database `path`. Raises SocketInUse when another service has it."""
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        """Take the lock beside the database `path`; for `reading` others may read beside us.
+
+        Raises SocketInUse when another service has it.
+        """
+        writing = os.O_RDWR | os.O_CREAT
+        flags = (os.O_RDONLY if reading else writing) | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._fd = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._fd = os.open(lock_path(path), flags, 0o600)
         except OSError as error:
             raise of_the_system(error, lock_path(path)) from error
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._fd, (fcntl.LOCK_SH if reading else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             refusal = _refusal(error, self._fd, path)
             os.close(self._fd)
             raise refusal from error
-        _sign(self._fd)
+        if not reading:
+            _sign(self._fd)
 
     def release(self) -> None:
         """Give the folder up. The file stays: removing it would race with the next service."""

@@ -17,12 +17,12 @@ _KEY = "fingerprint"
 def fingerprint(db: Connection) -> Fingerprint | None:
     """What made the vectors of this index; None before the first model."""
     text = value(db, "SELECT value FROM meta WHERE key = ?", (_KEY,))
-    return _read(text) if text else None
+    return read(text) if text else None
 
 
 @lru_cache(maxsize=8)
-def _read(text: str) -> Fingerprint:
-    """Read once for each model, not several times for each search."""
+def read(text: str) -> Fingerprint:
+    """A fingerprint as it is kept. Read once for each model, not several times for each search."""
     return Fingerprint(**json.loads(text))
 
 

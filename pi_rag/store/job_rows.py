@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 from pi_rag.errors import JobNotFound
 from pi_rag.store import Connection
 from pi_rag.store.jobs import PRIORITIES
-from pi_rag.store.rows import Row, all_rows, one_row
+from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import DeadLetter, JobRow, JobState, Refusal, Repeated
 
 REPEATED_SHOWN_MAX = 20
@@ -36,6 +38,22 @@ def listing(db: Connection, limit: int) -> list[JobRow]:
     """The newest `limit` jobs, newest first, without their lists."""
     sql = f"SELECT {_COLUMNS} FROM jobs ORDER BY id DESC LIMIT ?"
     return [_job_row(row, (), ()) for row in all_rows(db, sql, (limit,))]
+
+
+def tally(db: Connection) -> dict[str, Any]:
+    """How many jobs are in each state, and how many documents were given up and lie there."""
+    sql = """
+        SELECT CASE
+            WHEN finished_at IS NOT NULL THEN iif(items_cancelled, 'cancelled', 'done')
+            WHEN paused THEN 'paused'
+            WHEN items_done + items_unchanged + items_refused + items_failed > 0 OR EXISTS (
+                SELECT 1 FROM job_items WHERE state = 'running' AND job_id = jobs.id
+            ) THEN 'running'
+            ELSE 'queued'
+        END, count(*) FROM jobs GROUP BY 1
+    """
+    states = {**dict.fromkeys(get_args(JobState), 0), **dict(all_rows(db, sql))}
+    return {"states": states, "dead_letters": value(db, "SELECT count(*) FROM dead_letters")}
 
 
 def dead_letters(db: Connection, limit: int, after: int = 0, job_id: int | None = None) -> list[DeadLetter]:

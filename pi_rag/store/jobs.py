@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from typing import Literal
 
-from pi_rag.errors import Busy, DocumentGaveUp, DocumentVanished, KeyReused
+from pi_rag.errors import Busy, DocumentGaveUp, DocumentRemoved, DocumentVanished, KeyReused
 from pi_rag.store import Connection, sources
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import all_rows, one_row, value
@@ -117,6 +117,11 @@ def claim(db: Connection, attempts_max: int, now: float, retry_s_max: float = 0.
             return item
         bury(db, item.id, gave_up(item.source, attempts_max), now)
     return None
+
+
+def is_empty(db: Connection) -> bool:
+    """Whether nothing is in the queue, neither waiting nor in hand."""
+    return not value(db, "SELECT EXISTS (SELECT 1 FROM job_items)")
 
 
 def due_in_s(db: Connection, now: float) -> float | None:
@@ -219,12 +224,11 @@ def about(db: Connection, collection: str, source: str, state: ItemState | None 
     return [item_id for (item_id,) in all_rows(db, sql, (collection, source, state))]
 
 
-def withdraw(db: Connection, item_id: int, source: str, now: float) -> None:
-    """Take an item out, whoever holds it: the file that it was about is not there any more."""
+def withdraw(db: Connection, item_id: int, reason: Refusal, now: float) -> None:
+    """Take an item out, whoever holds it: nobody wants any more what it would store."""
     job_id = _take_out(db, item_id)
-    error = DocumentVanished(f"{source} went away, or got another name, before its turn.")
     db.execute("UPDATE jobs SET items_refused = items_refused + 1 WHERE id = ?", (job_id,))
-    _add_refusals(db, job_id, [Refusal(source, error.code, error.message, error.hint)])
+    _add_refusals(db, job_id, [reason])
     settle(db, job_id, now)
 
 
@@ -371,6 +375,18 @@ def _job_of(db: Connection, key: str, request_hash: bytes | None) -> int | None:
 def gave_up(source: str, attempts_max: int) -> Refusal:
     """Why an item is buried that took the service down with it each time."""
     error = DocumentGaveUp(f"{source} was begun {attempts_max} times and never finished.")
+    return Refusal(source, error.code, error.message, error.hint)
+
+
+def vanished(source: str) -> Refusal:
+    """Why an item is withdrawn whose file is not there any more."""
+    error = DocumentVanished(f"{source} went away, or got another name, before its turn.")
+    return Refusal(source, error.code, error.message, error.hint)
+
+
+def removed(source: str) -> Refusal:
+    """Why an item is withdrawn that would bring back what somebody removed."""
+    error = DocumentRemoved(f"{source} was removed before this version of it had its turn.")
     return Refusal(source, error.code, error.message, error.hint)
 
 

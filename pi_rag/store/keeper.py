@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
 from pi_rag import log
-from pi_rag.clock import Clock
+from pi_rag.clock import Clock, tick_s
 from pi_rag.errors import PiRagError, TryLater
 from pi_rag.index import choice
 from pi_rag.index.choice import Shape
@@ -23,7 +24,7 @@ from pi_rag.store.store import Store
 from pi_rag.store.translate import of_the_system
 from pi_rag.types import Fingerprint, Scope
 
-LOOK_S_BETWEEN = 2.0
+LOOK_S_BETWEEN = 5.0
 """How often it is asked whether anything is due: two small reads."""
 
 FAILED_S_BETWEEN = 300.0
@@ -87,6 +88,8 @@ class Keeper:
         self._making = False
         self._settled_at = -1
         """How many writes there had been when nothing was due."""
+        self.beat: Callable[[], None] = lambda: None
+        """Called by the loop that looks after it, to say that it works."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -146,7 +149,8 @@ class Keeper:
 
     async def _keep(self) -> None:
         while True:
-            pause_s = LOOK_S_BETWEEN
+            self.beat()
+            pause_s = tick_s(self._clock, LOOK_S_BETWEEN)
             try:
                 await self.look()
                 if (
@@ -186,6 +190,7 @@ class Keeper:
         try:
             await self._store.write(lambda _: self._derived.begin())
             while rows := await self._store.read(_vectors_after, model, last_id):
+                self.beat()
                 await asyncio.to_thread(derived.add, index, rows)
                 last_id = rows[-1][0]
             adopted = await self._store.write(self._derived.adopt, index, shape, model, last_id)

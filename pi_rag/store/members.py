@@ -88,7 +88,7 @@ def withdraw(
         if source in kept:
             jobs.overtake(db, item_id, now)
         else:
-            jobs.withdraw(db, item_id, source, now)
+            jobs.withdraw(db, item_id, jobs.vanished(source), now)
 
 
 def _items(db: Connection, collection: str, archive: str) -> list[tuple[int, str, str]]:

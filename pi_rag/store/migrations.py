@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from pi_rag.errors import SchemaNewer, StoreUnusable
 from pi_rag.store import Connection, by_words
+from pi_rag.store.spelling import TOKENIZE
 
 APPLICATION_ID = 0x70695261
 """`piRa` in ASCII: tells our database from any other SQLite file."""
@@ -358,6 +359,213 @@ def s16_watched_files(db: Connection) -> None:
     db.execute("ALTER TABLE watch_files DROP COLUMN job_id")
 
 
+def s17_memories(db: Connection) -> None:
+    """What agents keep: facts, events and summaries of sessions, apart from the documents."""
+    _memory_scopes_and_sessions(db)
+    _memories(db)
+    _memories_counted(db)
+    _memory_texts_words_and_vectors(db)
+    _memory_changes_and_keys(db)
+    _memory_entities(db)
+
+
+def _memory_scopes_and_sessions(db: Connection) -> None:
+    db.execute("""
+        CREATE TABLE memory_scopes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            facts INTEGER NOT NULL DEFAULT 0,
+            events INTEGER NOT NULL DEFAULT 0,
+            summaries INTEGER NOT NULL DEFAULT 0,
+            gone INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        CREATE TABLE memory_sessions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            scope_id INTEGER NOT NULL REFERENCES memory_scopes (id),
+            title TEXT NOT NULL,
+            started_at REAL NOT NULL,
+            ended_at REAL,
+            last_at REAL NOT NULL,
+            last_seq INTEGER NOT NULL DEFAULT 0,
+            door TEXT NOT NULL,
+            uid INTEGER,
+            client TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX memory_sessions_by_scope ON memory_sessions (scope_id);
+    """)
+
+
+def _memories(db: Connection) -> None:
+    """`words_hash` is of a fact's words, by which it is known again when somebody says it once more.
+
+    `pinned_by` is how far whoever pinned it is trusted; NULL: it is not pinned.
+    """
+    db.execute("""
+        CREATE TABLE memories (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            type TEXT NOT NULL CHECK (type IN ('fact', 'event', 'summary')),
+            scope_id INTEGER NOT NULL REFERENCES memory_scopes (id),
+            kind TEXT NOT NULL,
+            topic TEXT,
+            importance REAL NOT NULL,
+            confidence REAL NOT NULL,
+            tags TEXT NOT NULL CHECK (json_valid(tags)),
+            pinned_by TEXT,
+            trust TEXT NOT NULL,
+            at REAL NOT NULL,
+            valid_to REAL,
+            expires_at REAL,
+            created_at REAL NOT NULL,
+            gone_at REAL,
+            gone TEXT CHECK (gone IN ('superseded', 'forgotten', 'evicted')),
+            supersedes INTEGER,
+            superseded_by INTEGER,
+            revision INTEGER NOT NULL,
+            session_id INTEGER REFERENCES memory_sessions (id),
+            seq INTEGER,
+            door TEXT NOT NULL,
+            uid INTEGER,
+            client TEXT NOT NULL,
+            document_id INTEGER,
+            repeats INTEGER NOT NULL DEFAULT 0,
+            last_said_at REAL NOT NULL,
+            uses INTEGER NOT NULL DEFAULT 0,
+            used_at REAL,
+            words_hash BLOB,
+            CHECK ((gone IS NULL) = (gone_at IS NULL))
+        ) STRICT;
+        CREATE INDEX memories_by_scope ON memories (scope_id, type);
+        CREATE INDEX memories_in_force ON memories (scope_id, type, at) WHERE gone IS NULL;
+        CREATE INDEX memories_by_topic ON memories (scope_id, topic) WHERE topic IS NOT NULL;
+        CREATE INDEX memories_by_words ON memories (scope_id, words_hash) WHERE words_hash IS NOT NULL;
+        CREATE INDEX memories_by_session ON memories (session_id, seq) WHERE session_id IS NOT NULL;
+        CREATE INDEX memories_by_time ON memories (scope_id, at) WHERE type <> 'fact';
+        CREATE INDEX memories_by_expiry ON memories (scope_id, expires_at) WHERE expires_at IS NOT NULL;
+    """)
+
+
+def _memories_counted(db: Connection) -> None:
+    """How many a scope has is counted as they come and go: its limit is looked at with each of them."""
+    for name, event, signed in (
+        ("came", "INSERT", (("new", "+"),)),
+        ("changed", "UPDATE OF gone", (("old", "-"), ("new", "+"))),
+        ("went", "DELETE", (("old", "-"),)),
+    ):
+        steps = " ".join(_counted_in_its_scope(row, sign) for row, sign in signed)
+        db.execute(f"CREATE TRIGGER memory_{name} AFTER {event} ON memories BEGIN {steps} END")
+
+
+def _counted_in_its_scope(row: str, sign: str) -> str:
+    """A statement of a trigger that counts the memory `row`, or takes it out of the count."""
+    return f"""
+        UPDATE memory_scopes SET
+            facts = facts {sign} ({row}.gone IS NULL AND {row}.type = 'fact'),
+            events = events {sign} ({row}.gone IS NULL AND {row}.type = 'event'),
+            summaries = summaries {sign} ({row}.gone IS NULL AND {row}.type = 'summary'),
+            gone = gone {sign} ({row}.gone IS NOT NULL)
+        WHERE id = {row}.scope_id;
+    """
+
+
+def _memory_texts_words_and_vectors(db: Connection) -> None:
+    """A text is written once, at the end of its table, and never changed. An erased one leaves an empty text:
+    a row that goes makes SQLite move others, and copies of them would stay in the file.
+
+    Words and vectors are of parts of it, short enough for a model. `memory_signs` holds the signs of the
+    numbers of a vector, a bit each, which propose what is compared exactly. Those of one scope lie side by
+    side: ten thousand are looked through in a millisecond.
+    """
+    db.execute(f"""
+        CREATE TABLE memory_texts (
+            memory_id INTEGER PRIMARY KEY,
+            text TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE memory_parts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            memory_id INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+            start INTEGER NOT NULL,
+            end INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX memory_parts_by_memory ON memory_parts (memory_id);
+        CREATE VIRTUAL TABLE memory_fts USING fts5 (
+            topic, body, content = '', contentless_delete = 1, tokenize = "{TOKENIZE}"
+        );
+        CREATE TABLE memory_vectors (
+            part_id INTEGER PRIMARY KEY REFERENCES memory_parts (id) ON DELETE CASCADE,
+            vector BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE memory_signs (
+            scope_id INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            part_id INTEGER NOT NULL REFERENCES memory_parts (id) ON DELETE CASCADE,
+            signs BLOB NOT NULL,
+            PRIMARY KEY (scope_id, type, part_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX memory_signs_by_part ON memory_signs (part_id);
+        CREATE TABLE memory_pending (
+            memory_id INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE
+        ) STRICT;
+    """)
+
+
+def _memory_changes_and_keys(db: Connection) -> None:
+    db.execute("""
+        CREATE TABLE memory_changes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at REAL NOT NULL,
+            operation TEXT NOT NULL,
+            scope_id INTEGER NOT NULL REFERENCES memory_scopes (id),
+            door TEXT NOT NULL,
+            uid INTEGER,
+            client TEXT NOT NULL,
+            detail TEXT NOT NULL CHECK (json_valid(detail)),
+            undone_by INTEGER
+        ) STRICT;
+        CREATE INDEX memory_changes_by_client ON memory_changes (client, uid);
+        CREATE INDEX memory_changes_by_scope ON memory_changes (scope_id);
+        CREATE TABLE memory_changed (
+            change_id INTEGER NOT NULL REFERENCES memory_changes (id) ON DELETE CASCADE,
+            memory_id INTEGER NOT NULL,
+            PRIMARY KEY (change_id, memory_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX memory_changed_by_memory ON memory_changed (memory_id);
+        CREATE TABLE memory_keys (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            owner TEXT NOT NULL,
+            key TEXT NOT NULL,
+            request_hash BLOB NOT NULL,
+            answer TEXT NOT NULL CHECK (json_valid(answer)),
+            memory_id INTEGER,
+            UNIQUE (owner, key)
+        ) STRICT;
+        CREATE INDEX memory_keys_by_memory ON memory_keys (memory_id);
+    """)
+
+
+def _memory_entities(db: Connection) -> None:
+    db.execute("""
+        CREATE TABLE memory_entities (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            key TEXT NOT NULL,
+            name TEXT NOT NULL,
+            UNIQUE (kind, key)
+        ) STRICT;
+        CREATE TABLE memory_mentions (
+            entity_id INTEGER NOT NULL REFERENCES memory_entities (id) ON DELETE CASCADE,
+            memory_id INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+            PRIMARY KEY (entity_id, memory_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX memory_mentions_by_memory ON memory_mentions (memory_id, entity_id);
+        CREATE TABLE memory_dismissed (
+            id TEXT PRIMARY KEY,
+            memory_id INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+            at REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX memory_dismissed_by_memory ON memory_dismissed (memory_id);
+    """)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -375,6 +583,7 @@ STEPS: tuple[Step, ...] = (
     s14_document_items,
     s15_sources,
     s16_watched_files,
+    s17_memories,
 )
 
 

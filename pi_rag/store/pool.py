@@ -69,6 +69,14 @@ class Pool:
         self._threads.end()
         return ended
 
+    def beat_with(self, beat: Callable[[], None]) -> None:
+        """From now on `beat` is called, from a thread, whenever a read has ended."""
+        self._threads.beat = beat
+
+    async def turn(self) -> None:
+        """A read of nothing, to see that one could be made. Raises as `run` does."""
+        await self.run(lambda db: db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get)
+
     def shed(self) -> None:
         """Close the connections at rest, with their caches. The next read opens one anew."""
         with self._lock:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from pi_rag.errors import RequestInvalid
 from pi_rag.store import Connection, documents, identity, vectors
+from pi_rag.store.connection import left_in_the_file
 from pi_rag.store.rows import all_rows, one_row, value
 from pi_rag.types import Chunk, DocumentRow, Fingerprint
 
@@ -181,7 +182,7 @@ def swap(db: Connection, now: float) -> bool:
     assert found is not None and found.state == "running", "only what was begun can be ended"
     if value(db, f"SELECT EXISTS (SELECT 1 FROM chunks WHERE id > {_DONE_TO})"):
         return False
-    db.execute("DROP TABLE IF EXISTS vectors_before")
+    drop_old(db)
     db.execute("ALTER TABLE vectors RENAME TO vectors_before; ALTER TABLE vectors_next RENAME TO vectors")
     db.execute("DELETE FROM meta WHERE key = 'index_snapshot'; DELETE FROM removed_chunks")
     identity.write(db, found.wanted)
@@ -203,7 +204,8 @@ def look_at_old(db: Connection, after_id: int) -> int | None:
 
 def drop_old(db: Connection) -> None:
     """Give the room of the old vectors back to the database. A table is dropped a page at a time."""
-    db.execute("DROP TABLE IF EXISTS vectors_before")
+    with left_in_the_file(db):
+        db.execute("DROP TABLE IF EXISTS vectors_before")
 
 
 def next_to_cut(db: Connection) -> int | None:
@@ -258,7 +260,8 @@ def _under_way(db: Connection) -> bool:
 
 
 def _drop(db: Connection) -> None:
-    db.execute("DROP TABLE IF EXISTS vectors_next; DROP TABLE IF EXISTS documents_to_cut")
+    with left_in_the_file(db):
+        db.execute("DROP TABLE IF EXISTS vectors_next; DROP TABLE IF EXISTS documents_to_cut")
 
 
 def _note(db: Connection, state: Reindex) -> Reindex:

@@ -12,6 +12,9 @@ from pi_rag.store import Connection
 
 Row = tuple[Any, ...]
 
+BEYOND = 2**62
+"""No row has such a number."""
+
 
 def all_rows(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
     """Every row of the answer."""
@@ -28,3 +31,8 @@ def value(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> Any:
     """The first column of the first row; None when there is none."""
     found = one_row(db, sql, bindings)
     return found[0] if found else None
+
+
+def below(after: int | None) -> int:
+    """The number that a page's numbers are below: that of the last one seen, or one beyond all there are."""
+    return BEYOND if after is None else after

@@ -17,9 +17,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 
+from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import IndexSettings, StoreSettings
-from pi_rag.errors import StoreDamaged
+from pi_rag.errors import StoreDamaged, StoreReadOnly
 from pi_rag.store import Connection, checkup, connection, folder, migrations, versions
 from pi_rag.store.derived import Derived
 from pi_rag.store.pool import Pool
@@ -29,6 +30,8 @@ from pi_rag.store.writer import Writer
 
 NO_INDEX = IndexSettings(kind="exact")
 """Where nobody looks after a RAM index, there had better be none."""
+
+_log = log.logger("store")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,15 +51,19 @@ class Store:
     ) -> Store:
         """Open the database at `path`, making it and its folder when they are not there.
 
-        `before_upgrade` is called when an older schema is about to be brought up, which may take minutes.
+        `before_upgrade` is called when an older schema is about to be brought up, which may take minutes. A
+        folder that cannot be written is no reason not to read from it: every write then raises StoreReadOnly.
 
         Raises LibraryTooOld, SocketInUse (another service has the folder), SchemaNewer, StoreDamaged,
         StoreReadOnly, DiskFull or StoreUnusable.
         """
         with ExitStack() as undo, translated(f"The database {path}"):
             versions.check_versions(apsw.sqlite_lib_version(), connection.sqlite_vec_version())
-            folder.prepare(path)
-            lock = folder.FolderLock(path)
+            try:
+                folder.prepare(path)
+                lock = folder.FolderLock(path)
+            except StoreReadOnly as refused:
+                return cls._for_reading(path, settings, clock, index, refused)
             undo.callback(lock.release)
             cut_short = folder.is_cut_short(path, connection.PAGE_BYTES)
             db = connection.open_writer(path, settings)
@@ -69,6 +76,38 @@ class Store:
             undo.pop_all()
         return store
 
+    @classmethod
+    def _for_reading(
+        cls,
+        path: Path,
+        settings: StoreSettings,
+        clock: Clock,
+        index: IndexSettings,
+        refused: StoreReadOnly,
+    ) -> Store:
+        """What is there, as it is. Raises `refused` when that is nothing, or of an older schema.
+
+        Also where no service has run: without its lock nothing would keep another from writing meanwhile.
+        """
+        if not folder.has_database(path) or not folder.lock_path(path).exists():
+            raise refused
+        with ExitStack() as undo:
+            lock = folder.FolderLock(path, reading=True)
+            undo.callback(lock.release)
+            # Without a log, SQLite would want to make the files of one.
+            open_one = partial(connection.open_reader, path, settings, nobody_writes=not folder.has_log(path))
+            db = open_one()
+            undo.callback(db.close, True)
+            migrations.refuse_stranger(db)
+            if folder.is_cut_short(path, connection.PAGE_BYTES):
+                raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
+            if migrations.is_behind(db):
+                raise refused
+            store = cls(path, settings, clock, db, lock, index, open_one)
+            undo.pop_all()
+        _log.warning("store_read_only", reason=refused.message)
+        return store
+
     def __init__(
         self,
         path: Path,
@@ -77,8 +116,15 @@ class Store:
         db: Connection,
         lock: folder.FolderLock,
         index: IndexSettings,
+        open_one: Callable[[], Connection] | None = None,
     ) -> None:
-        """Use `Store.open`. Takes over a writing connection that is ready, and the lock."""
+        """Use `Store.open`. Takes over a writing connection that is ready, and the lock.
+
+        `open_one` opens a reader where none may write. `db` is then one, too: the writer's thread says why it
+        cannot write, and everything else is as ever.
+        """
+        self.is_read_only = open_one is not None
+        """Whether the folder could not be written when it was opened."""
         self._path = path
         self._settings = settings
         self._lock = lock
@@ -104,7 +150,7 @@ class Store:
             after_commit=self._committed,
         )
         self._readers = Pool(
-            partial(connection.open_reader, path, settings),
+            open_one or partial(connection.open_reader, path, settings),
             kept=settings.readers,
             overflow_max=settings.readers_overflow_max,
             wait_s_max=settings.reader_wait_s_max,
@@ -153,18 +199,41 @@ class Store:
         return self._writer.writes
 
     @property
+    def is_damaged(self) -> bool:
+        """Whether the writer has met damage; it writes no more then."""
+        return self._writer.is_damaged
+
+    @property
     def wal_bytes(self) -> int:
         """How much of the write-ahead log is in use."""
         return self._writer.wal_bytes
 
-    async def empty_log(self) -> None:
-        """Move the log into the database now, unless somebody reads from it. Raises Stopping when closing."""
-        await self._writer.empty_log()
+    def beat_with(self, *, writer: Callable[[], None], readers: Callable[[], None]) -> None:
+        """From now on these are called, from threads, by the writer and the readers while they work."""
+        self._writer.beat_with(writer)
+        self._readers.beat_with(readers)
+
+    async def read_turn(self) -> None:
+        """A read of nothing, which shows that readers work. Raises as `read` does."""
+        await self._readers.turn()
+
+    async def write_turn(self) -> None:
+        """A write of nothing, which shows that the writer works. Raises as `write` does."""
+        await self._writer.turn()
+
+    async def empty_log(self) -> bool:
+        """Move the log into the database now; False when somebody reads from it. Raises Stopping."""
+        return await self._writer.empty_log()
 
     async def shed(self) -> None:
         """Give back the RAM of page caches: of readers at rest, and of the writer. Raises Stopping."""
         self._readers.shed()
         await self._writer.shed()
+
+    @property
+    def memory_mib(self) -> float:
+        """What SQLite itself has taken in this process, page caches for the most part."""
+        return round(apsw.memory_used() / 2**20, 1)
 
     def stats(self) -> dict[str, Any]:
         """What the store is made of and how it fares; JSON-able. Sizes are read from the folder's entries."""

@@ -28,6 +28,8 @@ class Threads:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
         self._working: set[asyncio.Future[Any]] = set()
         self.closing = False
+        self.beat: Callable[[], None] = lambda: None
+        """Called by a thread when it has ended a piece of work, however that went: a sign that it works."""
 
     async def run(self, work: Callable[[], T], on_end: Callable[[], None] = lambda: None) -> T:
         """The result of `work`, done on a thread. `on_end` is called in the loop when it has ended, always.
@@ -41,10 +43,16 @@ class Threads:
         if self.closing:
             on_end()
             raise Stopping("The store is closing.")
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        future = asyncio.get_running_loop().run_in_executor(self._executor, self._beating, work)
         self._working.add(future)
         future.add_done_callback(lambda done: self._ended(done, on_end))
         return future
+
+    def _beating(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            self.beat()
 
     def _ended(self, future: asyncio.Future[Any], on_end: Callable[[], None]) -> None:
         self._working.discard(future)

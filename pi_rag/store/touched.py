@@ -13,9 +13,12 @@ import apsw
 from pi_rag.store import Connection
 from pi_rag.store.rows import Row, all_rows
 
-_CHANGES_NO_ANSWER = ("job", "item_payloads", "query_", "sqlite_", "removed_chunks", "dead_", "watch", "skip")
-"""Beginnings of tables that decide no answer: the queue with what was given up, vectors of queries, the
-planner's statistics, the RAM index's journal, watched folders, and why sources are not taken."""
+_OF_THE_QUEUE = ("job", "item_payloads", "dead_", "watch", "skip")
+"""Beginnings of tables: the queue with what was given up, watched folders, why sources are not taken."""
+
+_CHANGES_NO_ANSWER = (*_OF_THE_QUEUE, "query_", "sqlite_", "removed_chunks", "memor")
+"""Beginnings of tables that decide no answer from documents: also vectors of queries, the planner's
+statistics, the RAM index's journal, and what agents keep."""
 
 _GOES_WITH_ITS_DOCUMENT = ("chunks", "vectors", "document_")
 """Beginnings of tables whose rows change only with a row of `documents`, which tells of the collection."""

@@ -9,15 +9,15 @@ meaning: what it looks after it finds in the schema.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pi_rag import log
-from pi_rag.clock import Clock
+from pi_rag.clock import Clock, tick_s
 from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreError, TryLater
-from pi_rag.store import Connection
+from pi_rag.store import Connection, erased
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
 
@@ -60,6 +60,8 @@ class Facts:
 
     quiet: bool
     """Nobody has written since the last look."""
+    erased: bool
+    """The log holds what was erased."""
     log_share: float
     """How much of `store.wal_mib_max` the log takes."""
     writes: int
@@ -76,7 +78,7 @@ class Facts:
 def due(facts: Facts, settings: StoreSettings) -> Due:
     """What is to be done now: one thing at a time, the cheapest first."""
     if not facts.quiet:
-        return "nothing"
+        return "empty_log" if facts.erased else "nothing"
     old = facts.plan_s_ago is None or facts.plan_s_ago > settings.plan_h * 3600
     if facts.writes and (old or facts.writes > PLAN_WRITES):
         return "plan"
@@ -84,7 +86,7 @@ def due(facts: Facts, settings: StoreSettings) -> Due:
         return "merge"
     if facts.gives_back and facts.free * 100 > facts.pages * settings.free_percent_max:
         return "give_back"
-    return "empty_log" if facts.log_share > LOG_SHARE else "nothing"
+    return "empty_log" if facts.erased or facts.log_share > LOG_SHARE else "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,11 @@ class Upkeep:
         """When the planner's statistics were made, and after how many writes of others."""
         self._sizes: Sizes | None = None
         self._sizes_after = 0
+        self._erased, self._erased_after = False, -1
         self._done = dict.fromkeys(("looks", "empty_log", "plan", "merge", "give_back", "steps"), 0)
+        self.beat: Callable[[], None] = lambda: None
+        """Called by the loop that looks after it, to say that it works."""
+        self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -129,16 +135,36 @@ class Upkeep:
 
     async def look(self) -> Due:
         """Do what is due, and say what that was."""
-        others = self._others()
-        quiet, self._seen_writes = others == self._seen_writes, others
-        self._done["looks"] += 1
-        if not quiet:
-            return "nothing"
+        async with self._turn:
+            others = self._others()
+            quiet, self._seen_writes = others == self._seen_writes, others
+            self._done["looks"] += 1
+            erased_too = await self._log_holds_erased()
+            return await self._one_thing(quiet=quiet) if quiet or erased_too else "nothing"
+
+    async def now(self) -> list[Due]:
+        """Do all that is due without waiting for a quiet moment, and say what that was.
+
+        What somebody's write cut short is not begun again: the rest waits for the next quiet moment.
+        """
+        done: list[Due] = []
+        async with self._turn:
+            while True:
+                self._seen_writes = self._others()
+                await self._log_holds_erased()
+                did = await self._one_thing(without=done)
+                if did == "nothing":
+                    return done
+                done.append(did)
+
+    async def _one_thing(self, *, quiet: bool = True, without: Sequence[Due] = ()) -> Due:
+        """Do what is due, unless it is one of these, and say what that was."""
         found = await self._measured()
-        wanted = due(self._facts(others, found), self._settings)
-        if wanted != "nothing":
-            self._done[wanted] += 1
-            await self._do(wanted, found)
+        wanted = due(self._facts(quiet, found), self._settings)
+        if wanted == "nothing" or wanted in without:
+            return "nothing"
+        self._done[wanted] += 1
+        await self._do(wanted, found)
         return wanted
 
     def status(self) -> dict[str, Any]:
@@ -157,12 +183,26 @@ class Upkeep:
             self._sizes, self._sizes_after = await self._store.read(sizes), writes
         return self._sizes
 
-    def _facts(self, others: int, found: Sizes) -> Facts:
+    async def _log_holds_erased(self) -> bool:
+        """As it was after the last write: nothing is read while nobody writes."""
+        writes = self._store.writes
+        if self._erased_after != writes:
+            self._erased, self._erased_after = await self._store.read(erased.noted) is not None, writes
+        return self._erased
+
+    async def _empty_log(self) -> None:
+        """Dropping the note is a write of its own."""
+        noted, before = self._erased, self._store.writes
+        if await erased.empty(self._store) and noted:
+            self._own_writes += min(1, self._store.writes - before)
+
+    def _facts(self, quiet: bool, found: Sizes) -> Facts:
         made_s, made_writes = self._plan or (None, 0)
         return Facts(
-            quiet=True,
+            quiet=quiet,
+            erased=self._erased,
             log_share=self._store.wal_bytes / 2**20 / self._settings.wal_mib_max,
-            writes=others - made_writes,
+            writes=self._seen_writes - made_writes,
             plan_s_ago=None if made_s is None else self._clock.monotonic_s() - made_s,
             pages=found.pages,
             free=found.free,
@@ -172,7 +212,7 @@ class Upkeep:
 
     async def _do(self, wanted: Due, found: Sizes) -> None:
         if wanted == "empty_log":
-            await self._store.empty_log()
+            await self._empty_log()
         elif wanted == "plan":
             self._plan = (self._clock.monotonic_s(), self._others())
             await self._in_steps(plan)
@@ -187,6 +227,7 @@ class Upkeep:
         """One write after the other, until there is nothing more to do or somebody else writes."""
         while await self._store.write(step):
             self._count_step()
+            self.beat()
             await asyncio.sleep(STEP_S_BETWEEN)
             if self._others() != self._seen_writes:
                 return
@@ -201,7 +242,8 @@ class Upkeep:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S_BETWEEN)
+            self.beat()
+            await asyncio.sleep(tick_s(self._clock, LOOK_S_BETWEEN))
             try:
                 await self.look()
             except (TryLater, StoreError) as error:

@@ -343,5 +343,5 @@ def _take_out_of_queue(db: Connection, watch: Watch, paths: Iterable[str], now: 
     """What waits, or is in hand, is not stored any more: it was read where the file no longer is."""
     for source in map(watch.source, paths):
         for item_id in jobs.about(db, watch.collection, source):
-            jobs.withdraw(db, item_id, source, now)
+            jobs.withdraw(db, item_id, jobs.vanished(source), now)
         members.withdraw(db, watch.collection, source, now)

@@ -48,6 +48,9 @@ EMPTY = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, LATE_WAIT_MS)
 EMPTY_IF_FREE = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, EARLY_WAIT_MS)
 
 
+BEAT_STEPS = 1_000_000
+"""Steps of SQLite's machine between two signs of life from a long write: some 10 ms here, 30 on a Pi."""
+
 NUMBERS = ("writes", "grouped", "failed", "checkpoints", "checkpoints_put_off")
 """What is counted. A group is one write; how many writes shared theirs is counted beside."""
 
@@ -142,6 +145,7 @@ class Writer:
         self._numbers = dict.fromkeys(NUMBERS, 0)
         # A hook of our own also turns SQLite's automatic checkpoints off.
         db.set_wal_hook(self._after_log_write)
+        db.set_progress_handler(self._goes_on, BEAT_STEPS)
 
     async def run(self, job: Callable[[Connection], T]) -> T:
         """The result of `job`, once it is committed. Writes are done in the order they were asked for.
@@ -197,13 +201,26 @@ class Writer:
         """How many were committed since the start."""
         return self._numbers["writes"]
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a write has met damage; none is made since."""
+        return self._damage is not None
+
     async def shed(self) -> None:
         """Let go of cached pages that are not in use. Raises Stopping when closing."""
         await self._threads.run(self._db.release_memory)
 
-    async def empty_log(self) -> None:
-        """Move the log into the database now, unless somebody reads from it. Raises Stopping when closing."""
-        await self._threads.run(lambda: self._checkpoint(EMPTY_IF_FREE))
+    def beat_with(self, beat: Callable[[], None]) -> None:
+        """From now on `beat` is called, from a thread, while a write goes on and when it has ended."""
+        self._threads.beat = beat
+
+    async def turn(self) -> None:
+        """Take the lock of a write and write nothing, to see that one could be made. Raises as `run` does."""
+        await self._threads.run(self._take_turn)
+
+    async def empty_log(self) -> bool:
+        """Move the log into the database now; False when somebody reads from it. Raises Stopping."""
+        return await self._threads.run(lambda: self._checkpoint(EMPTY_IF_FREE))
 
     def stats(self) -> dict[str, Any]:
         """Numbers since the start."""
@@ -232,6 +249,16 @@ class Writer:
         if due:
             self._checkpoint(due)
         return result
+
+    def _take_turn(self) -> None:
+        with translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("ROLLBACK")
+
+    def _goes_on(self) -> bool:
+        """SQLite asks in the middle of a statement; True would end it."""
+        self._threads.beat()
+        return False
 
     def _work_together(self, group: _Group) -> list[Outcome]:
         """On the thread: all writes of a group, in as few transactions as their bound on time lets."""
@@ -274,7 +301,7 @@ class Writer:
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
-    def _checkpoint(self, how: Checkpoint) -> None:
+    def _checkpoint(self, how: Checkpoint) -> bool:
         """Move the log into the database. What is committed is safe already; a failure only puts it off."""
         self._tried_at_pages = self._wal_pages
         self._db.set_busy_timeout(how.wait_ms_max)
@@ -285,8 +312,10 @@ class Writer:
                 self._wal_pages = self._tried_at_pages = 0
         except apsw.Error:
             self._numbers["checkpoints_put_off"] += 1
+            return False
         finally:
             self._db.set_busy_timeout(self._busy_ms_max)
+        return True
 
     def _abandon(self) -> None:
         """Stop the write in progress, and refuse those behind it. None of them was acknowledged."""

@@ -101,17 +101,71 @@ def test_an_empty_list_says_how_to_begin(service: StandIn, run: Run) -> None:
     assert run("list", "--after", "7").out == "No more.\n"
 
 
+def listed(service: StandIn, *ids: int) -> None:
+    """These documents are there, and are listed a page at a time."""
+
+    def listing(asked: Asked) -> Reply:
+        after = int(asked.params["after"])
+        rows = [DOCUMENT | {"id": each} for each in ids if each > after][: int(asked.params["limit"])]
+        return 200, {"documents": rows, "next": None}
+
+    service.on("GET", "/v1/documents", listing)
+
+
 def test_remove_by_number(service: StandIn, run: Run) -> None:
     """And says how much is gone."""
-    service.on("DELETE", "/v1/documents/7", {"removed": 1})
+    listed(service, 7)
+    service.on("DELETE", "/v1/documents/7", {"removed": 1, "withdrawn": 0})
     assert run("remove", "7").out == "Removed 1 document.\n"
 
 
+def test_remove_tells_what_will_not_be_stored(service: StandIn, run: Run) -> None:
+    """Also when nothing was stored yet, which is not the same as nothing found."""
+    service.on("DELETE", "/v1/documents", {"removed": 0, "withdrawn": 2})
+    ran = run("remove", "--source", "/a.md")
+    assert ran.code == 0
+    assert ran.out == "Removed 0 documents. 2 documents that waited to be stored will not be.\n"
+
+
 def test_remove_several_by_number(service: StandIn, run: Run) -> None:
-    """Each is asked for, and the sum is told."""
+    """Each is asked for once, and the sum is told."""
+    listed(service, 7, 8, 9)
     for number in (7, 8, 9):
-        service.on("DELETE", f"/v1/documents/{number}", {"removed": 1})
-    assert run("remove", "7", "8", "9", "--json").json == {"removed": 3}
+        service.on("DELETE", f"/v1/documents/{number}", {"removed": 1, "withdrawn": number % 2})
+    assert run("remove", "7", "8", "9", "8", "--json").json == {"removed": 3, "withdrawn": 2}
+
+
+def test_remove_takes_all_numbers_or_none(service: StandIn, run: Run) -> None:
+    """Of a number without a document is said that nothing was removed, and nothing was."""
+    listed(service, 1, 10)
+    ran = run("remove", "1", "9", "11")
+    assert (ran.code, ran.out) == (3, "")
+    assert "There is no document 9, 11. Nothing was removed." in ran.err
+    assert "Nothing was removed." in run("remove", "1", "9", "--json").json["error"]["message"]
+    assert {asked.method for asked in service.asked} == {"GET"}
+
+
+def test_remove_that_fails_on_the_way_says_how_far_it_came(service: StandIn, run: Run) -> None:
+    """What went meanwhile by another hand is no failure; any other error has what was removed before it."""
+    listed(service, 7, 8, 9)
+    service.on("DELETE", "/v1/documents/7", {"removed": 1, "withdrawn": 0})
+    service.refuse("DELETE", "/v1/documents/8", 404, "document_not_found")
+    service.refuse("DELETE", "/v1/documents/9", 503, "store_busy")
+    told = "Removed before that: 1 document of 3."
+    assert told in run("remove", "7", "8", "9").err
+    ran = run("remove", "7", "8", "9", "--json")
+    assert (ran.code, told in ran.json["error"]["message"]) == (4, True)
+
+
+@pytest.mark.parametrize("typed", ["notes/n1.txt", "0", "1.5", "9" * 30, str(2**63)])
+def test_what_is_no_number_is_told_with_how_to_name_a_source(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str
+) -> None:
+    """A person has typed a path where a number belongs: the hint is the command with the whole path."""
+    monkeypatch.chdir(tmp_path)
+    ran = run("remove", typed)
+    assert (ran.code, f"{typed!r} is no number of a document." in ran.err) == (2, True)
+    assert f"pi-rag remove --source {tmp_path / typed}" in ran.err
 
 
 def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: Path) -> None:
@@ -128,8 +182,9 @@ def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: P
 
     service.on("GET", "/v1/documents", listing)
     for number in (1, 4):
-        service.on("DELETE", f"/v1/documents/{number}", {"removed": 1})
-    assert run("remove", "--under", str(tmp_path)).out == "Removed 2 documents.\n"
+        service.on("DELETE", f"/v1/documents/{number}", {"removed": 1, "withdrawn": number % 2})
+    told = "Removed 2 documents. 1 document that waited to be stored will not be.\n"
+    assert run("remove", "--under", str(tmp_path)).out == told
     assert run("remove", "--under", f"{tmp_path}/none").code == 3
 
 
@@ -139,18 +194,22 @@ def test_remove_by_source_as_it_was_listed_or_as_it_is_typed(
     """A source that is a file's path may be typed from the folder one is in."""
 
     def answer(asked: Asked) -> Reply:
-        return 200, {"removed": 2 if asked.params["source"] == str(tmp_path / "a.md") else 0}
+        found = 2 if asked.params["source"] == str(tmp_path / "a.md") else 0
+        return 200, {"removed": found, "withdrawn": 0}
 
     service.on("DELETE", "/v1/documents", answer)
     monkeypatch.chdir(tmp_path)
     assert run("remove", "--source", str(tmp_path / "a.md")).out == "Removed 2 documents.\n"
-    assert run("remove", "--source", "a.md", "--collection", "c", "--json").json == {"removed": 2}
+    assert run("remove", "--source", "a.md", "--collection", "c", "--json").json == {
+        "removed": 2,
+        "withdrawn": 0,
+    }
     assert service.asked[-1].params["collection"] == "c"
 
 
 def test_removing_a_source_that_is_not_there_is_exit_code_three(service: StandIn, run: Run) -> None:
     """Nothing removed is not a success."""
-    service.on("DELETE", "/v1/documents", {"removed": 0})
+    service.on("DELETE", "/v1/documents", {"removed": 0, "withdrawn": 0})
     ran = run("remove", "--source", "/none")
     assert ran.code == 3
     assert "'/none'" in ran.err

@@ -93,7 +93,7 @@ def test_a_stamp_that_is_missing_is_a_dash() -> None:
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="bash is what a person types into on a Pi")
 @given(names=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_command_that_is_shown_is_what_a_shell_takes(names: list[str]) -> None:
     """Whatever a stranger called his file: the shell gives our program the very name, and the terminal obeys
     nothing of it."""

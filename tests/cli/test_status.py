@@ -33,6 +33,7 @@ STATUS: dict[str, Any] = {
         "misses": 1370,
         "results": {"state": "on", "entries": 1, "bytes": 20971, "hits": 5, "misses": 7},
     },
+    "remembered": {"facts": 1200, "events": 1, "sessions": 0, "scopes": 2, "pending": 3, "gone": 9},
     "memory": {"pss_mib_total": 287.4, "processes": [{"pid": 1}, {"pid": 2}]},
 }
 
@@ -51,6 +52,7 @@ def test_one_screen_says_how_everything_is(service: StandIn, run: Run) -> None:
     assert lines["adding"] == "5 documents waiting, 12.3 passages/s, now /a/b.pdf"
     assert lines["cache"] == "1,204 queries in 2.4 MiB, 630 of 2,000 asked were known"
     assert lines["answers"] == "1 answer in 0.0 MiB, 5 of 12 asked were known"
+    assert lines["told"] == "1,200 facts, 1 event, 2 scopes, 3 found by words alone so far"
     assert lines["socket"] == str(service.socket_path)
 
 
@@ -74,6 +76,18 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     assert "no answer" not in out
     assert "degraded: model_mismatch\n  The index was made with another model." in out
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
+
+
+def test_alerts_come_with_their_figures_and_what_to_do(service: StandIn, run: Run) -> None:
+    """What was measured, the limit, since when, and a next step; of an alert of a newer service, too."""
+    alerts = [
+        {"name": "hot", "value": 81.5, "limit": 80.0, "unit": "°C", "for_s": 130.0},
+        {"name": "of_a_newer_service", "value": 1, "limit": 0, "unit": "", "for_s": 4},
+    ]
+    service.on("GET", "/v1/status", STATUS | {"alerts": alerts})
+    out = run("status").out
+    assert "alert: hot, 81.5 °C (limit 80), for 2 min 10 s\n  Give the board air" in out
+    assert "alert: of_a_newer_service, 1 (limit 0), for 4.0 s\n  Run: pi-rag doctor" in out
 
 
 @pytest.mark.parametrize(
@@ -104,6 +118,7 @@ def test_a_mount_that_does_not_answer_is_named(service: StandIn, run: Run) -> No
     ("board", "line"),
     [
         ({"temperature_c": 61.35, "undervoltage": False}, "board    61 °C\n"),
+        ({"temperature_c": 82.0, "undervoltage": False, "throttled": True}, "board    82 °C; slowed\n"),
         (
             {"temperature_c": 61.35, "undervoltage": True},
             "board    61 °C; too little power: use the 27 W supply (5.1 V, 5 A)\n",
@@ -135,6 +150,43 @@ def test_a_cache_that_does_nothing_says_why(
     """Turned off, put away for want of memory, or not yet used."""
     service.on("GET", "/v1/status", STATUS | {"cache": cache})
     assert f"cache    {line}\n" in run("status").out
+
+
+def test_memory_is_shown_against_its_budget_and_what_is_given_up(service: StandIn, run: Run) -> None:
+    """In good times the figures alone; else what the service does without, in words."""
+    memory = STATUS["memory"] | {"budget_mib": 1024, "step": "normal"}
+    service.on("GET", "/v1/status", STATUS | {"memory": memory})
+    assert "287 of 1024 MiB in 2 processes\n" in run("status").out
+    service.on("GET", "/v1/status", STATUS | {"memory": memory | {"step": "refuse"}})
+    assert "2 processes; short: no documents are taken in for a while" in run("status").out
+    service.on("GET", "/v1/status", STATUS | {"memory": memory | {"step": "recycle"}})
+    assert "a worker is replaced if it has grown\n" in run("status").out
+
+
+def test_a_budget_that_was_not_kept_is_told(service: StandIn, run: Run) -> None:
+    """What was set, why it is another, what was lowered to fit it; in one line, or none."""
+    told = {"budget_mib": 288, "budget_set_mib": 10, "budget_why": "less than a reader needs", "lowered": {}}
+    service.on("GET", "/v1/status", STATUS | {"memory": STATUS["memory"] | told})
+    assert "budget   288 MiB, since the 10 that are set are less than a reader needs\n" in run("status").out
+    told |= {"budget_set_mib": 0, "budget_why": "more than the cgroup allows"}
+    told |= {"lowered": {"embedder.workers": 1, "store.cache_mib": 2}}
+    service.on("GET", "/v1/status", STATUS | {"memory": STATUS["memory"] | told})
+    assert (
+        "budget   288 MiB, since a quarter of the board's memory is more than the cgroup allows; "
+        "lowered to fit: embedder.workers = 1, store.cache_mib = 2\n"
+    ) in run("status").out
+    told |= {"budget_why": "", "lowered": {}}
+    service.on("GET", "/v1/status", STATUS | {"memory": STATUS["memory"] | told})
+    assert "budget  " not in run("status").out
+
+
+def test_what_is_refused_for_want_of_memory_has_a_next_step(service: StandIn, run: Run) -> None:
+    """Another than the command that was just typed."""
+    short = {"state": "degraded", "degraded": ["ingest_refused", "memory_short"]}
+    service.on("GET", "/v1/status", STATUS | short)
+    out = run("status").out
+    assert out.count("memory.budget_mib") == 2
+    assert "pi-rag status" not in out
 
 
 def test_an_answer_with_less_than_everything_is_still_shown(service: StandIn, run: Run) -> None:

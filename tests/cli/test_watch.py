@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pi_rag.cli import checks
+from pi_rag.cli.checks.service import watches
 from pi_rag.config import load
 from tests.cli.conftest import Run
 from tests.standin import StandIn
@@ -133,7 +133,7 @@ def test_the_doctor_explains_the_kernels_limit(tmp_path: Path) -> None:
     limit.write_text("8192\n")
     problems = [{"folder": "/home/a", "problem": LIMIT}]
     blind = {"watching": {"folders": 1, "blind": 1, "problems": problems}}
-    first, second = checks.watches(load(), blind, tmp_path)
+    first, second = watches(load(), blind, tmp_path)
     assert (first.what, first.verdict) == ("inotify", "warn")
     assert "8192 folders" in first.detail
     assert "each 30 s" in first.detail
@@ -141,8 +141,9 @@ def test_the_doctor_explains_the_kernels_limit(tmp_path: Path) -> None:
     assert (second.verdict, second.detail) == ("warn", f"/home/a: {LIMIT}")
 
 
-def test_the_doctor_says_nothing_of_folders_where_none_is_watched(tmp_path: Path) -> None:
-    """And is content where the kernel has enough."""
-    assert list(checks.watches(load(), {}, tmp_path)) == []
-    (well,) = checks.watches(load(), {"watching": {"folders": 1, "blind": 0, "problems": []}}, tmp_path)
+def test_the_doctor_is_content_where_the_kernel_has_enough(tmp_path: Path) -> None:
+    """It tells the limits, whether or not a folder is watched."""
+    (none,) = watches(load(), {}, tmp_path)
+    assert (none.verdict, none.detail) == ("ok", "enough; at most ? folders, ? watchers")
+    (well,) = watches(load(), {"watching": {"folders": 1, "blind": 0, "problems": []}}, tmp_path)
     assert well.verdict == "ok"

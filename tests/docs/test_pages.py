@@ -10,6 +10,7 @@ import pytest
 from docs import build
 from pi_rag import config, errors
 from pi_rag.cli import main as cli
+from pi_rag.service.alerting import rules
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, commands, examples, links
 
 CODE = sorted(path for folder in ("pi_rag", "benchmarks", "tests") for path in ROOT.glob(f"{folder}/**/*.py"))
@@ -106,3 +107,24 @@ def test_every_page_that_the_code_names_exists() -> None:
         for name in re.findall(r"\bdocs/[\w/-]+(?:\.md)?", path.read_text()):
             if name.endswith(".md") or name.startswith("docs/decisions/"):
                 assert list(ROOT.glob(f"{name}*")), f"{path.name} names {name}"
+
+
+def test_a_page_that_types_the_socket_says_where_it_is() -> None:
+    """What is copied from the top of a page runs, without another page."""
+    typing = [page for page in PAGES if "$SOCKET" in page.read_text()]
+    assert {page.name for page in typing} >= {"api.md", "metrics.md"}
+    for page in typing:
+        typed = "\n".join(block.text for block in blocks(page.read_text()))
+        assert "SOCKET=/" in typed[: typed.index("$SOCKET")], page.name
+
+
+def test_where_each_alert_clears_and_which_waits_is_told() -> None:
+    """The page says it as the rules have it, whatever the limits are set to."""
+    [told] = re.findall(r"\nSome measures are.*?\n\n", (ROOT / "docs/operate.md").read_text(), re.S)
+    clears, at_once = " ".join(told.split()).split("fires and clears at once:")
+    for rule in rules(config.AlertSettings(cache_hits_percent_min=20.0, dead_letters_max=10)):
+        share = rule.clears_at / rule.fires_at if rule.fires_at else 1.0
+        at = "5 °C less" if rule.name == "hot" else f"{100 * share:.0f} %"
+        [found] = re.findall(rf"`{rule.name}` at (\S+ (?:°C less|%))", clears) or ["100 %"]
+        assert found == at, rule.name
+        assert (f"`{rule.name}`" in at_once) == (rule.hold_s == 0), rule.name

@@ -16,6 +16,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -153,8 +154,8 @@ BAD: dict[str, Callable[[wire.Request], bytes]] = {
     "wrong_dimension": lambda asked: wire.vectors_answer(
         asked.id, np.ones((len(asked.texts), DIMENSIONS + 1), dtype=np.float32)
     ),
-    "one_too_few": lambda asked: well(wire.Request(asked.id, asked.task, asked.texts[:-1])),
-    "anothers_answer": lambda asked: well(wire.Request(asked.id + 1, asked.task, asked.texts)),
+    "one_too_few": lambda asked: well(replace(asked, texts=asked.texts[:-1])),
+    "anothers_answer": lambda asked: well(replace(asked, id=asked.id + 1)),
     "counts_for_vectors": lambda asked: wire.counts_answer(asked.id, [1] * len(asked.texts)),
     "empty": lambda asked: b"",
     "garbage": lambda asked: b"\xff" * 40,

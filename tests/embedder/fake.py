@@ -32,6 +32,7 @@ class FakeEmbedder:
         self.tokens_max = tokens_max
         self.broken: PiRagError | None = None
         self.curve = GUESS
+        self.words = 0
         self.calls: list[tuple[str, Lane, int]] = []
         """(task, lane, number of texts) of every call that was let in."""
         self._running = False
@@ -45,6 +46,16 @@ class FakeEmbedder:
     async def stop(self) -> None:
         """As Pool.stop."""
         self._running = False
+
+    async def recycle(self, pid: int) -> None:
+        """As Pool.recycle: there is no process."""
+
+    def hold_to(self, workers: int) -> None:
+        """As Pool.hold_to."""
+
+    def rest(self, *, rest: bool) -> None:
+        """As Pool.rest."""
+        self.broken = EmbedderUnavailable("It rests.") if rest else None
 
     async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         """As Pool.embed."""

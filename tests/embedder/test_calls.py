@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pi_rag.embedder import wire
-from pi_rag.embedder.calls import Call, Item, encoded, stacked, tokens_about
+from pi_rag.embedder.calls import Batch, Call, Item, encoded, stacked, tokens_about
 from pi_rag.errors import Busy, RequestTooLarge
+from pi_rag.types import Lane
 
 FRAME_BYTES = 1000
 
@@ -63,6 +64,13 @@ async def test_one_failure_is_told_to_each_as_its_own() -> None:
     Item("count", b"x", 3, "query", 0.0, 1.0, callers=[(first, 0), (second, 0)]).fail(Busy("full"))
     assert isinstance(first.answer.exception(), Busy)
     assert first.answer.exception() is not second.answer.exception()
+
+
+def test_a_batch_of_documents_yields_and_one_of_queries_does_not() -> None:
+    """A person waits for the one, nobody for the other."""
+    lanes: tuple[Lane, ...] = ("query", "ingest")
+    asked = [wire.parsed_request(Batch("embed", lane, []).payload(1)) for lane in lanes]
+    assert [each.yields for each in asked] == [False, True]
 
 
 @pytest.mark.parametrize("character", ["a", "\0", "é", "汉", "😀", "\ud800", '"'])

@@ -207,7 +207,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_text_is_lost_doubled_or_answered_wrong(script: list[str]) -> None:
     """Whatever happens in whatever order, each caller that stays gets exactly its own answers."""
     asyncio.run(_play(script))

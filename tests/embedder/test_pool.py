@@ -23,6 +23,7 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings
+from pi_rag.embedder.llama import linked
 from pi_rag.embedder.pool import Pool
 from pi_rag.errors import (
     EmbedderUnavailable,
@@ -125,6 +126,15 @@ async def test_the_nursery_may_die_too(minilm: ModelCard) -> None:
                 assert rows.shape == (len(TEXTS), 384)
             await until(lambda: staffed(pool))
             assert gone([old["nursery_pid"], *(worker["pid"] for worker in old["workers"])])
+
+
+async def test_the_status_tells_which_engine_is_loaded(minilm: ModelCard) -> None:
+    """By llama.cpp's own words, not by the name of a package: what of the processor it uses among them."""
+    async with running(minilm, workers=1) as pool:
+        engine = pool.status()["engine"]
+        assert engine == linked()
+        assert all(engine.values())
+        assert " = 1" in engine["features"]
 
 
 async def test_workers_have_one_thread_and_one_socket(minilm: ModelCard) -> None:

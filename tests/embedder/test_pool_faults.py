@@ -31,7 +31,7 @@ from pi_rag.errors import (
 from pi_rag.types import Lane, ModelCard
 
 from .bad_nursery import BAD, DEADLY, DIMENSIONS, STUCK, row
-from .waiting import gone, kill, open_files, runs, until, zombies
+from .waiting import children, gone, kill, open_files, runs, until, zombies
 
 ROOT = str(Path(__file__).parents[2])
 LONG_S = 120.0
@@ -373,13 +373,12 @@ async def test_an_idle_worker_that_beats_no_more_is_replaced(behaviour: str, sto
 
 
 async def test_a_worker_that_beats_lives_on() -> None:
-    """Well beyond the time in which silence would have ended it."""
-    async with running("well:0", workers=1, silence_s_max=0.3, beat_s=0.05) as pool:
+    """Well beyond the time in which silence would have ended it: so many beats take longer than that."""
+    async with running("well:0", workers=1, silence_s_max=1.0, beat_s=0.05) as pool:
         await until(lambda: staffed(pool))
-        [first] = worker_pids(pool)
-        for _ in range(4):
-            await asyncio.sleep(0.3)  # more than one silence; there is no condition to wait for
-            assert worker_pids(pool) == [first]
+        first, enough = worker_pids(pool), (pool.words or 0) + 30
+        await until(lambda: worker_pids(pool) != first or (pool.words or 0) >= enough)
+        assert worker_pids(pool) == first
 
 
 async def test_a_worker_that_loses_its_mind_is_found_out() -> None:
@@ -412,6 +411,7 @@ async def test_too_many_failures_open_the_circuit() -> None:
             await pool.start()
         await until(lambda: "failed 3 times within" in str(pool.status()["reason"]))
         assert pool.status()["circuit"] == "open"
+        assert pool.words is None, "nobody is expected to say that he works"
         await until(lambda: pool.status()["nursery_pid"] is None)
         with pytest.raises(EmbedderUnavailable, match="next attempt comes in 30 s"):
             await ask(pool, [1])
@@ -429,6 +429,7 @@ async def test_a_circuit_closes_when_workers_come_back(monkeypatch: pytest.Monke
         monkeypatch.setenv("BAD_NURSERY", "well:0")
         await until(lambda: pool.status()["state"] == "ready")
         assert pool.status()["circuit"] == "closed"
+        assert pool.words is not None
         assert np.array_equal(await ask(pool, [2]), right([2]))
     finally:
         await pool.stop()
@@ -508,3 +509,103 @@ async def test_who_has_grown_stays_when_no_other_can_be_had(monkeypatch: pytest.
             number += 1
         assert np.array_equal(await ask(pool, [1000]), right([1000]))
         assert worker_pids(pool) == [first]
+
+
+def pids(pool: Pool) -> list[int]:
+    return [worker["pid"] for worker in pool.status()["workers"] if worker["pid"]]
+
+
+@pytest.mark.parametrize("kind", ["well:0", "hang:1"])
+async def test_a_worker_is_replaced_when_it_is_asked_to_go(kind: str) -> None:
+    """At rest or stuck in the middle of something: another has its place, and no answer is lost."""
+    async with running(kind, workers=1) as pool:
+        await until(lambda: staffed(pool))
+        [before] = pids(pool)
+        asked = asyncio.create_task(ask(pool, [3])) if kind == "hang:1" else None
+        await until(lambda: asked is None or pool.status()["workers"][0]["state"] == "busy")
+        await pool.recycle(before)
+        await until(lambda: staffed(pool) and pids(pool) != [before])
+        assert np.array_equal(await ask(pool, [4]), right([4]))
+        assert asked is None or np.array_equal(await asked, right([3]))
+        await until(lambda: not runs(before))
+        assert pool.status()["circuit"] == "closed", "it is nobody's fault"
+
+
+async def test_a_pid_that_is_none_of_its_workers_is_left_alone() -> None:
+    """It may have been replaced by itself a moment ago."""
+    async with running("well:0") as pool:
+        await until(lambda: staffed(pool))
+        before = pids(pool)
+        await pool.recycle(2**22 + 1)
+        assert pids(pool) == before
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+async def test_fewer_workers_answer_all_the_same_and_the_others_come_back(workers: int) -> None:
+    """One at least stays, whatever is asked for, and the one for queries is not counted."""
+    async with running("well:0", workers=3, query_workers=1) as pool:
+        await until(lambda: staffed(pool))
+        pool.hold_to(workers)
+        await until(lambda: len(pids(pool)) == max(1, workers) + 1)
+        answers = await asyncio.gather(*(ask(pool, [number]) for number in range(20)))
+        assert all(np.array_equal(rows, right([number])) for number, rows in enumerate(answers))
+        assert len(pids(pool)) == max(1, workers) + 1
+        pool.hold_to(3)
+        await until(lambda: staffed(pool))
+
+
+@pytest.mark.parametrize("why", ["died", "recycled"])
+async def test_a_place_that_is_closed_while_a_worker_is_born_stays_empty(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is short just then, and a fork slow: neither the newcomer nor a successor is kept."""
+    async with running("well:0", workers=2) as pool:
+        await until(lambda: staffed(pool))
+        nursery, second, really = pool.status()["nursery_pid"], pids(pool)[1], links.NurseryLink.fork
+        forking, gate, forked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def slowly(link: links.NurseryLink, silence_s: float) -> links.WorkerLink:
+            forking.set()
+            await gate.wait()
+            worker = await really(link, silence_s)
+            forked.set()
+            return worker
+
+        monkeypatch.setattr(links.NurseryLink, "fork", slowly)
+        recycling = [asyncio.create_task(pool.recycle(second))] if why == "recycled" else []
+        if why == "died":
+            kill(second)
+        await forking.wait()
+        pool.hold_to(1)
+        gate.set()
+        await forked.wait()
+        await until(lambda: children(nursery) == pids(pool) and len(pids(pool)) == 1)
+        await asyncio.gather(*recycling)
+        assert np.array_equal(await ask(pool, [1]), right([1]))
+        pool.hold_to(2)
+        await until(lambda: staffed(pool) and len(children(nursery)) == 2)
+
+
+async def test_a_pool_that_rests_has_no_process_and_says_so_at_once() -> None:
+    """Who asks is told why, also who asked before; when it is called off it answers as before."""
+    async with running("well:0") as pool:
+        await until(lambda: staffed(pool))
+        all_pids = [*pids(pool), pool.status()["nursery_pid"]]
+        pool.rest(rest=True)
+        pool.rest(rest=True)
+        await until(lambda: pool.status()["state"] == "unavailable")
+        assert gone(all_pids)
+        with pytest.raises(EmbedderUnavailable, match="short of memory"):
+            await ask(pool, [1])
+        await until(lambda: zombies() == [])
+        pool.rest(rest=False)
+        await until(lambda: staffed(pool))
+        assert np.array_equal(await ask(pool, [2]), right([2]))
+        assert pool.status()["circuit"] == "closed"
+
+
+async def test_a_pool_can_be_stopped_while_it_rests() -> None:
+    """The service ends in good order also when memory is short."""
+    async with running("well:0") as pool:
+        pool.rest(rest=True)
+        await until(lambda: pool.status()["state"] == "unavailable")

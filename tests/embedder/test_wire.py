@@ -23,12 +23,12 @@ def rows(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     return normalised(np.random.default_rng(2).standard_normal((count, DIMENSIONS)).astype(np.float32))
 
 
-@given(texts)
-def test_a_request_arrives_as_it_was_sent(given: list[str]) -> None:
+@given(texts, st.booleans())
+def test_a_request_arrives_as_it_was_sent(given: list[str], yields: bool) -> None:
     """Any texts, with NUL, quotes and lone surrogates; these alone become a question mark."""
-    payload = wire.request(7, "embed", [wire.encoded_text(text) for text in given])
+    payload = wire.request(2**64 - 1, "count", [wire.encoded_text(text) for text in given], yields=yields)
     asked = wire.parsed_request(payload)
-    assert (asked.id, asked.task) == (7, "embed")
+    assert (asked.id, asked.task, asked.yields) == (2**64 - 1, "count", yields)
     assert asked.texts == [text.encode("utf-8", "replace").decode() for text in given]
     assert len(payload) <= wire.REQUEST_OVERHEAD_BYTES + sum(len(wire.encoded_text(t)) + 1 for t in given)
 

@@ -66,7 +66,7 @@ def test_every_naughty_string_gets_the_models_own_tokens(model: Model, reference
 
 @pytest.mark.model
 @given(st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_gets_the_models_own_tokens(model: Model, reference: Tokenizer, text: str) -> None:
     """Whatever its characters."""
     assert agree(text, model, reference)
@@ -90,7 +90,7 @@ def test_a_text_cannot_spell_special_tokens(model: Model) -> None:
 
 @pytest.mark.model
 @given(st.text(max_size=30), st.integers(1, 5000), st.integers(1, 300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_beginning_of_a_long_text_is_as_in_the_whole(
     model: Model, piece: str, times: int, count: int
 ) -> None:

@@ -37,13 +37,21 @@ class FewWords:
         return [3 for _ in texts]
 
 
-def frames_after(sent: bytes) -> list[bytes]:
+class HowNice(FewWords):
+    """An engine that counts as many tokens as whoever computes has stepped back."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The nice of this thread."""
+        return [os.getpriority(os.PRIO_PROCESS, 0) for _ in texts]
+
+
+def frames_after(sent: bytes, engine: FewWords | None = None, nice: int = 0) -> list[bytes]:
     """Every frame that a worker gives to a peer that sent these bytes and then ended."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(sent)
         ours.shutdown(socket.SHUT_WR)
-        work(theirs, cast(Engine, FewWords()), BYTES_MAX, beat_s=60.0)
+        work(theirs, cast(Engine, engine or FewWords()), BYTES_MAX, 60.0, nice)
         theirs.close()
         answers = []
         while (payload := recv_frame(ours, BYTES_MAX)) is not None:
@@ -51,9 +59,10 @@ def frames_after(sent: bytes) -> list[bytes]:
         return answers
 
 
-def asking(request_id: int, task: wire.Task, *texts: str) -> bytes:
+def asking(request_id: int, task: wire.Task, *texts: str, yields: bool = False) -> bytes:
     """A request as a frame."""
-    return packed(wire.request(request_id, task, [wire.encoded_text(text) for text in texts]), BYTES_MAX)
+    encoded = [wire.encoded_text(text) for text in texts]
+    return packed(wire.request(request_id, task, encoded, yields=yields), BYTES_MAX)
 
 
 def test_it_greets_then_answers_each_request_under_its_id() -> None:
@@ -66,6 +75,15 @@ def test_it_greets_then_answers_each_request_under_its_id() -> None:
     with pytest.raises(VectorInvalid, match="this word"):
         wire.parsed_vectors(second, 2, 1, 2)
     assert wire.parsed_counts(third, 3, 1) == [3]
+
+
+def test_it_steps_back_for_documents_and_for_nothing_else() -> None:
+    """A query that comes after documents is computed as if there had been none."""
+    now = os.getpriority(os.PRIO_PROCESS, 0)
+    sent = [asking(1, "count", "x"), asking(2, "count", "x", yields=True), asking(3, "count", "x")]
+    _, *answers = frames_after(b"".join(sent), HowNice(), nice=3)
+    found = [wire.parsed_counts(each, number, 1) for number, each in enumerate(answers, start=1)]
+    assert found == [[now], [now + 3], [now]]
 
 
 def test_a_worker_with_nothing_to_do_beats() -> None:

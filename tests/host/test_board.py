@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pi_rag.host.board import board
+from pi_rag.host.board import Revision, board, decoded, revision
+from tests.host import boards
 
 PI = """\
 processor\t: 0
@@ -66,3 +67,18 @@ def test_a_machine_that_tells_nothing_is_no_error(tmp_path: Path) -> None:
 def test_this_machine_is_the_same_board_each_time() -> None:
     """Nothing in it changes from one start to the next."""
     assert board() == board()
+
+
+def test_the_code_of_a_pi_tells_its_memory(tmp_path: Path) -> None:
+    """From /proc, or from the device tree where the kernel leaves it out; other machines have none."""
+    assert revision(boards.pi_5(tmp_path / "5")) == Revision("d04171", 8192)
+    assert revision(boards.pi_4(tmp_path / "4")) == Revision("c03112", 4096)
+    assert revision(boards.pi_zero_2(tmp_path / "0")) == Revision("902120", 512)
+    assert revision(boards.pc(tmp_path / "pc")) is None
+
+
+def test_a_code_of_the_first_pis_tells_nothing() -> None:
+    """They counted from 2 on; of a board that came after this file the memory is known all the same."""
+    assert decoded(0x000E) is None
+    assert decoded(None) is None
+    assert decoded(0xE05200) == Revision("e05200", 16384)

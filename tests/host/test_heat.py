@@ -68,8 +68,8 @@ def test_the_firmware_tells_when_the_supply_is_too_weak(
 
 def test_both_are_told_together(tmp_path: Path) -> None:
     """As the status of the service has them."""
-    assert condition(tmp_path) == {"temperature_c": None, "undervoltage": None}
+    assert condition(tmp_path) == {"temperature_c": None, "undervoltage": None, "throttled": None}
     zone(tmp_path, 0, "cpu-thermal", "61350\n")
     sensor(tmp_path, 1, "rpi_volt", "1\n")
 
-    assert condition(tmp_path) == {"temperature_c": 61.35, "undervoltage": True}
+    assert condition(tmp_path) == {"temperature_c": 61.35, "undervoltage": True, "throttled": None}

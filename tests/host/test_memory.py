@@ -1,9 +1,17 @@
 """How RAM is measured."""
 
 import os
+import tempfile
 from pathlib import Path
 
-from pi_rag.host.memory import available_mib, pss_mib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_rag.budget import Group
+from pi_rag.host import memory
+from pi_rag.host.memory import Told, available_mib, pss_mib
+from tests.host import machines
 
 
 def test_the_share_of_a_living_process_is_between_nothing_and_its_resident_size() -> None:
@@ -33,3 +41,45 @@ def test_the_machine_has_some_memory_left_and_not_more_than_it_has() -> None:
 
     assert left_mib is not None
     assert 0 < left_mib < total_mib
+
+
+def test_what_a_process_holds_of_its_own_is_less_than_its_share_and_resident_size() -> None:
+    """Private pages are counted in the share, and that in the resident size, or nearly so."""
+    pid = os.getpid()
+    found, resident = memory.size(pid), memory.resident_mib(pid)
+    assert found is not None and resident is not None
+    assert 0 < found.private_mib <= found.pss_mib <= resident * 1.1
+    assert memory.resident_mib(2**22 + 1) is None
+    assert memory.children(2**22 + 1) == []
+
+
+def test_a_machine_that_tells_is_understood(tmp_path: Path) -> None:
+    """The cgroup's own numbers in MiB, its lower limit, and the share of time that was lost."""
+    root = machines.present(tmp_path)
+    assert memory.group(root) == Group(current_mib=300, anon_mib=200, max_mib=800, kills=1)
+    assert memory.pressure_percent(root) == 1.25
+    assert memory.told(root) == {"cgroup": "present", "pressure": "present"}
+    assert memory.total_mib(root) == 3906.2
+
+
+@pytest.mark.parametrize("kind", ["absent", "unreadable"])
+def test_a_machine_that_does_not_tell_is_no_error(kind: Told, tmp_path: Path) -> None:
+    """As Raspberry Pi OS boots, and where files are there and cannot be read."""
+    root = machines.TELLING[kind](tmp_path)
+    assert memory.group(root) is None
+    assert memory.pressure_percent(root) is None
+    assert memory.told(root) == {"cgroup": kind, "pressure": kind}
+    assert memory.available_mib(root / "nowhere") is None
+
+
+@given(st.sampled_from([*machines.GROUP]), st.binary(max_size=60))
+def test_whatever_stands_in_those_files_is_no_error(name: str, content: bytes) -> None:
+    """Empty, text, or bytes that are neither: not known, and the service goes on."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = machines.present(Path(folder))
+        for path in (root / machines.FOLDER / name, root / "proc/pressure/memory", root / "proc/meminfo"):
+            path.write_bytes(content)
+        group = memory.group(root)
+        assert group is None or group.anon_mib >= 0
+        assert isinstance(memory.pressure_percent(root), float | None)
+        assert isinstance(memory.available_mib(root), float | None)

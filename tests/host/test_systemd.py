@@ -1,11 +1,12 @@
 """What systemd is told."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from pi_rag.host.systemd import notify
+from pi_rag.host.systemd import notify, watchdog_s
 
 
 def test_a_state_and_its_status_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +43,31 @@ def test_without_systemd_nothing_happens(address: str | None, monkeypatch: pytes
         monkeypatch.setenv("NOTIFY_SOCKET", address)
 
     assert not notify("READY=1", "ready")
+
+
+@pytest.mark.parametrize(
+    ("usec", "pid", "seconds"),
+    [
+        ("30000000", None, 30.0),
+        ("30000000", "ours", 30.0),
+        ("30000000", "1", None),
+        (None, None, None),
+        ("0", None, None),
+        ("", None, None),
+        ("soon", None, None),
+        ("-5", None, None),
+    ],
+)
+def test_the_time_between_pings_is_as_the_unit_has_it(
+    usec: str | None, pid: str | None, seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None where there is no WatchdogSec=, where it is meant for another process, or makes no sense."""
+    for name, value in (
+        ("WATCHDOG_USEC", usec),
+        ("WATCHDOG_PID", str(os.getpid()) if pid == "ours" else pid),
+    ):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+
+    assert watchdog_s() == seconds

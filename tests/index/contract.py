@@ -160,7 +160,7 @@ class ProposerContract:
     def test_it_knows_exactly_what_was_added_and_not_removed(self) -> None:
         """Whatever the order of changes."""
 
-        @settings(max_examples=30, deadline=None)
+        @settings(max_examples=30)
         @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=40))
         def holds(steps: list[tuple[bool, int]]) -> None:
             index, known = _after(self.empty(), steps)

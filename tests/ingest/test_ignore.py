@@ -157,7 +157,7 @@ LINES = st.lists(
 PATHS = ("a", "b/a", "b/b", "b/ab/a", "b/ab/ba", "ab/a/b/a", "ab/ba", "aab", "ab/b/b/ab", "ba")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(outer=LINES, inner=LINES)
 def test_git_leaves_out_the_same_files(outer: list[str], inner: list[str]) -> None:
     """A real git, over a real tree with two ignore files, lists exactly the files that the rules leave."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_rag.config import from_values
+from pi_rag.host.heat import SLOWED_C, temperature_c
 from pi_rag.ingest import pace as paces
-from pi_rag.ingest.pace import Bounds, Readings, Room, pace
+from pi_rag.ingest.pace import Bounds, Pace, Readings, Room, pace
+from tests.host import boards
 
 CALM = Readings(query_ago_s=None, available_mib=None, temperature_c=None)
 BOUNDS = Bounds(
@@ -80,15 +83,44 @@ def test_without_a_reason_it_takes_all_it_may(within: Bounds) -> None:
         (replace(CALM, available_mib=384), 4, 16, "memory"),
         (replace(CALM, available_mib=100), 1, 1, "memory"),
         (replace(CALM, temperature_c=70), 9, 32, "full"),
-        (replace(CALM, temperature_c=75), 4, 16, "heat"),
+        (replace(CALM, temperature_c=72.5), 7, 3, "heat"),
+        (replace(CALM, temperature_c=75), 4, 2, "heat"),
         (replace(CALM, temperature_c=80), 1, 1, "heat"),
-        (replace(CALM, temperature_c=78, available_mib=320, query_ago_s=0), 2, 2, "queries"),
+        (replace(CALM, temperature_c=78, available_mib=320, query_ago_s=0), 2, 1, "heat"),
+        (replace(CALM, available_mib=320, query_ago_s=0), 2, 2, "queries"),
     ],
 )
 def test_what_holds_it_back_and_how_far(read: Readings, documents: int, passages: int, why: str) -> None:
-    """Half the workers while somebody searches; memory and heat in proportion; the worst of them is told."""
+    """Half the workers while somebody searches; memory in proportion, and so the workers that heat leaves
+    busy; the worst of them is told."""
     found = pace(read, BOUNDS)
     assert (found.documents, found.passages, found.why) == (documents, passages, why)
+
+
+def test_a_hot_board_is_kept_below_where_it_is_slowed_and_comes_back(tmp_path: Path) -> None:
+    """A board in a closed box that would reach 92 degrees with all workers busy stays well below 80; it works
+    on meanwhile, and in full again once the lid is open. Read from /sys as a Pi has it."""
+    root = boards.pi_5(tmp_path)
+    sensor = root / "sys/class/thermal/thermal_zone0/temp"
+
+    def lasts(minutes: int, celsius: float, idle_c: float) -> tuple[float, list[Pace]]:
+        """How hot it is after so long, and every pace on the way. The heat of a board follows in a minute."""
+        held = []
+        for _ in range(minutes * 12):
+            sensor.write_text(f"{celsius * 1000:.0f}\n")
+            held.append(pace(replace(CALM, temperature_c=temperature_c(root)), BOUNDS))
+            busy = min(BOUNDS.workers, held[-1].passages)
+            celsius += (idle_c + 8.0 * busy - celsius) / 12
+            hottest.append(celsius)
+        return celsius, held
+
+    hottest: list[float] = []
+    warm_c, closed = lasts(20, 45.0, idle_c=60.0)
+    assert 70.0 < warm_c <= max(hottest) < SLOWED_C - 3
+    assert {each.passages for each in closed} >= {32, 3, 2}
+    cool_c, opened = lasts(20, warm_c, idle_c=35.0)
+    assert cool_c < 70.0
+    assert (opened[0].why, opened[-1]) == ("heat", Pace(9, 32, "full"))
 
 
 def test_no_more_documents_than_could_be_read_while_a_lease_lasts() -> None:

@@ -34,7 +34,7 @@ from pi_rag.ingest import runner as runners
 from pi_rag.ingest.runner import Runner, waits_s
 from pi_rag.ingest.web import Page
 from pi_rag.processes import confinement
-from pi_rag.store import Connection, checkup, documents, identity, job_rows, jobs, steering
+from pi_rag.store import Connection, checkup, documents, identity, job_rows, jobs, removal, steering
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, ItemKind, Lane, NewItem, Refusal, Text
@@ -177,19 +177,25 @@ async def test_stopping_keeps_what_waits_and_tells_who_waits(
     assert (job.items_done, job.items_refused) == (5, 0)
 
 
+def holding(embedder: FakeEmbedder, word: str) -> asyncio.Event:
+    """What must be set before texts with this word are embedded."""
+    told = asyncio.Event()
+    embed = embedder.embed
+
+    async def embed_when_told(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
+        if any(word in text for text in texts):
+            await told.wait()
+        return await embed(texts, lane=lane, deadline_s=deadline_s)
+
+    embedder.embed = embed_when_told  # type: ignore[method-assign]
+    return told
+
+
 async def test_of_two_versions_the_one_sent_last_is_kept(
     store: Store, embedder: FakeEmbedder, settings: Settings
 ) -> None:
     """However long the older one takes: it is stored first, and the newer one replaces it."""
-    slow = asyncio.Event()
-    embed = embedder.embed
-
-    async def embed_slowly(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
-        if any("old" in text for text in texts):
-            await slow.wait()
-        return await embed(texts, lane=lane, deadline_s=deadline_s)
-
-    embedder.embed = embed_slowly  # type: ignore[method-assign]
+    slow = holding(embedder, "old")
     async with running(store, embedder, settings) as runner:
         old = await runner.enqueue("default", [NewItem("text", "a", payload=b"the old version")])
         new = await runner.enqueue("default", [NewItem("text", "a", payload=b"the new version")])
@@ -374,15 +380,7 @@ async def test_a_cancelled_job_stores_nothing_more(
     store: Store, embedder: FakeEmbedder, settings: Settings
 ) -> None:
     """Not even what is in hand; a second one of the same source need not wait for it."""
-    held = asyncio.Event()
-    embed = embedder.embed
-
-    async def embed_when_told(texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
-        if any("slow" in text for text in texts):
-            await held.wait()
-        return await embed(texts, lane=lane, deadline_s=deadline_s)
-
-    embedder.embed = embed_when_told  # type: ignore[method-assign]
+    held = holding(embedder, "slow")
     slow, quick = (NewItem("text", "one", payload=text) for text in (b"slow", b"quick"))
     async with running(store, embedder, settings) as runner:
         job_id = await runner.enqueue("default", [slow])
@@ -396,6 +394,24 @@ async def test_a_cancelled_job_stores_nothing_more(
     assert (job.state, job.items_cancelled) == ("cancelled", 1)
     [stored] = await store.read(documents.listing, None, 10, 0)
     assert (await store.read(documents.get, stored.id)).text == "quick"
+
+
+async def test_what_is_removed_while_it_is_in_hand_is_not_stored(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Who waits for its job hears at once that it is over, and why."""
+    held = holding(embedder, "slow")
+    async with running(store, embedder, settings) as runner:
+        job_id = await runner.enqueue("default", [NewItem("text", "one", payload=b"slow")])
+        await until(lambda: runner.status()["current"] == ["one"])
+        gone = await runner.remove(removal.source, "one", None)
+        job = await asyncio.wait_for(runner.finished(job_id), 20)
+        held.set()
+        await until(lambda: runner.status()["current"] == [])
+
+    assert (gone.removed, len(gone.withdrawn)) == (0, 1)
+    assert [each.code for each in job.refusals] == ["document_removed"]
+    assert await store.read(documents.listing, None, 10, 0) == []
 
 
 async def test_to_be_counted_is_to_move(

@@ -32,13 +32,20 @@ class Shell:
         """The script's own variables, all below the test's folder."""
         names = {"CACHE": "cache", "LOG": "log", "OPT": "opt", "ETC": "etc", "DATA": "data"}
         names |= {
-            "UNIT": "pi-rag.service",
+            "UNITS": "units",
+            "SYSUSERS": "sysusers.d/pi-rag.conf",
+            "TMPFILES": "tmpfiles.d/pi-rag.conf",
+            "STAMP": "stamp",
+            "DOOR": "door",
+            "SYSTEMD": "systemd-runs",
+            "ENGINE": "ready-wheels",
             "COMMAND": "pi-rag-command",
             "VENV": "venv",
             "BUILDS": "builds",
             "INSTALL_LOG": "install.log",
         }
-        return " ".join(f'{name}="{self.folder / path}"' for name, path in names.items())
+        places = " ".join(f'{name}="{self.folder / path}"' for name, path in names.items())
+        return f'{places} OFFERED=("{self.folder}"/offered/{{a,b}}/99-pi-rag.conf)'
 
     def run(self, commands: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Source the script, then run `commands` as `main` would: stopping at the first failure."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def test_sourcing_runs_nothing(shell: Shell) -> None:
 
 
 def test_help_names_every_form(shell: Shell) -> None:
-    """`./install.sh help` shows the four ways to call it, and an unknown word ends with them and code 2."""
+    """`./install.sh help` shows each way to call it, and an unknown word ends with them and code 2."""
     shown = shell.start(f'"{SCRIPT}" help')
     assert shown.returncode == 0
     for form in ("try [FOLDER...]", "sudo ./install.sh ", "uninstall [--purge]", "test"):
@@ -65,6 +67,15 @@ def test_missing_packages_are_installed_for_root(shell: Shell) -> None:
     done = shell.run('python_fits() { [[ -e "$CACHE/../installed" ]]; }; prepare_folders; need_packages')
     assert done.returncode == 0, done.stderr
     assert shell.calls[-2:] == ["apt-get update", "apt-get install -y python3 python3-venv"]
+
+
+@pytest.mark.parametrize(("machine", "found"), [("x86_64", "libgomp1 "), ("aarch64", "")])
+def test_an_engine_that_is_ready_still_wants_its_library(shell: Shell, machine: str, found: str) -> None:
+    """Without a compiler nothing brings OpenMP; the wheel for a Pi is built to do without."""
+    shell.fake("uname", f"echo {machine}")
+    without = 'command() { [[ $2 != g++ ]] && builtin command "$@"; }; engine_wheel() { :; }'
+    library = "python3() { [[ $* != *libgomp* ]]; }"
+    assert shell.run(f"{without}; {library}; missing_packages").stdout == found
 
 
 def test_a_python_that_stays_too_old_is_said(shell: Shell) -> None:
@@ -254,7 +265,7 @@ def test_a_model_that_is_there_is_kept(shell: Shell) -> None:
 
 
 def test_the_settings_of_a_machine_are_valid(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings file of a service loads, names its three places, and leaves all else at its default."""
+    """It loads, names the service's places and administrators, and leaves all else at its default."""
     done = shell.run("DATA=/var/lib/pi-rag; put_settings")
     assert done.returncode == 0, done.stderr
     for name in [name for name in os.environ if name.startswith("PI_RAG_")]:
@@ -263,6 +274,7 @@ def test_the_settings_of_a_machine_are_valid(shell: Shell, monkeypatch: pytest.M
     assert settings.service.data == "/var/lib/pi-rag"
     assert settings.service.socket == "/run/pi-rag/pi-rag.sock"
     assert settings.service.socket_mode == "660"
+    assert settings.service.admin_group == "pi-rag-admins"
     assert settings.embedder == config.EmbedderSettings()
     assert settings.store == config.StoreSettings()
 
@@ -276,37 +288,274 @@ def test_settings_that_are_there_are_kept(shell: Shell) -> None:
     assert mine.read_text() == "[embedder]\nworkers = 2\n"
 
 
-def installed(shell: Shell) -> None:
-    """What an installation leaves on the disk, and fakes for what an uninstallation calls."""
-    for folder in ("opt/venv", "etc", "data"):
-        (shell.folder / folder).mkdir(parents=True)
-    for file in ("pi-rag.service", "pi-rag-command", "data/pi-rag.db", "etc/pi-rag.toml"):
-        (shell.folder / file).touch()
+def test_settings_are_written_whole_or_not_at_all(shell: Shell) -> None:
+    """A disk that fills up in the middle leaves no piece that the next run would take for somebody's."""
+    there = shell.folder / "etc" / "pi-rag.toml"
+    full = 'machine_settings() { echo "[service]"; return 1; }'
+    assert shell.run(f"{full}; put_settings").returncode == 1
+    assert not there.exists()
+    assert shell.run("put_settings").returncode == 0
+    assert "admin_group =" in there.read_text()
+    assert [path.name for path in there.parent.iterdir()] == ["pi-rag.toml"]
+
+
+@pytest.mark.parametrize("gib", [4, 8, 16])
+def test_settings_for_a_board_are_added_to_those_of_the_installer(gib: int) -> None:
+    """Copied in their place they would lose where the data is: they say so, and where each line goes."""
+    text = (ROOT / "configs" / f"pi-{gib}gb.toml").read_text()
+    said, _, lines = text.partition("\n\n")
+    assert "Add these lines to /etc/pi-rag/pi-rag.toml" in said and "Copy it" not in said
+    whole = tomllib.loads((ROOT / "configs" / "pi-rag.toml").read_text())
+    added = tomllib.loads(lines)
+    assert added and set(added) <= set(whole)
+    assert "service" not in added
+
+
+INSTALL = """
+need_packages() { :; }
+make_venv() { mkdir -p "$OPT/venv/bin" && touch "$OPT/venv/bin/pi-rag"; }
+get_model() { mkdir -p "$DATA/models" && touch "$DATA/models/a.gguf"; }
+install_service
+"""
+"""All of an installation but what takes minutes and a network."""
+
+AS_NOBODY = """
+kept=()
+while (($#)); do
+  case $1 in -[og]) shift ;; *) kept+=("$1") ;; esac
+  shift
+done
+exec /usr/bin/install "${kept[@]}"
+"""
+"""install(1) without owners: the machine of a test has none of ours."""
+
+
+def machine(shell: Shell, *, socket: bool = True) -> None:
+    """A machine with systemd on which root installs; `socket`: systemd has our socket already."""
+    (shell.folder / "systemd-runs").mkdir()
     shell.fake("id", "echo 0")
-    shell.fake("getent")
-    for name in ("systemctl", "userdel", "groupdel"):
+    shell.fake("install", AS_NOBODY)
+    shell.fake("systemctl", "" if socket else "[[ $* != *is-active* ]]")
+    for name in ("systemd-sysusers", "systemd-tmpfiles", "usermod", "getent", "userdel", "groupdel"):
         shell.fake(name)
 
 
+def files(shell: Shell) -> set[str]:
+    """All that lies below the test's folder, but for the fakes."""
+    found = {str(path.relative_to(shell.folder)) for path in shell.folder.rglob("*")}
+    return {name for name in found if not name.startswith(("fakes", "calls", "log"))}
+
+
+def installed(shell: Shell) -> None:
+    """Install on such a machine, and let it work a while."""
+    machine(shell)
+    done = shell.run(INSTALL)
+    assert done.returncode == 0, done.stderr
+    for name in ("data/pi-rag.db", "door/pi-rag.sock", "stamp", "units/pi-rag.service.d/override.conf"):
+        path = shell.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+
+def orders(shell: Shell) -> list[str]:
+    """What systemd was told, in order."""
+    return [call.removeprefix("systemctl ") for call in shell.calls if call.startswith("systemctl ")]
+
+
+def test_every_file_is_put_in_place(shell: Shell) -> None:
+    """The units, the users, the folder of the socket, the settings, and what is offered but not forced."""
+    machine(shell)
+    done = shell.run(INSTALL)
+    assert done.returncode == 0, done.stderr
+    ours = {path.name for path in (ROOT / "systemd").iterdir() if path.is_file()}
+    offered = {path.name for path in (ROOT / "systemd" / "offered").iterdir()}
+    assert {path.name for path in (shell.folder / "units").iterdir()} == ours
+    assert {path.name for path in (shell.folder / "opt" / "offered").iterdir()} == offered
+    for name in ("sysusers.d/pi-rag.conf", "tmpfiles.d/pi-rag.conf", "etc/pi-rag.toml"):
+        assert (shell.folder / name).is_file()
+    assert "those that are in pi-rag-admins as well" in done.stdout
+
+
+def test_who_installs_may_use_and_administer(shell: Shell) -> None:
+    """The person behind sudo becomes a member of both groups."""
+    machine(shell)
+    assert shell.run(INSTALL, SUDO_USER="anna").returncode == 0
+    assert "usermod -aG pi-rag-clients,pi-rag-admins anna" in shell.calls
+
+
+def test_a_first_start_ends_what_made_its_own_socket(shell: Shell) -> None:
+    """An older pi_rag holds its socket itself; it is stopped before systemd opens its own."""
+    machine(shell, socket=False)
+    assert shell.run(INSTALL).returncode == 0
+    told = orders(shell)
+    assert told[0] == "daemon-reload"
+    stop, start = told.index("stop pi-rag.service"), told.index("start pi-rag.socket")
+    assert stop < start < told.index("restart pi-rag.service")
+
+
+def test_an_upgrade_leaves_the_socket_open(shell: Shell) -> None:
+    """Who asks while the service is replaced waits: the socket is neither stopped nor restarted."""
+    installed(shell)
+    (shell.folder / "etc/pi-rag.toml").write_text("mine")
+    shell.calls_path.unlink()
+    done = shell.run(INSTALL)
+    assert done.returncode == 0, done.stderr
+    told = orders(shell)
+    assert not [order for order in told if order.startswith(("stop", "disable", "restart pi-rag.socket"))]
+    assert told[-1] == "restart pi-rag.service"
+    assert (shell.folder / "etc/pi-rag.toml").read_text() == "mine"
+    assert (shell.folder / "data/pi-rag.db").exists()
+    assert 'admin_group = "pi-rag-admins"' in done.stdout, "who may administer is said as it is"
+
+
+def enabled(shell: Shell) -> list[str]:
+    """The units that systemd was told to start at every boot."""
+    return [unit for order in orders(shell) if order.startswith("enable ") for unit in order.split()[1:]]
+
+
+def test_what_somebody_turned_off_stays_off(shell: Shell) -> None:
+    """An upgrade enables what is new in it, and starts no timer that is disabled."""
+    installed(shell)
+    assert enabled(shell) == ["pi-rag.socket", "pi-rag.service", "pi-rag-upkeep.timer"]
+    assert "start pi-rag-upkeep.timer" in orders(shell)
+    noted = shell.folder / "opt" / "enabled"
+    noted.write_text(noted.read_text().replace("pi-rag.socket\n", ""))
+    shell.fake("systemctl", "[[ $* != *is-enabled* ]]")
+    shell.calls_path.unlink()
+    assert shell.run(INSTALL).returncode == 0
+    assert enabled(shell) == ["pi-rag.socket"]
+    assert "start pi-rag-upkeep.timer" not in orders(shell)
+
+
+def test_an_installation_that_failed_is_enabled_by_the_next(shell: Shell) -> None:
+    """Units that lie there from a run that ended early were turned off by nobody."""
+    machine(shell)
+    failed = shell.run(INSTALL.replace("get_model() {", "get_model() { return 1;"))
+    assert failed.returncode == 1 and (shell.folder / "units" / "pi-rag.service").exists()
+    assert not enabled(shell)
+    assert shell.run(INSTALL).returncode == 0
+    assert enabled(shell) == ["pi-rag.socket", "pi-rag.service", "pi-rag-upkeep.timer"]
+
+
+def test_a_strict_root_hides_nothing_from_the_service(shell: Shell) -> None:
+    """Its user may go where the model is laid for it, whatever root's umask is and was the last time."""
+    machine(shell)
+    (shell.folder / "builds").mkdir(0o700)
+    done = shell.run(f"umask 077; {INSTALL}")
+    assert done.returncode == 0, done.stderr
+    for name in ("builds", "builds/tmp", "opt", "etc"):
+        assert (shell.folder / name).stat().st_mode & 0o777 == 0o755, name
+
+
 def test_uninstalling_keeps_the_documents(shell: Shell) -> None:
-    """Uninstalling removes the program and the unit, and keeps documents, settings and user."""
+    """Uninstalling removes the program and the units, and keeps documents, settings and users."""
     installed(shell)
     done = shell.run("uninstall")
     assert done.returncode == 0, done.stderr
-    assert (shell.folder / "data" / "pi-rag.db").exists() and (shell.folder / "etc" / "pi-rag.toml").exists()
-    for gone in ("opt", "pi-rag.service", "pi-rag-command"):
+    for kept in ("data/pi-rag.db", "data/models/a.gguf", "etc/pi-rag.toml"):
+        assert (shell.folder / kept).exists()
+    for gone in ("opt", "door", "stamp", "units/pi-rag.service", "units/pi-rag.socket", "pi-rag-command"):
         assert not (shell.folder / gone).exists()
     assert not [call for call in shell.calls if call.startswith(("userdel", "groupdel"))]
     assert "--purge" in done.stdout
 
 
-def test_purging_removes_the_documents_too(shell: Shell) -> None:
-    """With --purge the documents, the settings, the user and the group go as well."""
+def test_nothing_is_left_after_a_purge(shell: Shell) -> None:
+    """Every file and folder that was not there before is gone, what was put in place by offer included."""
+    machine(shell)
+    folders = ("units", "sysusers.d", "tmpfiles.d", "offered/a", "offered/b")
+    for name in folders:
+        (shell.folder / name).mkdir(parents=True)
+    before = files(shell)
+    (shell.folder / "systemd-runs").rmdir()
     installed(shell)
+    (shell.folder / "offered/b/99-pi-rag.conf").touch()
+    assert len(files(shell)) > len(before) + 20
+
+    done = shell.run("uninstall --purge")
+
+    assert done.returncode == 0, done.stderr
+    assert files(shell) == before
+    gone = {"userdel pi-rag", "userdel pi-rag-gpio", "groupdel pi-rag-clients", "groupdel pi-rag-admins"}
+    assert gone <= set(shell.calls)
+    assert {"disable --now pi-rag.socket", "disable --now pi-rag-upkeep.timer"} <= set(orders(shell))
+
+
+def moved(shell: Shell, *, below: str = "") -> Path:
+    """Install, and have the settings name another folder for the data, which has documents."""
+    installed(shell)
+    other = shell.folder / below / "ssd"
+    other.mkdir()
+    (other / "pi-rag.db").touch()
+    settings = shell.folder / "etc" / "pi-rag.toml"
+    was = f'data = "{shell.folder}/data"'
+    assert was in settings.read_text()
+    settings.write_text(settings.read_text().replace(was, f"data = '{other}/' # moved"))
+    return other
+
+
+def test_a_purge_leaves_and_names_documents_elsewhere(shell: Shell) -> None:
+    """No folder is removed because a file names it, and nobody is told that what is kept is gone."""
+    other = moved(shell)
     done = shell.run("uninstall --purge")
     assert done.returncode == 0, done.stderr
-    assert not (shell.folder / "data").exists() and not (shell.folder / "etc").exists()
-    assert {"userdel pi-rag", "groupdel pi-rag-clients"} <= set(shell.calls)
+    assert (other / "pi-rag.db").exists()
+    assert f"The documents in {other} are kept" in done.stdout
+    assert done.stdout.endswith("pi_rag is removed, with its settings.\n")
+
+
+def test_a_purge_of_documents_below_the_usual_folder(shell: Shell) -> None:
+    """A folder within the installer's own goes with it, and is not said to be kept."""
+    other = moved(shell, below="data")
+    done = shell.run("uninstall --purge")
+    assert done.returncode == 0, done.stderr
+    assert not other.exists() and "kept" not in done.stdout
+
+
+def test_uninstalling_says_where_the_documents_are(shell: Shell) -> None:
+    """What is kept is named as the settings name it."""
+    other = moved(shell)
+    assert f"Kept: the documents in {other}, the settings in" in shell.run("uninstall").stdout
+
+
+@pytest.mark.parametrize(("name", "what"), [("userdel", "user pi-rag"), ("groupdel", "group pi-rag-clients")])
+def test_a_user_who_cannot_be_removed_is_said(shell: Shell, name: str, what: str) -> None:
+    """As while something runs as it: the purge ends with what is left and what to do."""
+    installed(shell)
+    shell.fake(name, "exit 8")
+    done = shell.run("uninstall --purge")
+    assert done.returncode == 1
+    assert f"The {what} could not be removed" in done.stderr and "is removed" not in done.stdout
+
+
+def test_a_unit_that_does_not_end_is_said(shell: Shell) -> None:
+    """Nothing is removed below a service that still runs."""
+    installed(shell)
+    shell.fake("systemctl", "[[ $1 != disable ]]")
+    done = shell.run("uninstall --purge")
+    assert done.returncode == 1 and "systemd could not end pi-rag.socket." in done.stderr
+    assert (shell.folder / "data" / "pi-rag.db").exists() and (shell.folder / "opt").exists()
+
+
+OFFERED = sorted((ROOT / "systemd" / "offered").iterdir())
+
+
+@pytest.mark.parametrize("file", OFFERED, ids=lambda file: file.name)
+def test_what_is_offered_says_how_to_have_it_and_goes_with_the_rest(shell: Shell, file: Path) -> None:
+    """Its first lines name the command, from where it is laid, to a place that an uninstall clears."""
+    line = rf"sudo install (?:-D )?-m 644 /opt/pi-rag/offered/{re.escape(file.name)} (\S+)"
+    (place,) = re.findall(line, file.read_text())
+    cleared = shell.start(f'source "{SCRIPT}"; printf "%s\n" "${{OFFERED[@]}}"').stdout.split()
+    assert place in cleared
+
+
+def test_what_an_older_one_did_not_have_is_not_asked_for(shell: Shell) -> None:
+    """Uninstalling after an older pi_rag, which had one unit, disables that one only."""
+    machine(shell)
+    (shell.folder / "units").mkdir()
+    (shell.folder / "units/pi-rag.service").touch()
+    assert shell.run("uninstall").returncode == 0
+    assert [order for order in orders(shell) if "disable" in order] == ["disable --now pi-rag.service"]
 
 
 def test_uninstalling_twice_is_no_error(shell: Shell) -> None:

@@ -131,7 +131,6 @@ def judged(path: Path, content: bytes) -> None:
         read_facts(path)
 
 
-@settings(deadline=None)
 @given(kept=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_always_noticed(sound: Path, kept: float) -> None:
     """Wherever the copy broke off, the header alone tells."""
@@ -142,7 +141,7 @@ def test_a_truncated_file_is_always_noticed(sound: Path, kept: float) -> None:
         read_facts(broken)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_damaged_header_gives_typed_errors(sound: Path, data: st.DataObject) -> None:
     """Any bytes overwritten anywhere in the header never escape as another error, a hang, or a crash."""
@@ -154,7 +153,6 @@ def test_a_damaged_header_gives_typed_errors(sound: Path, data: st.DataObject) -
     judged(sound.with_name("damaged.gguf"), bytes(content))
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=300), magic=st.booleans())
 def test_arbitrary_bytes_give_typed_errors(sound: Path, content: bytes, magic: bool) -> None:
     """Nor does any other content, with or without the right beginning."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_rag.errors import ModelCorrupt, ModelUnsupported
@@ -82,7 +82,6 @@ def test_an_absent_file_is_said_as_such(tmp_path: Path) -> None:
         SafeTensors(tmp_path / "nothing.safetensors")
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_arbitrary_bytes_give_typed_errors(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """No content of a file escapes as anything but ModelCorrupt or ModelUnsupported."""

@@ -137,7 +137,14 @@ def test_no_network_leaves_nothing(hub: standin.Hub, shelf: Shelf) -> None:
     with pytest.raises(ModelSourceFailed) as failure:
         sources.pull("", shelf, endpoint=f"http://127.0.0.1:{port}")
     assert "network" in failure.value.hint
+    assert failure.value.hint.endswith("pi-rag model pull all-MiniLM-L6-v2"), "which needs no hub"
     assert files_of(shelf) == set()
+
+
+def test_the_model_that_is_named_instead_needs_no_hub() -> None:
+    """It comes as a package."""
+    name = sources.INSTEAD.rpartition(" ")[2]
+    assert isinstance(catalogue.find(name).source, PackageSource)
 
 
 def test_progress_tells_what_is_done(hub: standin.Hub, shelf: Shelf) -> None:
@@ -234,6 +241,21 @@ def test_a_gguf_is_imported(shelf: Shelf, folder: Path) -> None:
     assert files_of(shelf) == {"models.json", "mine.gguf"}
 
 
+def test_a_gguf_of_another_shelf_keeps_its_card(shelf: Shelf, folder: Path, tmp_path: Path) -> None:
+    """A file that is imported from another shelf is what that says it is, as long as it is the same file."""
+    other = Shelf(tmp_path / "other")
+    made = sources.import_path(folder, other, "mine", query_prefix="ask: ")
+    card = sources.import_path(Path(made.path), shelf)
+    assert (card.source, card.query_prefix) == (str(folder), "ask: ")
+    assert replace(card, path=made.path) == made
+
+    convert(read_folder(folder), Path(made.path), quantisation="F16")
+    assert sources.import_path(Path(made.path), shelf, "changed").source == made.path
+
+    (tmp_path / "other" / "models.json").write_text("no list")
+    assert sources.import_path(Path(made.path), shelf, "changed").source == made.path
+
+
 def test_a_folder_is_imported(shelf: Shelf, folder: Path) -> None:
     """It is converted; its family's prefix is known by its name, a given one wins."""
     card = sources.import_path(folder, shelf)
@@ -272,7 +294,7 @@ def test_a_pipe_or_an_empty_folder_is_refused(shelf: Shelf, tmp_path: Path) -> N
     assert files_of(shelf) == set()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(content=st.binary(max_size=200))
 def test_any_other_file_is_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Whatever is imported, only a typed error comes out, and the shelf stays empty."""

@@ -14,6 +14,8 @@ from pi_rag.config import Settings, from_values
 from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.query_cache import QueryCache
+from pi_rag.service import sizing
+from pi_rag.service import watchdog as watchdogs
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
@@ -74,6 +76,7 @@ async def built(settings: Settings, embedder: FakeEmbedder) -> AsyncIterator[Hou
         query=query,
         runner=runner,
         reindexing=Reindexing(store, meaning, query, runner, settings, clock),
+        watchdog=watchdogs.of(sizing.sized(settings).settings, store, clock),
         clock=clock,
     )
     house.proven = True

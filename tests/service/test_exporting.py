@@ -183,7 +183,7 @@ def embedded(embedder: FakeEmbedder) -> int:
 
 
 @given(DOCUMENTS)
-@hypothesis_settings(max_examples=12, deadline=None)
+@hypothesis_settings(max_examples=12)
 def test_what_goes_out_comes_in_the_same(given_documents: list[dict[str, Any]]) -> None:
     """Documents, dates, passages, vectors, links and answers, with nothing embedded; and twice is as once."""
 

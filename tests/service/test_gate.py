@@ -38,7 +38,8 @@ def client(app: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
 
 
-async def test_a_full_house_answers_busy_at_once_and_still_tells_how_it_is() -> None:
+@pytest.mark.parametrize("open_address", ["/v1/status", "/metrics"])
+async def test_a_full_house_answers_busy_at_once_and_still_tells_how_it_is(open_address: str) -> None:
     """The request past the bound is refused with a time to come back; the status stays open."""
     echo = Echo()
     echo.let.clear()
@@ -49,7 +50,7 @@ async def test_a_full_house_answers_busy_at_once_and_still_tells_how_it_is() -> 
             await asyncio.sleep(0)
 
         refused = await guest.post("/v1/search")
-        status = group.create_task(guest.get("/v1/status"))
+        status = group.create_task(guest.get(open_address))
         while echo.entered < 3:
             await asyncio.sleep(0)
         echo.let.set()

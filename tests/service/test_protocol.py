@@ -11,6 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from pi_rag.config import ServiceSettings
+from pi_rag.service import protocol
 from pi_rag.service.listener import listening
 from pi_rag.service.web import web
 
@@ -130,3 +131,51 @@ async def test_an_idle_connection_is_kept_between_requests(path: Path) -> None:
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(reader.read(1), 0.3)
             writer.close()
+
+
+ASKED_BEFORE = {"nothing": b"", "a question": GET, "half a question": GET[:20]}
+
+
+@pytest.mark.parametrize("before", ASKED_BEFORE)
+async def test_a_question_on_its_way_as_the_server_stops_is_answered(
+    path: Path, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is connected may ask once more, is answered, and is told that the connection ends."""
+    monkeypatch.setattr(protocol, "LATE_S", 20.0)
+    settings = ServiceSettings(stop_s_max=60.0)
+    with listening(path, "600") as sock:
+        async with web(hello, settings, sock):
+            reader, writer = await asyncio.open_unix_connection(path)
+            other = await asyncio.open_unix_connection(path)
+            other[1].write(GET)  # the server has taken both when it answers the second
+            await asyncio.wait_for(other[0].readuntil(b"hello"), 10)
+            other[1].close()
+            writer.write(ASKED_BEFORE[before])
+            if before == "a question":
+                await asyncio.wait_for(reader.readuntil(b"hello"), 10)
+
+            async def late() -> bytes:
+                while sock.fileno() != -1:  # until it takes no more connections
+                    await asyncio.sleep(0.001)
+                writer.write(GET.removeprefix(ASKED_BEFORE[before]) if before != "a question" else GET)
+                return await asyncio.wait_for(reader.read(), 10)
+
+            asking = asyncio.create_task(late())
+    answer = await asking
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"hello")
+    assert b"connection: close" in answer
+
+
+async def test_who_asks_nothing_does_not_hold_up_a_stop(path: Path) -> None:
+    """A connection without a question ends in a moment."""
+    with listening(path, "600") as sock:
+        async with web(hello, ServiceSettings(stop_s_max=60.0), sock):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(GET)
+            await asyncio.wait_for(reader.readuntil(b"hello"), 10)
+        rest = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    assert rest == b""

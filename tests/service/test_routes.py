@@ -15,10 +15,12 @@ import pytest
 
 from pi_rag.cli.parsing import PAGE_SIZE_MAX
 from pi_rag.config import ServiceSettings, from_values
-from pi_rag.errors import EmbedderUnavailable, StoreBusy, every_kind
+from pi_rag.errors import EmbedderUnavailable, StoreBusy, StoreDamaged, every_kind
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
+from pi_rag.service.tally import Tally
+from pi_rag.service.telling import Telling
 from pi_rag.store import checkup
 from tests.embedder.fake import FakeEmbedder
 from tests.service.conftest import built
@@ -302,7 +304,7 @@ async def test_what_is_removed_is_gone_everywhere(guest: httpx.AsyncClient) -> N
     by_source = await guest.delete("/v1/documents", params={"source": other})
     left = (await guest.post("/v1/search", json={"query": "lamp"})).json()["hits"]
 
-    assert by_id.json() == by_source.json() == {"removed": 1}
+    assert by_id.json() == by_source.json() == {"removed": 1, "withdrawn": 0}
     assert (again.status_code, again.json()["error"]["code"]) == (404, "document_not_found")
     assert left == []
     assert (await guest.get(f"/v1/documents/{first}")).status_code == 404
@@ -571,6 +573,29 @@ async def test_the_status_is_told_while_all_readers_are_taken(
 
     assert answer.status_code == 200
     assert answer.json()["counts"] is None
+
+
+async def test_the_status_is_told_over_a_database_that_is_damaged_or_hangs(
+    guest: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is when it is needed most; so are the metrics, and the line that systemd shows."""
+
+    async def damaged(*_: object) -> None:
+        raise StoreDamaged("canary")
+
+    async def hanging(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("pi_rag.service.house.TOLD_S_MAX", 0.05)
+    monkeypatch.setattr(house, "tally", Tally(house.store, 0.05))
+    for read in (damaged, hanging):
+        monkeypatch.setattr(house.store, "read", read)
+        answer = await guest.get("/v1/status")
+        told = answer.json()
+
+        assert (answer.status_code, told["counts"], told["jobs"], told["reindex"]) == (200, None, None, None)
+        assert (await guest.get("/metrics")).status_code == 200
+        assert (await Telling(house, print).first()).endswith("workers")
 
 
 async def test_the_status_tells_heat_and_power(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import httpx
 import pytest
 
 from benchmarks.running import RunningService
@@ -22,27 +22,10 @@ from pi_rag.config import StoreSettings
 from pi_rag.errors import BadInput
 from pi_rag.store import connection, migrations
 from pi_rag.types import ModelCard
+from tests.service.systemd import Systemd
 from tests.stress import faults, truth, workload
 
 pytestmark = pytest.mark.model
-
-
-class Systemd:
-    """What the service tells its supervisor, as systemd would hear it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._sock.bind(str(path))
-        self._sock.settimeout(30.0)
-
-    def hear(self) -> dict[str, str]:
-        """The next message, as its fields."""
-        lines = self._sock.recv(4096).decode().splitlines()
-        return dict(line.split("=", 1) for line in lines)
-
-    def close(self) -> None:
-        self._sock.close()
 
 
 @pytest.fixture
@@ -65,15 +48,18 @@ def test_ready_is_said_after_the_proof_and_stopping_at_the_end(
     """systemd hears READY once everything has worked, and STOPPING when asked to end; the exit is clean."""
     environ = {"PI_RAG_MODEL": minilm.path, "NOTIFY_SOCKET": str(systemd.path)}
     with RunningService(tmp_path, environ) as service:
-        first = systemd.hear()
+        start = systemd.hear_of("READY")
         ready = service.client.status()["ready"]
         pids = faults.processes(service.client.status())
         code = service.stop()
-        last = systemd.hear()
+        end = systemd.hear_of("STOPPING")
 
-    assert first == {"READY": "1", "STATUS": "ready"}
+    phases = [each["STATUS"] for each in start if "STATUS" in each]
+    assert phases[:3] == ["opening the database", "loading the model", "trying a search"]
+    assert phases[3].startswith("ready; 0 passages; ")
+    assert any("EXTEND_TIMEOUT_USEC" in each for each in start)
     assert ready
-    assert last["STOPPING"] == "1"
+    assert "WATCHDOG" not in {field for each in (*start, *end) for field in each}
     assert code == 0
     assert not service.socket.exists()
     assert faults.left_after(pids, seconds=1.0) == set()
@@ -90,19 +76,34 @@ def test_an_old_database_asks_systemd_for_patience(
     old.close()
     environ = {"PI_RAG_MODEL": minilm.path, "NOTIFY_SOCKET": str(systemd.path)}
     with RunningService(tmp_path, environ):
-        first, second = systemd.hear(), systemd.hear()
+        heard = systemd.hear_of("READY")
 
-    assert first == {
+    assert heard[1] == {
         "EXTEND_TIMEOUT_USEC": "3600000000",
         "STATUS": "bringing the database to the new schema",
     }
-    assert second["READY"] == "1"
+
+
+def test_a_clock_that_was_set_back_a_year_costs_one_line(tmp_path: Path) -> None:
+    """The database is from a year after now, as for a Pi that starts without a network. It is served."""
+    with RunningService(tmp_path, {}, ready=False) as service:
+        database = tmp_path / "data" / "pi-rag.db"
+        service.stop()
+        next_year_s = time.time() + 365 * 86_400
+        os.utime(database, (next_year_s, next_year_s))
+        service.start()
+        service.wait_until_up(30)
+        assert service.client.documents()["documents"] == []
+        lines = [line for line in service.log_text().splitlines() if "event=clock_behind" in line]
+
+    assert len(lines) == 1
+    assert "level=warning" in lines[0] and "timedatectl" in lines[0]
 
 
 def test_without_a_model_systemd_is_told_ready_but_degraded(tmp_path: Path, systemd: Systemd) -> None:
     """A restart would not mend it, so the service stays up, answers from words, and says what is missing."""
     with RunningService(tmp_path, {"NOTIFY_SOCKET": str(systemd.path)}, ready=False) as service:
-        told = systemd.hear()
+        told = systemd.hear_of("READY")[-1]
         status = service.client.status()
 
     assert told["READY"] == "1"
@@ -121,10 +122,13 @@ def test_sighup_takes_over_what_can_change_and_keeps_the_rest(tmp_path: Path, mi
     with RunningService(tmp_path, {"PI_RAG_MODEL": minilm.path, "PI_RAG_CONFIG": str(config)}) as service:
         with pytest.raises(BadInput):
             service.client.search("lamp", k=6)
-        config.write_text("[query]\nk_max = 7\n")
+        budget_mib = service.client.status()["memory"]["budget_mib"]
+        config.write_text(f"[query]\nk_max = 7\n[memory]\nbudget_mib = {budget_mib + 100}\n")
         os.kill(service.pid, signal.SIGHUP)
         until(lambda: "settings_reloaded" in service.log_text())
         service.client.search("lamp", k=7)
+        assert "these begin at a restart: memory" in service.log_text()
+        assert service.client.status()["memory"]["budget_mib"] == budget_mib
         config.write_text("[query]\nk_maxx = 9\n")
         os.kill(service.pid, signal.SIGHUP)
         until(lambda: "settings_kept" in service.log_text())
@@ -215,10 +219,14 @@ def test_what_was_loaded_is_not_collected_over_and_over() -> None:
     """
     program = (
         "import asyncio, gc, sys; from unittest.mock import AsyncMock, MagicMock\n"
+        "from pi_rag.clock import SystemClock; from pi_rag.config import Settings\n"
         "from pi_rag.service import run\n"
         "run.selftest = MagicMock(prove_words=AsyncMock(), prove_meaning=AsyncMock())\n"
         "house = MagicMock(proven=False); house.meaning.start = AsyncMock(); before = len(gc.get_objects())\n"
-        "asyncio.run(run._prove(house))\n"
+        "house.settings = Settings(); house.clock = SystemClock()\n"
+        "telling = MagicMock(first=AsyncMock(return_value='ready'), look=AsyncMock(side_effect=KeyError))\n"
+        "try: asyncio.run(run._prove_and_tell(house, telling))\n"
+        "except KeyError: pass\n"
         "assert house.proven and len(gc.get_objects()) < before / 10 and gc.get_freeze_count() > 10_000\n"
         "assert sys.getswitchinterval() < 0.001"
     )
@@ -251,15 +259,26 @@ def test_a_log_that_cannot_be_written_ends_nothing() -> None:
     assert ended.stdout == b"on\n"
 
 
-def test_the_log_holds_no_text_of_documents_or_queries(tmp_path: Path, minilm: ModelCard) -> None:
+def test_neither_log_nor_metrics_hold_text_of_documents_or_queries(tmp_path: Path, minilm: ModelCard) -> None:
     """What people store and ask stays between them and the database, even at the finest level of the log."""
-    environ = {"PI_RAG_MODEL": minilm.path, "PI_RAG_SERVICE_LOG_LEVEL": "debug"}
+    environ = {"PI_RAG_MODEL": minilm.path, "PI_RAG_SERVICE_LOG_LEVEL": "debug", "PI_RAG_METRICS_LINE_S": "1"}
     with RunningService(tmp_path, environ) as service:
-        service.client.add_documents([{"source": "s", "text": "canaryword in a text"}], wait=True)
+        document = {"source": "s", "title": "canaryword", "text": "canaryword in a text"}
+        service.client.add_documents([document], collection="canaryword", wait=True)
         service.client.search("canaryword in a query")
+        numbers = got(service.socket, "/metrics")
+        file = service.data / "metrics" / "metrics.jsonl"
+        until(lambda: file.exists() and '"searches":1' in file.read_text())
 
-    assert "canaryword" not in service.log_text()
-    assert service.log_text().strip()
+    for told in (service.log_text(), numbers, file.read_text()):
+        assert "canaryword" not in told
+    assert "event=searched" in service.log_text()
+    assert 'pi_rag_stage_seconds_count{lane="query",stage="total"} 1.0' in numbers
+
+
+def got(socket: Path, address: str) -> str:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) as guest:
+        return guest.get(f"http://service{address}").text
 
 
 def test_the_answer_of_the_command_is_the_answer_of_the_interface(tmp_path: Path, minilm: ModelCard) -> None:

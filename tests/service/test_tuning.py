@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,16 @@ from benchmarks.running import RunningService
 from pi_rag.config import Settings, from_values
 from pi_rag.embedder.curve import GUESS, Curve
 from pi_rag.embedder.tuned import BUSY, DAMAGED, NEVER, Measured, Tuned, found, key_of, save
-from pi_rag.embedder.tuner import Assignment
+from pi_rag.embedder.tuner import Assignment, measure
 from pi_rag.errors import EmbedderUnavailable, ModelMissing
 from pi_rag.service import tuning
 from pi_rag.service.house import House
+from pi_rag.service.relief import Relief
 from pi_rag.service.tuning import Start, at_start, keep_tuned
+from pi_rag.service.watchdog import Watchdog
 from pi_rag.types import ModelCard
 from tests.embedder.measured import PI, measured
+from tests.embedder.waiting import until as soon
 from tests.service.test_run import until
 
 CURVE = Curve(PI.plain, PI.flash, PI.frame_ms)
@@ -170,6 +175,46 @@ async def test_nothing_is_measured_where_nobody_wants_it(house: House, start: St
         with capture_logs() as logs:
             await keep_tuned(house, each, how=how)
         assert logs == []
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("quick")
+async def test_without_room_in_the_budget_nothing_is_measured(
+    house: House, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have documents refused. One line says so, and what to type; a guess serves."""
+    monkeypatch.setattr(Watchdog, "room_mib", 40.0)
+
+    async def how(_: Assignment) -> Measured:
+        raise AssertionError("It was measured.")
+
+    with capture_logs() as logs:
+        await keep_tuned(house, start, how=how)
+    [line] = logs
+    assert (line["event"], line["said"]) == ("tune_not_begun", "run: pi-rag tune")
+    assert line["reason"] == "it takes 136 MiB, and memory.budget_mib has 40 left"
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("quick")
+async def test_one_that_memory_is_too_short_for_is_ended(
+    house: House, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watchdog knows it by its name, and ends it before anything of the service's own."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setattr(tuning, "measure", partial(measure, module="tests.embedder.odd_tuning"))
+    assert isinstance(start.card, ModelCard)
+    hanging = replace(start, card=replace(start.card, name="hang"))
+    with capture_logs() as logs:
+        tuned = asyncio.create_task(keep_tuned(house, hanging))
+        await soon(lambda: house.tuner is not None)
+        assert [role for _, role in house.processes()] == ["supervisor", "tuner"]
+        Relief(house).refuse(True)
+        Relief(house).refuse(True)
+        await tuned
+    assert [each["event"] for each in logs] == ["tune_failed"]
+    assert "code -9" in logs[0]["reason"]
+    assert [role for _, role in house.processes()] == ["supervisor"]
 
 
 @pytest.mark.model

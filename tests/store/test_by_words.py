@@ -23,6 +23,7 @@ from pi_rag.store import (
     words,
 )
 from pi_rag.store.rows import all_rows, value
+from pi_rag.store.worded import RANKED_MAX
 from pi_rag.types import Match, Scope
 from tests.store.making import FINGERPRINT, put
 
@@ -39,7 +40,7 @@ def _words(
     k: int = 10,
     *,
     match: Match = "any",
-    ranked_max: int = by_words.RANKED_MAX,
+    ranked_max: int = RANKED_MAX,
     title_weight: float = 1.5,
     heading_weight: float = 1.2,
 ) -> list[tuple[int, float]]:
@@ -321,7 +322,7 @@ def full_db() -> Iterator[Connection]:
     made.close()
 
 
-@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "500")), deadline=None)
+@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "500")))
 @given(query=st.text(st.characters(exclude_categories=())), match=st.sampled_from(MATCHES))
 @example(query='" OR 1=1 --', match="any")
 def test_no_text_whatever_makes_a_search_fail(full_db: Connection, query: str, match: Match) -> None:
@@ -330,7 +331,7 @@ def test_no_text_whatever_makes_a_search_fail(full_db: Connection, query: str, m
         assert score > 0
 
 
-@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "500")), deadline=None)
+@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "500")))
 @given(text=st.text(st.characters(codec="utf-8"), min_size=1))
 def test_a_phrase_finds_the_text_it_was_taken_from(full_db: Connection, text: str) -> None:
     """Whatever the script: texts and queries are spelled alike, so none is stored past being found."""

@@ -11,7 +11,8 @@ from pi_rag.errors import StoreDamaged
 from pi_rag.store import Connection, checkup, documents
 from pi_rag.store.rows import value
 from pi_rag.store.store import Store
-from tests.store.making import put
+from tests.store.making import axis, put
+from tests.store.memory.keeping import fact, keep
 
 
 def _undefended(db: Connection) -> None:
@@ -24,6 +25,8 @@ def test_a_whole_database_has_no_problem(db: Connection) -> None:
     """Empty or full."""
     assert checkup.check(db) == []
     put(db, "a", ["tea", "milk"])
+    keep(db, fact("The kettle is blue."), axis(0))
+    keep(db, fact("The lamp is red."))
     assert checkup.check(db) == []
 
 
@@ -59,12 +62,21 @@ def _merge_words(db: Connection) -> None:
             "UPDATE vectors SET vector = x'00' WHERE chunk_id = 2",
             "1 vectors of another width than the first",
         ),
+        ("DELETE FROM memory_fts WHERE rowid = 1", "1 parts of memories without words"),
+        ("INSERT INTO memory_fts (rowid, body) VALUES (99, 'x')", "1 words without a part of a memory"),
+        ("DELETE FROM memory_texts", "2 memories without a text"),
+        ("DELETE FROM memories WHERE id = 1", "1 texts without a memory"),
+        ("DELETE FROM memory_vectors", "1 parts of memories with neither a vector nor a place among those"),
+        ("UPDATE memory_scopes SET facts = 9", "1 scopes with a wrong count of memories"),
+        ("UPDATE memory_fts_data SET block = x'00' WHERE id > 10", "corruption found"),
         ("UPDATE chunks_fts_data SET block = x'00' WHERE id > 10", "corruption found"),
     ],
 )
 def test_every_harm_is_found(db: Connection, harm: str, problem: str) -> None:
     """In a plain sentence that says how many."""
     put(db, "a", ["tea", "milk"])
+    keep(db, fact("The kettle is blue."), axis(0))
+    keep(db, fact("The lamp is red."))
     _undefended(db)
     db.execute(harm)
     assert any(problem in found for found in checkup.check(db)), checkup.check(db)

@@ -50,6 +50,7 @@ def reader(writer: Connection, path: Path) -> Iterator[Connection]:
         ("cache_size", -8192),
         ("busy_timeout", 5000),
         ("journal_size_limit", 64 * 2**20),
+        ("secure_delete", 1),
     ],
 )
 def test_the_writer_keeps_every_policy(writer: Connection, pragma: str, wanted: object) -> None:
@@ -72,6 +73,14 @@ def test_a_reader_keeps_the_policies_of_every_connection(
 ) -> None:
     """Readers cost as little RAM as the writer, and trust a file as little."""
     assert value(reader, f"PRAGMA {pragma}") == wanted
+
+
+def test_a_large_table_may_go_without_being_overwritten(writer: Connection) -> None:
+    """What goes afterwards is overwritten again, also when something failed."""
+    with pytest.raises(apsw.SQLError), connection.left_in_the_file(writer):
+        assert value(writer, "PRAGMA secure_delete") == 2
+        writer.execute("DROP TABLE nowhere")
+    assert value(writer, "PRAGMA secure_delete") == 1
 
 
 def test_a_reader_cannot_write(reader: Connection) -> None:

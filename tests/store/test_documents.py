@@ -277,7 +277,7 @@ def _found_by_vector(db: Connection, word: str) -> list[tuple[str, str]]:
     return sorted((p.collection, p.source) for p in citing.passages(db, near))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_STEPS)
 def test_any_sequence_of_puts_and_removals_is_what_a_dict_would_hold(
     steps: list[tuple[str, str, str, list[str]]],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
@@ -239,7 +239,12 @@ WORK = st.lists(
 """(source, its passages or none to remove it, candidates that were found in some other way)."""
 
 
-@settings(max_examples=150, deadline=None)
+COPIED = [("a", ("x", 3, 0.9)), ("d", ("z", 3, 0.97)), ("b", ("z", 1, 1.0))]
+"""The last is linked for the words of the second, whose vector is near. When that goes, no reason is left."""
+
+
+@example([*((source, [passage], None) for source, passage in COPIED), ("d", [], None)])
+@settings(max_examples=150)
 @given(WORK)
 def test_whatever_is_put_and_removed_links_are_sound(
     work: list[tuple[str, list[tuple[str, int, float]], list[int] | None]],

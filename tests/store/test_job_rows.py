@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from pi_rag.errors import JobNotFound
-from pi_rag.store import Connection, job_rows, jobs
+from pi_rag.store import Connection, job_rows, jobs, steering
 from pi_rag.types import NewItem, Refusal
 
 
@@ -48,3 +50,20 @@ def test_a_job_tells_its_priority_and_the_first_of_what_it_did_not_take(db: Conn
     jobs.finish(db, item, "refused", 0, Refusal("a", "refused", "m", "h"), 7.0)
     row = job_rows.job(db, job_id, 2)
     assert (row.priority, [each.code for each in row.refusals]) == ("high", ["refused", "given_up"])
+
+
+def test_the_tally_counts_jobs_as_each_tells_its_state(db: Connection) -> None:
+    """Of every state one and more, and what was given up."""
+    for name in "abcdef":
+        jobs.enqueue(db, "bills", [NewItem("path", name), NewItem("path", f"{name}2")], 99, 1.0)
+    first, second = jobs.claim(db, 3, 1.0), jobs.claim(db, 3, 1.0)
+    assert first is not None and second is not None
+    jobs.fail(db, first, Refusal(first.source, "c", "m", "h"), 7.0)
+    jobs.fail(db, second, Refusal(second.source, "c", "m", "h"), 7.0)
+    assert jobs.claim(db, 3, 1.0) is not None
+    steering.pause(db, 4, is_paused=True)
+    steering.cancel(db, 5, 1.0)
+
+    told = Counter(job.state for job in job_rows.listing(db, 10))
+    assert told == {"done": 1, "running": 1, "queued": 2, "paused": 1, "cancelled": 1}
+    assert job_rows.tally(db) == {"states": dict(told), "dead_letters": 2}

@@ -351,7 +351,7 @@ def _database(many: Sequence[dict[str, Any]]) -> Connection:
     return db
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(_METADATA, min_size=1, max_size=6), st.lists(_FILTERS, min_size=1, max_size=6))
 @example([{"a": {"b": 1}, "a.b": [1, "x"]}, {"a": {"b": 1}}], [{"a.b": {"gte": 1}}, {"a": {"exists": True}}])
 def test_sql_and_python_agree_on_every_filter(
@@ -381,7 +381,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.builds(Scope, _JSON, st.dictionaries(st.text(), _JSON, max_size=3), _JSON, _JSON, _JSON, _JSON),

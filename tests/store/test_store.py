@@ -32,7 +32,18 @@ from pi_rag.errors import (
     StoreReadOnly,
     StoreUnusable,
 )
-from pi_rag.store import Connection, by_words, checkup, citing, connection, documents, folder, identity, jobs
+from pi_rag.store import (
+    Connection,
+    by_words,
+    checkup,
+    citing,
+    connection,
+    documents,
+    folder,
+    identity,
+    jobs,
+    migrations,
+)
 from pi_rag.store.nearest import exact
 from pi_rag.store.rows import value
 from pi_rag.store.store import Store
@@ -379,29 +390,45 @@ def public_path() -> Iterator[Path]:
     shutil.rmtree(home)
 
 
-def test_a_read_only_file_is_refused(public_path: Path) -> None:
-    """SQLite would open it for reading and fail at the first document."""
+def _read_as_it_is(path: Path) -> None:
+    """The store can be read, says so, and refuses a write."""
+
+    async def read() -> None:
+        store = _open(path)
+        assert (store.is_read_only, (await store.read(documents.counts)).documents) == (True, 1)
+        with pytest.raises(StoreReadOnly):
+            await store.write(put, "more", ["passage"])
+        assert await store.close()
+
+    asyncio.run(read())
+
+
+def test_a_file_without_rights_is_read(public_path: Path) -> None:
+    """It fails at the first document, with the reason, and not before."""
     _filled(public_path, 1)
     public_path.parent.chmod(0o777)
     public_path.chmod(0o444)
     folder.lock_path(public_path).chmod(0o666)
     with _unprivileged():
-        assert str(public_path) in _refused(public_path, StoreReadOnly).message
+        _read_as_it_is(public_path)
 
 
-@pytest.mark.parametrize("lock_is_writable", [True, False])
-def test_a_read_only_folder_is_refused(public_path: Path, lock_is_writable: bool) -> None:
-    """Whether the service has run there before or not."""
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_a_folder_without_rights_is_read_where_a_service_has_run(public_path: Path, has_lock: bool) -> None:
+    """Where none has, there is nothing that would keep another one from writing meanwhile: it is refused."""
     _filled(public_path, 1)
     public_path.chmod(0o666)
     lock = folder.lock_path(public_path)
-    if lock_is_writable:
+    if has_lock:
         lock.chmod(0o666)
     else:
         lock.unlink()
     public_path.parent.chmod(0o555)
     with _unprivileged():
-        _refused(public_path, StoreReadOnly)
+        if has_lock:
+            _read_as_it_is(public_path)
+        else:
+            _refused(public_path, StoreReadOnly)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(public_path: Path) -> None:
@@ -409,3 +436,63 @@ def test_a_folder_that_cannot_be_made_is_refused(public_path: Path) -> None:
     public_path.parent.chmod(0o555)
     with _unprivileged():
         _refused(public_path.parent / "deeper" / "pi-rag.db", StoreReadOnly)
+
+
+def _make_unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that takes no more writes; tests/stress/test_read_only.py has a real one."""
+
+    def refuse(path: Path) -> None:
+        raise StoreReadOnly(f"{path.parent} cannot be written by this user.")
+
+    monkeypatch.setattr(folder, "prepare", refuse)
+
+
+@pytest.mark.parametrize("with_log", [False, True])
+async def test_what_cannot_be_written_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_log: bool
+) -> None:
+    """With what a crash left in the log, and without a log; every write is refused with the reason."""
+    whole = tmp_path / "whole" / "pi-rag.db"
+    await asyncio.to_thread(_filled, whole)
+    writing = _open(whole)
+    await writing.write(put, "late", ["passage of the log"])
+    if not with_log:
+        assert await writing.close()
+    shutil.copytree(whole.parent, tmp_path / "copy")
+    if with_log:
+        assert await writing.close()
+    _make_unwritable(monkeypatch)
+    path = tmp_path / "copy" / "pi-rag.db"
+    assert folder.has_log(path) == with_log
+    store, beside = _open(path), _open(path)
+    counts = await store.read(documents.counts)
+    with pytest.raises(StoreReadOnly):
+        await store.write(put, "more", ["passage"])
+    await asyncio.gather(store.read_turn(), store.write_turn())
+
+    assert (store.is_read_only, counts.documents) == (True, 21)
+    assert await store.close() and await beside.close()
+
+
+async def test_what_somebody_writes_is_not_taken_for_unchanging(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that may not write the folder of one that does so is refused, as any second one is."""
+    _make_unwritable(monkeypatch)
+    with pytest.raises(SocketInUse):
+        _open(path)
+
+
+def test_without_rights_nothing_is_made_of_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no database, or one of an older schema, the reason is told as ever."""
+    _make_unwritable(monkeypatch)
+    with pytest.raises(StoreReadOnly):
+        _open(path)
+    path.parent.mkdir()
+    old = Connection(str(path))
+    connection.apply(old, connection.WRITER, StoreSettings())
+    migrations.migrate(old, migrations.STEPS[:7])
+    old.close()
+    folder.lock_path(path).touch()
+    with pytest.raises(StoreReadOnly):
+        _open(path)

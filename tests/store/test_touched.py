@@ -16,7 +16,8 @@ from pi_rag.store import Connection, documents, identity, jobs, query_vectors
 from pi_rag.store.query_vectors import Changes, KeptQuery
 from pi_rag.store.store import Store
 from pi_rag.types import NewItem
-from tests.store.making import FINGERPRINT, put
+from tests.store.making import FINGERPRINT, axis, put
+from tests.store.memory.keeping import fact, keep
 
 KEPT = KeptQuery(b"h", b"v", 2, 1.0)
 
@@ -66,6 +67,7 @@ async def test_collections_of_an_earlier_run_are_known(store: Store, path: Path)
         (jobs.enqueue, ("bills", [NewItem("text", "a", "", b"tea")], 10, 1.0)),
         (jobs.claim, (3, 1.0)),
         (query_vectors.save, (Changes([KEPT], [], []),)),
+        (keep, (fact("tea", "t"), axis(0))),
         (lambda db: db.execute("ANALYZE"), ()),
         (lambda db: db.execute("INSERT INTO chunks_fts (chunks_fts) VALUES ('optimize')"), ()),
     ],
@@ -73,9 +75,10 @@ async def test_collections_of_an_earlier_run_are_known(store: Store, path: Path)
 async def test_what_changes_no_answer_touches_nothing(
     store: Store, write: Callable[..., Any], args: tuple[Any, ...]
 ) -> None:
-    """The queue, the vectors of queries, and the upkeep."""
+    """The queue, the vectors of queries, what agents keep, and the upkeep."""
     await store.write(put, "a", ["tea"], collection="bills")
     await store.write(put, "b", ["tea"], collection="letters")
+    await store.write(keep, fact("The first one says which model it is of."), axis(1))
     assert await moved(store, write, *args) == NOTHING
 
 

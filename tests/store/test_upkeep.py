@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,15 @@ from tests.store.making import FINGERPRINT, put
 
 SETTINGS = StoreSettings(wal_mib_max=4, plan_h=6.0, free_percent_max=10)
 IN_ORDER = Facts(
-    quiet=True, log_share=0.0, writes=0, plan_s_ago=None, pages=1000, free=0, gives_back=True, spread=0.0
+    quiet=True,
+    erased=False,
+    log_share=0.0,
+    writes=0,
+    plan_s_ago=None,
+    pages=1000,
+    free=0,
+    gives_back=True,
+    spread=0.0,
 )
 
 
@@ -75,6 +84,8 @@ async def looked(kept: Upkeep, times: int) -> set[Due]:
         ({"free": 101, "gives_back": False}, "nothing"),
         ({"log_share": 0.05}, "nothing"),
         ({"log_share": 0.07}, "empty_log"),
+        ({"erased": True}, "empty_log"),
+        ({"erased": True, "quiet": False, "writes": 1}, "empty_log"),
     ],
 )
 def test_what_is_due_follows_from_numbers(change: dict[str, object], wanted: Due) -> None:
@@ -86,6 +97,7 @@ def test_what_is_due_follows_from_numbers(change: dict[str, object], wanted: Due
     facts=st.builds(
         Facts,
         quiet=st.just(False),
+        erased=st.just(False),
         log_share=st.floats(0, 100),
         writes=st.integers(0, 10_000),
         plan_s_ago=st.none() | st.floats(0, 1e9),
@@ -177,6 +189,35 @@ def test_a_database_from_before_keeps_its_free_space_and_uses_it_again() -> None
     assert sizes(old).gives_back is False
     assert sizes(old).spread == 0.0
     old.close()
+
+
+async def test_all_that_is_due_is_done_at_once_when_asked_for(small: Store) -> None:
+    """Without waiting for a quiet moment; asked again, there is nothing to do."""
+    await filled(small, 120)
+    for number in range(60):
+        await small.write(documents.remove_source, f"s{number}", None)
+    kept = Upkeep(small, SETTINGS, Time())
+
+    assert {"plan", "merge", "give_back"} <= set(await kept.now())
+    assert await kept.now() == []
+    assert (await small.read(sizes)).spread == 0.0
+
+
+async def test_a_write_cuts_short_what_was_asked_for(small: Store) -> None:
+    """Somebody who writes all the while goes first, and the one who asked still gets an answer."""
+    await filled(small, 120)
+    kept = Upkeep(small, SETTINGS, Time())
+
+    async def writing() -> None:
+        for number in itertools.count():
+            await small.write(put, f"n{number}", ["tea"])
+
+    writer = asyncio.create_task(writing())
+    done = await asyncio.wait_for(kept.now(), 60)
+    writer.cancel()
+    await asyncio.wait({writer})
+
+    assert len(done) == len(set(done))
 
 
 async def test_a_busy_database_ends_no_upkeep(small: Store, monkeypatch: pytest.MonkeyPatch) -> None:

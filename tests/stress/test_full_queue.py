@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,9 @@ JOBS, JOBS_LONG = 1_000, 10_000
 FINISHED = 10
 """So many are waited for: that shows that the queue moves, and the first of them can be found."""
 
-GROWTH_MIB_MAX = 64
-"""A queue lies on the disk: with a long one the service takes hardly more than with a short one."""
+GROWTH_MIB_MAX = 24
+"""A queue lies on the disk: with a long one the supervisor takes hardly more than with a short one. The other
+processes do not see the queue, and the peak of a worker that has just been born may fall into either run."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Seen:
 
     def __str__(self) -> str:
         return (
-            f"READY after {self.ready_s:.2f} s, {self.mib_max:.0f} MiB at most, "
+            f"READY after {self.ready_s:.2f} s, supervisor {self.mib_max:.0f} MiB at most, "
             f"{self.searches} searches meanwhile, the slowest {self.search_s_max * 1000:.0f} ms"
         )
 
@@ -59,7 +61,7 @@ def test_a_long_queue_holds_up_neither_the_start_nor_a_search(
     print(f"\n{FINISHED} jobs queued: {short}\n{count} jobs queued: {long}")
 
     assert long.searches
-    assert long.mib_max < short.mib_max + GROWTH_MIB_MAX
+    assert 0 < long.mib_max < short.mib_max + GROWTH_MIB_MAX
     assert truth.violations(tmp_path / "long" / "data" / "pi-rag.db", ["note-0.txt"]) == []
 
 
@@ -72,7 +74,7 @@ def _seen(folder: Path, model: ModelCard, count: int) -> Seen:
         ready_s = time.monotonic() - begun_s
         mib, took_s = [0.0], [0.0]
         while (status := service.client.status())["counts"]["documents"] < FINISHED:
-            mib.append(status["memory"]["pss_mib_total"])
+            mib.append(_supervisor_mib(status))
             asked_s = time.monotonic()
             answer = service.client.search(f"who has painted fence {len(mib)}")
             took_s.append(time.monotonic() - asked_s)
@@ -81,6 +83,12 @@ def _seen(folder: Path, model: ModelCard, count: int) -> Seen:
         hits = service.client.search(marker(count, 0), mode="text")["hits"]
         assert [hit["source"] for hit in hits] == ["note-0.txt"]
     return Seen(ready_s, max(mib), len(took_s) - 1, max(took_s))
+
+
+def _supervisor_mib(status: dict[str, Any]) -> float:
+    """What the supervisor takes at the watchdog's last look, in MiB; 0 before its first."""
+    found = [taken["pss_mib"] for taken in status["memory"]["processes"] if taken["role"] == "supervisor"]
+    return float(sum(found))
 
 
 async def _queued(database: Path, count: int) -> None:

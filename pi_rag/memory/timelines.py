@@ -1,0 +1,70 @@
+"""What happened before and after a memory or a moment: events and summaries, in the order of their times."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pi_rag.config import RememberSettings
+from pi_rag.errors import RequestInvalid
+from pi_rag.memory.changing import seen
+from pi_rag.memory.means import Means
+from pi_rag.memory.remembering import seen_session
+from pi_rag.memory.scopes import allowed
+from pi_rag.memory_types import Caller, Memory, Timeline
+from pi_rag.store import Connection
+from pi_rag.store.memory import passing
+from pi_rag.store.memory.passing import Moment, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Around what, of whose events, and how many on each side."""
+
+    around: int | None = None
+    at: float | None = None
+    session_id: int | None = None
+    scope: str | None = None
+    before: int = 5
+    after: int = 5
+
+
+async def timeline(means: Means, caller: Caller, asked: Asked) -> Timeline:
+    """What stands there. Around a memory of a session these are the events of that session, and else those of
+    its scope; around nothing, they are the newest. Raises as `MemoryDesk.timeline`.
+    """
+    if asked.around is not None and asked.at is not None:
+        raise RequestInvalid("Say around which memory or at what time, not both.", param="at")
+    if asked.at is not None and not math.isfinite(asked.at):
+        raise RequestInvalid("at is no time.", param="at")
+    for name, count in (("before", asked.before), ("after", asked.after)):
+        if not 0 <= count <= means.settings.k_max:
+            raise RequestInvalid(f"{name} is {count}; the most is {means.settings.k_max}.", param=name)
+    if asked.scope is not None:
+        allowed(caller, [asked.scope])
+    return await means.store.read(_timeline, caller, asked, means.clock.wall_s(), means.settings)
+
+
+def _timeline(
+    db: Connection, caller: Caller, asked: Asked, now: float, settings: RememberSettings
+) -> Timeline:
+    hit = None if asked.around is None else seen(db, asked.around, caller)
+    where = _where(caller, asked, hit)
+    if where.session_id is not None:
+        seen_session(db, where.session_id, caller, settings, now)
+    moment = Moment(hit.at, hit.id) if hit else Moment() if asked.at is None else Moment(asked.at, 0)
+    earlier = passing.earlier(db, where, moment, asked.before + 1)
+    later = passing.later(db, where, moment, asked.after + 1)
+    own = [hit] if hit is not None and hit.type != "fact" else []
+    shown = (*reversed(earlier[: asked.before]), *own, *later[: asked.after])
+    return Timeline(shown, asked.around, len(earlier) > asked.before, len(later) > asked.after)
+
+
+def _where(caller: Caller, asked: Asked, hit: Memory | None) -> Where:
+    if asked.session_id is not None:
+        return Where(caller.scopes, asked.session_id)
+    if asked.scope is not None:
+        return Where((asked.scope,))
+    if hit is not None:
+        return Where((hit.scope,), hit.session_id)
+    return Where(caller.scopes)

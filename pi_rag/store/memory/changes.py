@@ -1,0 +1,116 @@
+"""The audit log of agents' memory: what was done with which memories, by whom, and what undoes it.
+
+A line is written in the transaction of what it tells of. Its detail holds ids, numbers and states, so that
+`undo` can put them back; of a text at most what is still stored elsewhere, and none after it was erased.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from pi_rag.memory_types import Caller, Change, Door, Operation
+from pi_rag.store import Connection
+from pi_rag.store.memory import scopes
+from pi_rag.store.memory.scopes import Scopes
+from pi_rag.store.rows import Row, all_rows, below, value
+
+_FROM_INDEX: Final = """
+    SELECT memory_changes.id, at, operation, (
+        SELECT json_group_array(memory_id) FROM memory_changed WHERE change_id = memory_changes.id
+    ), name, door, uid, client, detail, undone_by
+    FROM memory_changes {index} CROSS JOIN memory_scopes ON memory_scopes.id = scope_id
+"""
+
+_SELECT: Final = _FROM_INDEX.format(index="")
+
+_OF_CLIENT: Final = _FROM_INDEX.format(index="INDEXED BY memory_changes_by_client")
+
+_MEMORY_IDS, _DETAIL = 3, 8
+
+_By = tuple[Door | Literal["service"], int | None, str]
+"""Who did it: door, user, program."""
+
+
+def add(
+    db: Connection,
+    now: float,
+    operation: Operation,
+    memory_ids: Sequence[int],
+    scope: str,
+    caller: Caller | None,
+    detail: Mapping[str, Any] | None = None,
+) -> Change:
+    """Write a line, and give it back. `caller` None: nobody asked for it, the service did it by itself."""
+    sql = """
+        INSERT INTO memory_changes (at, operation, scope_id, door, uid, client, detail)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+    """
+    told = json.dumps(dict(detail or {}))
+    by: _By = (caller.door, caller.uid, caller.client) if caller else ("service", None, "")
+    db.execute(sql, (now, operation, scopes.ensure(db, scope), *by, told))
+    change_id, ids = db.last_insert_rowid(), sorted(set(memory_ids))
+    db.executemany("INSERT INTO memory_changed VALUES (?, ?)", ((change_id, each) for each in ids))
+    return Change(change_id, now, operation, tuple(ids), scope, *by, json.loads(told))
+
+
+def get(db: Connection, change_id: int) -> Change | None:
+    """One line; None when there is no such one (any more)."""
+    rows = all_rows(db, f"{_SELECT} WHERE memory_changes.id = ?", (change_id,))
+    return _of_row(rows[0]) if rows else None
+
+
+def listing(db: Connection, among: Scopes, *, limit: int, after: int | None = None) -> list[Change]:
+    """The newest lines of these scopes, those below the id `after`."""
+    condition, bindings = scopes.within(among, "scope_id")
+    sql = f"""
+        {_SELECT} WHERE {condition} AND memory_changes.id < ?
+        ORDER BY memory_changes.id DESC LIMIT ?
+    """
+    return [_of_row(row) for row in all_rows(db, sql, (*bindings, below(after), limit))]
+
+
+def of(db: Connection, memory_ids: Sequence[int]) -> list[Change]:
+    """All lines that have to do with these memories, the oldest first."""
+    sql = f"""
+        {_SELECT} WHERE memory_changes.id IN (
+            SELECT change_id FROM json_each(?) AS wanted
+            CROSS JOIN memory_changed ON memory_id = wanted.value
+        ) ORDER BY memory_changes.id
+    """
+    return [_of_row(row) for row in all_rows(db, sql, (json.dumps(list(memory_ids)),))]
+
+
+def last_of(db: Connection, caller: Caller) -> Change | None:
+    """The last thing that this client of this user has done, in the scopes it may see, if nobody undid it.
+
+    What was itself an undoing is passed over, so that asking twice goes one step further back.
+    """
+    condition, bindings = scopes.within(caller.scopes, "scope_id")
+    sql = f"""
+        {_OF_CLIENT} WHERE client = ? AND uid IS ? AND {condition} AND undone_by IS NULL
+            AND operation NOT IN ('undo', 'erase', 'evict')
+        ORDER BY memory_changes.id DESC LIMIT 1
+    """
+    rows = all_rows(db, sql, (caller.client, caller.uid, *bindings))
+    return _of_row(rows[0]) if rows else None
+
+
+def undone(db: Connection, change_id: int, by: int | None) -> None:
+    """It was undone by another change; None: that has been undone, so it is done again."""
+    db.execute("UPDATE memory_changes SET undone_by = ? WHERE id = ?", (by, change_id))
+
+
+def forget_old(db: Connection, kept_max: int) -> int:
+    """Drop the oldest lines beyond `kept_max`. Returns how many."""
+    newest = value(db, "SELECT max(id) FROM memory_changes") or 0
+    db.execute("DELETE FROM memory_changes WHERE id <= ?", (newest - kept_max,))
+    return db.changes()
+
+
+def _of_row(row: Row) -> Change:
+    cells = list(row)
+    cells[_MEMORY_IDS] = tuple(json.loads(row[_MEMORY_IDS]))
+    cells[_DETAIL] = json.loads(row[_DETAIL])
+    return Change(*cells)

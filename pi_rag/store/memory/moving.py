@@ -1,0 +1,99 @@
+"""Memories on their way out of this database and in: read in their order, found again when they come twice.
+
+What is brought is stored as the file has it, and in its order. What may be brought is decided at the desk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from pi_rag.memory_types import Caller, Memory
+from pi_rag.store import Connection
+from pi_rag.store.memory import memories, scopes
+from pi_rag.store.memory.scopes import Scopes
+from pi_rag.store.rows import Row, all_rows, one_row, value
+
+
+def following(db: Connection, among: Scopes, after: int, limit: int, *, gone: bool) -> list[Memory]:
+    """The memories of these scopes with ids above `after`, ascending; `gone`: also what is out of force."""
+    condition, bindings = scopes.within(among, "scope_id")
+    sql = f"""
+        SELECT memories.id FROM memories WHERE {condition} AND memories.id > ? AND (gone IS NULL OR ?)
+        ORDER BY memories.id LIMIT ?
+    """
+    rows = all_rows(db, sql, (*bindings, after, gone, limit))
+    return memories.get(db, [row[0] for row in rows])
+
+
+def sessions_of(db: Connection, session_ids: Sequence[int]) -> list[Row]:
+    """(id, title, started_at, ended_at) of sessions."""
+    sql = """
+        SELECT memory_sessions.id, title, started_at, ended_at
+        FROM json_each(?) AS wanted CROSS JOIN memory_sessions ON memory_sessions.id = wanted.value
+    """
+    return all_rows(db, sql, (json.dumps(list(session_ids)),))
+
+
+def known(db: Connection, memory: Memory, words_hash: bytes | None) -> int | None:
+    """The id of this very memory, if it is here already: said of the same time, in the same words."""
+    is_fact = memory.type == "fact"
+    condition = "words_hash = ?4" if is_fact else "type <> 'fact' AND type = ?4"
+    own = words_hash if is_fact else memory.type
+    sql = f"""
+        SELECT id FROM memories CROSS JOIN memory_texts ON memory_id = id
+        WHERE scope_id = ?1 AND {condition} AND at = ?2 AND text = ?3 LIMIT 1
+    """
+    found: int | None = value(db, sql, (scopes.find(db, memory.scope), memory.at, memory.text, own))
+    return found
+
+
+def said(db: Connection, scope: str, words_hash: bytes) -> list[Memory]:
+    """The facts of a scope that were stored with this hash and are in force, or gave way to others."""
+    sql = """
+        SELECT id FROM memories
+        WHERE scope_id = ? AND words_hash = ? AND (gone IS NULL OR gone = 'superseded') ORDER BY id DESC
+    """
+    rows = all_rows(db, sql, (scopes.find(db, scope), words_hash))
+    return memories.get(db, [row[0] for row in rows])
+
+
+def session(
+    db: Connection, scope: str, title: str, started_at: float, ended_at: float | None, caller: Caller
+) -> int:
+    """The session of this title that began at this time; made if it is not here."""
+    scope_id = scopes.ensure(db, scope)
+    sql = "SELECT id FROM memory_sessions WHERE scope_id = ? AND title = ? AND started_at = ?"
+    row = one_row(db, sql, (scope_id, title, started_at))
+    if row is not None:
+        return int(row[0])
+    sql = """
+        INSERT INTO memory_sessions (scope_id, title, started_at, ended_at, last_at, door, uid, client)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    """
+    by = (caller.door, caller.uid, caller.client)
+    db.execute(sql, (scope_id, title, started_at, ended_at, started_at, *by))
+    return db.last_insert_rowid()
+
+
+def place(db: Connection, session_id: int, seq: int, at: float) -> int:
+    """The place of a brought event in its session: its own, or the next one where that is taken."""
+    taken = "SELECT 1 FROM memories WHERE session_id = ? AND seq = ?"
+    last = int(value(db, "SELECT last_seq FROM memory_sessions WHERE id = ?", (session_id,)))
+    if one_row(db, taken, (session_id, seq)) is not None:
+        seq = last + 1
+    sql = "UPDATE memory_sessions SET last_seq = max(last_seq, ?), last_at = max(last_at, ?) WHERE id = ?"
+    db.execute(sql, (seq, at, session_id))
+    return seq
+
+
+def taken_place_of(db: Connection, memory_id: int, older_id: int) -> None:
+    """The older one was superseded by this one, as the file says."""
+    sql = "UPDATE memories SET superseded_by = ? WHERE id = ? AND gone = 'superseded'"
+    db.execute(sql, (memory_id, older_id))
+
+
+def document(db: Connection, source: str) -> int | None:
+    """A document here that came from the same place."""
+    found: int | None = value(db, "SELECT id FROM documents WHERE source = ? ORDER BY id LIMIT 1", (source,))
+    return found

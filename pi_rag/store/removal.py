@@ -1,0 +1,56 @@
+"""What a person removes is gone: the documents, and what waits to be stored from where they came.
+
+An add that was asked for before and has not had its turn would bring them back. It is withdrawn, in hand or
+not, and its job says why. What is added afterwards is stored as ever.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pi_rag.errors import DocumentNotFound
+from pi_rag.store import Connection, documents, jobs
+from pi_rag.store.rows import all_rows, one_row
+
+
+class Gone(NamedTuple):
+    """How much it was."""
+
+    removed: int
+    """Documents."""
+    withdrawn: frozenset[int]
+    """Items of the queue, by number."""
+
+
+def document(db: Connection, document_id: int, now: float) -> Gone:
+    """Remove one document. `now` is wall time. Raises DocumentNotFound."""
+    sql = """
+        SELECT source, name FROM documents JOIN collections ON collections.id = collection_id
+        WHERE documents.id = ?
+    """
+    found = one_row(db, sql, (document_id,))
+    if found is None:
+        raise DocumentNotFound(f"There is no document {document_id}.")
+    documents.remove(db, document_id)
+    return Gone(1, _withdraw(db, "source = ?", (found[0],), found[1], now))
+
+
+def source(db: Connection, name: str, collection: str | None, now: float) -> Gone:
+    """Remove what came from a source, in one collection or in all; of an archive, what came out of it."""
+    withdrawn = _withdraw(db, "source = ?", (name,), collection, now)
+    withdrawn |= _withdraw(db, "source > ? AND source < ?", documents.members_of(name), collection, now)
+    return Gone(documents.remove_source(db, name, collection), withdrawn)
+
+
+def _withdraw(
+    db: Connection, which: str, names: tuple[str, ...], collection: str | None, now: float
+) -> frozenset[int]:
+    sql = f"""
+        SELECT job_items.id, source FROM job_items INDEXED BY job_items_by_source
+        CROSS JOIN jobs ON jobs.id = job_id
+        WHERE {which} AND collection = coalesce(?, collection)
+    """
+    rows = all_rows(db, sql, (*names, collection))
+    for item_id, name in rows:
+        jobs.withdraw(db, item_id, jobs.removed(name), now)
+    return frozenset(item_id for item_id, _ in rows)

@@ -1,0 +1,101 @@
+"""What only the service can know."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pi_rag.cli import advice
+from pi_rag.cli.checks import service
+from pi_rag.client import Client
+from pi_rag.config import load
+from pi_rag.errors import DeadlineExceeded, PiRagError, StoreDamaged
+from tests.host import boards
+
+STATUS: dict[str, Any] = {"model": {"name": "first"}}
+
+ENGINE = {"llama_cpp": "0.5.0", "ggml": "0.25.3", "commit": "0c1e570", "features": "CPU : NEON = 1"}
+
+
+def test_models_of_another_user_are_left_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that this user may not look into is no damage: the service has checked what it loaded."""
+    (tmp_path / "models").mkdir()
+    settings = load(flags={"service.data": str(tmp_path)})
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert service.model(settings, STATUS).verdict == "ok"
+    unasked, without = (service.model(settings, status) for status in ({}, {"state": "degraded"}))
+    assert [unasked.verdict, without.verdict] == ["warn", "warn"]
+    assert ("does not answer" in unasked.detail, "has none" in without.detail) == (True, True)
+
+
+class Checked(Client):
+    """A service that says this of its database when it is asked to read all of it."""
+
+    def __init__(self, told: dict[str, Any] | PiRagError) -> None:
+        self.told = told
+
+    def status(self, *, check: bool = False) -> dict[str, Any]:
+        assert check
+        if isinstance(self.told, PiRagError):
+            raise self.told
+        return {"store": self.told}
+
+
+def test_a_database_nobody_checked_is_not_called_whole() -> None:
+    """No answer is not a good answer."""
+    answers: list[dict[str, Any]] = [{"problems": []}, {"size_mib": 1}]
+    whole, unchecked = (service.whole(Checked(told)) for told in answers)
+    assert (whole.verdict, unchecked.verdict) == ("ok", "warn")
+    assert [check.what for check in service.store({"store": {"size_mib": 1}})] == ["database"]
+    assert list(service.store({})) == []
+
+
+def test_a_check_that_cannot_be_made_is_its_own_line() -> None:
+    """A large database is read for longer than a request may take, and nothing is wrong with it."""
+    long, faulty = (
+        service.whole(Checked(each)) for each in (DeadlineExceeded("60 s."), StoreDamaged("Page 3."))
+    )
+    assert (long.what, long.verdict, long.mend) == ("database check", "warn", "sudo pi-rag upkeep")
+    assert (faulty.what, faulty.verdict) == ("database check", "wrong")
+
+
+def with_engine(features: str) -> dict[str, Any]:
+    return {"embedder": {"engine": ENGINE | {"features": features}}}
+
+
+def test_an_engine_without_dot_products_is_told_where_there_are_some(tmp_path: Path) -> None:
+    """With the whole command that builds it anew; a Pi 4's processor has none to use."""
+    pi_5, pi_4 = boards.pi_5(tmp_path / "5"), boards.pi_4(tmp_path / "4")
+    [poor] = service.engine(with_engine("CPU : NEON = 1 | DOTPROD = 0"), pi_5)
+    assert (poor.verdict, poor.what) == ("warn", "engine")
+    assert "GGML_NATIVE=ON" in poor.mend and " -m pip install --force-reinstall " in poor.mend
+    [good] = service.engine(with_engine("CPU : NEON = 1 | DOTPROD = 1 | OPENMP = 1"), pi_5)
+    assert (good.verdict, good.detail) == (
+        "ok",
+        "llama.cpp 0.5.0, ggml 0.25.3, commit 0c1e570, DOTPROD = 1",
+    )
+    [old] = service.engine(with_engine("CPU : NEON = 1"), pi_4)
+    assert old.verdict == "ok"
+
+
+def test_where_nobody_tells_of_the_engine_there_is_no_line() -> None:
+    """A service that does not answer, or has no model, or is an older one."""
+    answers: list[dict[str, Any]] = [{}, {"embedder": {"engine": None}}, {"embedder": {}}]
+    assert [each for status in answers for each in service.engine(status)] == []
+
+
+def test_an_alert_that_fires_is_a_line_with_what_to_do() -> None:
+    """One that this version does not know leads to the status."""
+    fires = [{"name": name, "value": 81.5, "unit": "°C", "limit": 80} for name in ("hot", "unheard_of")]
+    hot, other = service.alerts({"alerts": fires})
+    assert (hot.verdict, hot.detail) == ("warn", "hot, 81.5 °C (limit 80)")
+    assert (hot.mend, other.mend) == (advice.ALERTS["hot"], "pi-rag status")
+    [low] = service.alerts(
+        {"alerts": [{"name": "disk_low", "value": 34200.273, "unit": "MiB", "limit": 1_000_000.0}]}
+    )
+    assert low.detail == "disk_low, 34,200 MiB (limit 1,000,000)"

@@ -1,0 +1,1 @@
+"""The tests of the door for agents."""

@@ -1,0 +1,1 @@
+"""Faults inside of a running service; the test that starts it puts this folder into its PYTHONPATH."""
