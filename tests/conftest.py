@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from pi_rag.models import sources
@@ -19,9 +20,18 @@ from pi_rag.types import ModelCard
 # when it is first imported, which nothing above does.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# No test asserts how long something takes. A property is tried on the same examples in every run, so what has
+# passed here passes elsewhere; `--long` goes looking for others, ten times as far.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("looking", deadline=None, max_examples=1000)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the sweeps that are marked `slow` whole")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("looking" if config.getoption("--long") else "same")
 
 
 @pytest.fixture(scope="session")
