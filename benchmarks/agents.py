@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
 from pi_rag.host import memory
+from pi_rag.stress.running import RunningService
 
 PI_RAG = str(Path(sys.executable).with_name("pi-rag"))
 HANDSHAKE = {

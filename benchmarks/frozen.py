@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 
 PIPE_BYTES = 4096
 """What the kernel keeps for a reader that stands still: some twenty lines."""

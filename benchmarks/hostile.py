@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = ROOT.parent / "shared" / "data" / "docs" / "hostile"

@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.memory import WORKERS, at_rest
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import COMMAND, RunningService
+from pi_rag.stress.running import COMMAND, RunningService
 
 SETTLE_S, QUICK_SETTLE_S = 30.0, 5.0
 """What was put off until there is time for it is done by then; of the short form, most of it."""

@@ -30,9 +30,9 @@ from benchmarks.ingesting.kinds import KINDS
 from benchmarks.ingesting.processor import processor_s
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
 from benchmarks.sets import DEFAULT_ROOT
 from pi_rag.config import from_values
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 
 POLL_S = 0.25

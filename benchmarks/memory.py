@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 
 WORKERS = 4
 READER_GONE_S_MAX = 60.0

@@ -24,8 +24,8 @@ from benchmarks import spans
 from benchmarks.measures import ndcg, recall, reciprocal
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
 from benchmarks.sets import DEFAULT_ROOT, RetrievalSet, load, names
+from pi_rag.stress.running import RunningService
 
 WAYS = {
     "hybrid": ("hybrid", "calibrated"),

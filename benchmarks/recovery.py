@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 
 ROUNDS = 10

@@ -25,8 +25,8 @@ from typing import Any
 from benchmarks.cutters import TOKENS, Cut, Span, Words, ours, peers
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures
-from benchmarks.running import RunningService
 from pi_rag.embedder.llama import Model
+from pi_rag.stress.running import RunningService
 
 SET = "chroma_chunking"
 PASSAGES = 5

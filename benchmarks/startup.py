@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 
 PI_RAG = str(Path(sys.executable).with_name("pi-rag"))
 BASE = [sys.executable, "-c", "import json, socket"]

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import RunningService
 from pi_rag.clock import SystemClock
 from pi_rag.config import MemorySettings
 from pi_rag.host.heat import undervoltage
 from pi_rag.service import sampling
 from pi_rag.service.sampling import Known, Sampler
+from pi_rag.stress.running import RunningService
 
 WORKERS = 4
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.running import COMMAND, RunningService
+from pi_rag.stress.running import COMMAND, RunningService
 
 ASK_S = 0.02
 """Between two searches: what is measured is no finer."""

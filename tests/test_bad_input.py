@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import COMMAND, RunningService
 from pi_rag.errors import every_kind
 from pi_rag.models import sources
 from pi_rag.models.shelf import Shelf
+from pi_rag.stress.running import COMMAND, RunningService
 from pi_rag.types import ModelCard
 from tests.models.seeded import write_folder
 

@@ -70,6 +70,7 @@ SEEN_THROUGH = {
     "store/memory/passing.py": "memory/test_timelines.py",
     "text/outline.py": "text/test_headings.py",
     "types.py": "store/test_scope.py",
+    "stress/running.py": "stress/test_smoke.py",
 }
 """Modules without a test file of their own, and the test file, below tests/, that sees each of them work."""
 

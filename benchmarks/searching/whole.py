@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.running import RunningService
 from benchmarks.searching import filling
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings, StoreSettings
@@ -26,6 +25,7 @@ from pi_rag.embedder.llama import Model
 from pi_rag.errors import PiRagError
 from pi_rag.service.meaning import fingerprint
 from pi_rag.store.store import Store
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.running import RunningService
 from pi_rag.client import Client
+from pi_rag.stress.running import RunningService
 from tests.arm64.image import PATIENCE
 
 ANSWER_S_MAX = 3600.0

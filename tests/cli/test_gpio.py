@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.cli import gpio
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.cli.conftest import Run
 from tests.plain import plain_environ

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.cli.conftest import Run
 from tests.plain import plain_environ

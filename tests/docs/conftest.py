@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.cli.follow import follow
 from pi_rag.clock import SystemClock
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.docs.pages import ROOT
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 from tests.docs.pages import ROOT, blocks, examples
 
 pytestmark = pytest.mark.model

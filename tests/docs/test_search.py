@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 from tests.docs.pages import ROOT
 
 pytestmark = pytest.mark.model

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.mcp.conftest import ROOT
 

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.running import RunningService
 from pi_rag.clock import SystemClock
 from pi_rag.config import EmbedderSettings, Settings, from_values
 from pi_rag.embedder.pool import Pool
@@ -27,6 +26,7 @@ from pi_rag.service.gate import Gate
 from pi_rag.service.house import House
 from pi_rag.service.meaning import Meaning
 from pi_rag.service.schemas import EmbeddingsRequest
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.embedder.contract import HOSTILE, LONG_S
 from tests.embedder.fake import FakeEmbedder

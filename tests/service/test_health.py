@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from benchmarks.running import RunningService
 from pi_rag.clock import SystemClock
 from pi_rag.config import HealthSettings, Settings
 from pi_rag.service.health import Beats, Heart, Pings
 from pi_rag.service.house import House
 from pi_rag.store.store import Store
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
 from tests.stress import faults

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.config import Settings
 from pi_rag.errors import (
     Busy,
@@ -38,6 +37,7 @@ from pi_rag.service.meaning import Meaning, fingerprint
 from pi_rag.service.reindexing import Reindexing
 from pi_rag.store import checkup, documents, identity, reindex
 from pi_rag.store.rows import value
+from pi_rag.stress.running import RunningService
 from pi_rag.types import Lane, ModelCard, NewItem, Text
 from tests.embedder.fake import FakeEmbedder
 from tests.models.seeded import write_folder

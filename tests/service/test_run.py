@@ -17,10 +17,10 @@ import apsw
 import httpx
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.config import StoreSettings
 from pi_rag.errors import BadInput
 from pi_rag.store import connection, migrations
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
 from tests.stress import faults, truth, workload

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from benchmarks.running import RunningService
 from pi_rag.config import Settings, from_values
 from pi_rag.embedder.curve import GUESS, Curve
 from pi_rag.embedder.tuned import BUSY, DAMAGED, NEVER, Measured, Tuned, found, key_of, save
@@ -22,6 +21,7 @@ from pi_rag.service.house import House
 from pi_rag.service.relief import Relief
 from pi_rag.service.tuning import Start, at_start, keep_tuned
 from pi_rag.service.watchdog import Watchdog
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.embedder.measured import PI, measured
 from tests.embedder.waiting import until as soon

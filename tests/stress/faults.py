@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 
 
 def kill_a_worker(service: RunningService, dice: random.Random) -> int:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.errors import DiskFull
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.stress.truth import until, violations
 

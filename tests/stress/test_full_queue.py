@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
 from pi_rag.store import Connection, jobs
 from pi_rag.store.store import Store
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard, NewItem
 from tests.stress import truth
 from tests.stress.workload import marker

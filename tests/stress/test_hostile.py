@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.errors import DocumentRefused, every_kind
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 
 HOSTILE = Path(__file__).parents[3] / "shared" / "data" / "docs" / "hostile"

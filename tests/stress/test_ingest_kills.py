@@ -20,8 +20,8 @@ from statistics import median
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.errors import ServiceDown
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.stress import faults
 from tests.stress.ledger import GONE, Ledger

@@ -23,9 +23,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.errors import PiRagError, TryLater
 from pi_rag.host.memory import children, pss_mib
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.host import machines
 from tests.stress import workload

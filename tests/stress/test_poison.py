@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.stress.truth import until
 

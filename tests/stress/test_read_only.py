@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running import RunningService
 from pi_rag.errors import StoreReadOnly
+from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.running import RunningService
 from pi_rag.clock import SystemClock
 from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.store import Connection, checkup, identity
 from pi_rag.store.rows import Row, all_rows, value
 from pi_rag.store.store import Store
+from pi_rag.stress.running import RunningService
 from tests.ingest.making import docx, pdf
 from tests.stress.truth import until
 from tests.stress.workload import ACTS, THINGS, marker

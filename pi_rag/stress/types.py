@@ -1,0 +1,173 @@
+"""What the pieces of the harness say to each other. It knows neither service nor disk.
+
+All times are seconds since the run began, by a clock that only goes on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pi_rag.stress.running import RunningService
+
+Operation = Literal["search", "add", "remove", "remember", "event", "recall"]
+Ending = Literal["whole", "interrupted", "failed"]
+"""`failed`: the harness could not go on. A run in which a promise was not kept is whole all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one request."""
+
+    at_s: float
+    """When it was answered."""
+    operation: Operation
+    latency_ms: float
+    code: str
+    """Empty when all is well, `degraded` when it said so, else the error's code, such as `busy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something was done to the service, or a part of the run began: a line in the plots."""
+
+    at_s: float
+    name: str
+    """A fault's name, as `pi-rag stress --list` has it, or a phase's."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Machine and service at one moment, once a second. By role: supervisor, nursery, worker, reader."""
+
+    at_s: float
+    pss_mib: Mapping[str, float]
+    private_mib: Mapping[str, float]
+    processor_share: Mapping[str, float]
+    """Of one core, since the sample before."""
+    descriptors: int
+    threads: int
+    """Of the supervisor, as the descriptors."""
+    wal_mib: float
+    disk_free_mib: float
+    queued: int
+    """Documents that wait, by the service's own account; -1 when it did not answer."""
+    is_ready: bool
+    degraded: tuple[str, ...] = ()
+    temperature_c: float | None = None
+    is_throttled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise and what was seen of it."""
+
+    name: str
+    asked: str
+    seen: str
+    is_kept: bool | None
+    """None: it could not be looked at here, and `seen` says why."""
+
+
+@dataclass
+class Record:
+    """All that is known of one run, kept up to date while it goes on: an interrupted one has a report."""
+
+    scenario: str
+    seed: int
+    minutes: float
+    began: str = ""
+    """The wall clock's, ISO 8601; nothing is computed from it."""
+    machine: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    ending: Ending = "interrupted"
+    reason: str = ""
+    """Why it was interrupted or failed."""
+    answers: list[Answer] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+    """Units last: `search_p95_ms`."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the run came to its end, and every promise that could be looked at was kept."""
+        return (
+            self.ending == "whole" and bool(self.checks) and all(c.is_kept is not False for c in self.checks)
+        )
+
+
+class Stage(Protocol):
+    """What a scenario may do: one service of its own, one source of chance, one record, an end in time."""
+
+    service: RunningService
+    dice: random.Random
+    """Seeded; chance comes from nowhere else."""
+    seed: int
+    folder: Path
+    """For whatever it writes; gone after the run."""
+    record: Record
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the short form was asked for: fewer rounds, the same promises."""
+
+    def elapsed_s(self) -> float:
+        """Since the run began."""
+
+    def left_s(self) -> float:
+        """Until the run's time is over, or 0 as soon as somebody asks it to stop. Loops ask this."""
+
+    def pause(self, seconds: float) -> bool:
+        """Let so much time pass; False at once when the run is to end."""
+
+    def mark(self, name: str, detail: str = "") -> None:
+        """Note what was done just now."""
+
+    def check(self, name: str, asked: str, seen: str, is_kept: bool | None) -> None:
+        """Note a promise and what was seen of it."""
+
+    def figure(self, name: str, value: float) -> None:
+        """Note a measured figure."""
+
+    def restarted(self, environ: Mapping[str, str] | None = None) -> RunningService:
+        """The service ended as systemd ends it, and started again, with other settings if any are given."""
+
+    def crowd(self, clients: int, mix: Mapping[Operation, float], *, pace_s: float = 0.0) -> Crowd:
+        """So many guests, each asking again when it has its answer and `pace_s` are over, until told to stop.
+
+        They live in processes of their own, so that the harness's interpreter is not what is measured.
+        """
+
+
+class Crowd(Protocol):
+    """Guests that ask all the while. Their answers come into the stage's record each second."""
+
+    def __enter__(self) -> Crowd: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def acknowledged(self) -> Sequence[str]:
+        """Sources whose adding was acknowledged and which nobody has removed since."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way to use or misuse the service, by name."""
+
+    name: str
+    about: str
+    """One line, for `pi-rag stress --list`."""
+    minutes: float
+    """How long it runs by itself; `--minutes` says otherwise."""
+    quick_minutes: float
+    run: Callable[[Stage], None]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Settings of its service."""
+    must_fail: bool = False
+    """The canary: it is well when a promise is found broken."""

@@ -1,0 +1,23 @@
+"""What a run has to show to be called well."""
+
+from __future__ import annotations
+
+from pi_rag.stress.types import Check, Ending, Record
+
+
+def record(ending: Ending, *kept: bool | None) -> Record:
+    checks = [Check(f"promise {number}", "that", "this", each) for number, each in enumerate(kept)]
+    return Record("load", 1, 2.0, ending=ending, checks=checks)
+
+
+def test_a_run_is_well_when_every_promise_was_kept() -> None:
+    """One that could not be looked at does not make it bad; one that was broken does."""
+    assert record("whole", True, None, True).is_kept
+    assert not record("whole", True, False).is_kept
+
+
+def test_a_run_without_an_end_or_without_a_promise_shows_nothing() -> None:
+    """What was interrupted, what failed and what looked at nothing is never called well."""
+    assert not record("interrupted", True).is_kept
+    assert not record("failed", True).is_kept
+    assert not record("whole").is_kept
