@@ -32,6 +32,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """What became of one question whose answer is known."""
+
+    at_s: float
+    """When it was answered."""
+    way: Literal["words", "meaning"]
+    latency_ms: float
+    waited_ms: float
+    """How long the service's threads together stood in line for a processor meanwhile: a busy machine's
+    doing, and not theirs. 0 where the kernel does not say."""
+    code: str
+    """As an answer's."""
+    is_found: bool
+    """Whether the one right document was among the hits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Something was done to the service, or a part of the run began: a line in the plots."""
 
@@ -90,6 +107,7 @@ class Record:
     """Why it was interrupted or failed."""
     answers: list[Answer] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -169,5 +187,7 @@ class Scenario:
     run: Callable[[Stage], None]
     environ: Mapping[str, str] = field(default_factory=dict)
     """Settings of its service."""
+    under: tuple[str, ...] = ()
+    """A program that becomes its service, as `RunningService` takes it."""
     must_fail: bool = False
     """The canary: it is well when a promise is found broken."""
