@@ -61,14 +61,18 @@ def _shown(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def markdown(figures: Figures) -> str:
-    """The table as the pages have it, without columns that are empty throughout; then the notes."""
-    names = [name for name in figures.rows[0] if any(row[name] != "" for row in figures.rows)]
+def table(rows: Sequence[Mapping[str, Any]], wanted: Sequence[str] | None = None) -> str:
+    """Rows as the pages have them: these columns, or all that are not empty throughout."""
+    names = wanted or [name for name in rows[0] if any(row[name] != "" for row in rows)]
     lines = [names, ["---"] * len(names)]
-    lines += [[_shown(row[name]) for name in names] for row in figures.rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines += [[_shown(row[name]) for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def markdown(figures: Figures) -> str:
+    """The table, then the notes."""
     notes = "\n".join(f"- {name}: {value}" for name, value in {**figures.headline, **figures.notes}.items())
-    return f"{table}\n\n{notes}"
+    return f"{table(figures.rows)}\n\n{notes}"
 
 
 if __name__ == "__main__":
