@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import os
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,8 +46,20 @@ def publish(figures: Figures, json_path: str | None) -> None:
     for name, value in figures.notes.items():
         print(f"{name}: {value}")
     if json_path:
-        body = {"headline": figures.headline, "rows": list(figures.rows), "notes": figures.notes}
+        notes = {**figures.notes, **circumstances()}
+        body = {"headline": figures.headline, "rows": list(figures.rows), "notes": notes}
         Path(json_path).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def circumstances() -> dict[str, str]:
+    """What a page says of how a result came to be."""
+    module = Path(sys.argv[0]).stem
+    flags = [each for each in sys.argv[1:] if each != "--json" and not each.endswith(".json")]
+    return {
+        "command": " ".join(["python -m", f"benchmarks.{module}", *flags]),
+        "measured": datetime.date.today().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+    }
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import Figures, publish
+from benchmarks.report import Figures, circumstances, publish
 
 
 def test_figures_written_as_json_are_a_table_of_the_pages(
@@ -35,6 +35,7 @@ def test_figures_written_as_json_are_a_table_of_the_pages(
         "",
         "- p50_ms: 0.5",
         "- queries: 200",
+        *(f"- {name}: {value}" for name, value in circumstances().items()),
     ]
     assert json.loads(path.read_text(encoding="utf-8"))["rows"] == rows
     assert "ours   0.500" in capsys.readouterr().out
