@@ -49,7 +49,9 @@ COMMANDS = {
     "gpio": "Show how the service is on a lamp, and listen to a button",
     "model": "List, fetch, choose and check models",
     "upkeep": "Do what is due and look all over",
+    "verify": "Say whether all that is kept is whole",
     "tune": "Measure how this machine computes best",
+    "stress": "Use and misuse a service of its own, and report what held",
     "doctor": "Check this machine and say what to mend",
 }
 """Every command and its line in the help."""

@@ -21,12 +21,16 @@ from pi_rag.errors import ServiceDown
 COMMAND = [sys.executable, "-m", "pi_rag.cli.main"]
 """`pi-rag` of the interpreter that runs this."""
 
+DIES_WITH_STARTER = ("setpriv", "--pdeathsig", "KILL", "--")
+"""The kernel then kills the service when the process that started it ends. The program is part of util-linux."""
+
 
 class RunningService:
     """`pi-rag serve` as a child process; ready inside the block, stopped after it.
 
     `under` is a program that becomes the service, such as setpriv with its flags. Its log goes to a file,
-    or to the file descriptor `stderr`.
+    or to the file descriptor `stderr`. With `is_tied` it is killed when its starter is, and a Ctrl-C in the
+    terminal does not reach it.
     """
 
     def __init__(
@@ -38,10 +42,12 @@ class RunningService:
         under: Sequence[str] = (),
         start_s_max: float = 60.0,
         stderr: int | None = None,
+        is_tied: bool = False,
     ) -> None:
         self._stderr = stderr
         self._start_s_max = start_s_max
-        self._under = under
+        self.under = under
+        self._is_tied = is_tied
         self.data = folder / "data"
         # A socket's path is bounded at 107 bytes, which a test's folder may exceed.
         self._short = tempfile.TemporaryDirectory(prefix="pirag")
@@ -81,33 +87,47 @@ class RunningService:
         self.stop()
         self._short.cleanup()
 
-    def start(self) -> None:
-        """Start it, and wait until it is ready (or, without a model, until it answers)."""
+    def start(
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        under: Sequence[str] | None = None,
+        stderr: int | None = None,
+        ready: bool | None = None,
+    ) -> None:
+        """Start it, and wait until it is ready (or, without a model, until it answers).
+
+        What is given holds for this start alone. Raises RuntimeError when it does not come up.
+        """
         self.data.mkdir(parents=True, exist_ok=True)
+        stderr = self._stderr if stderr is None else stderr
+        before = DIES_WITH_STARTER if self._is_tied else ()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._under, *COMMAND, "serve"],
-                env=self.environ,
+                [*before, *(self.under if under is None else under), *COMMAND, "serve"],
+                env=self.environ | dict(environ or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log if self._stderr is None else self._stderr,
+                stderr=log if stderr is None else stderr,
+                start_new_session=self._is_tied,
             )
-        self.wait_until_up(self._start_s_max)
+        self.wait_until_up(self._start_s_max, ready=ready)
 
-    def wait_until_up(self, seconds: float) -> None:
+    def wait_until_up(self, seconds: float, *, ready: bool | None = None) -> None:
         """Until the service is ready, or answers at all when no readiness was asked for."""
+        ready = self._wait_ready if ready is None else ready
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
             if self.process is not None and self.process.poll() is not None:
                 raise RuntimeError(f"The service ended with {self.process.returncode}:\n{self.log_text()}")
-            if self._is_up():
+            if self._is_up(ready):
                 return
             time.sleep(0.02)
         raise RuntimeError(f"The service was not up after {seconds} s:\n{self.log_text()}")
 
-    def _is_up(self) -> bool:
+    def _is_up(self, ready: bool) -> bool:
         try:
-            return bool(self.client.status()["ready"]) or not self._wait_ready
+            return bool(self.client.status()["ready"]) or not ready
         except ServiceDown:
             return False
 

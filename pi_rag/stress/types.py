@@ -6,10 +6,12 @@ All times are seconds since the run began, by a clock that only goes on.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from pi_rag.stress.tally import Histogram, Tally
 
 if TYPE_CHECKING:
     from pi_rag.stress.running import RunningService
@@ -106,12 +108,19 @@ class Record:
     reason: str = ""
     """Why it was interrupted or failed."""
     answers: list[Answer] = field(default_factory=list)
+    """The newest ones, bounded; `tally` has counted them all."""
+    tally: Tally = field(default_factory=Tally)
     samples: list[Sample] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     """Units last: `search_p95_ms`."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know of the circumstances, a sentence each."""
+    is_quick: bool = False
+    must_fail: bool = False
+    """As its scenario's."""
 
     @property
     def is_kept(self) -> bool:
@@ -119,6 +128,13 @@ class Record:
         return (
             self.ending == "whole" and bool(self.checks) and all(c.is_kept is not False for c in self.checks)
         )
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it ended as it must: of the canary, that a broken promise was found."""
+        if not self.must_fail:
+            return self.is_kept
+        return self.ending == "whole" and any(c.is_kept is False for c in self.checks)
 
 
 class Stage(Protocol):
@@ -154,8 +170,20 @@ class Stage(Protocol):
     def figure(self, name: str, value: float) -> None:
         """Note a measured figure."""
 
-    def restarted(self, environ: Mapping[str, str] | None = None) -> RunningService:
-        """The service ended as systemd ends it, and started again, with other settings if any are given."""
+    def acknowledged(self, documents: Iterable[Mapping[str, str]]) -> None:
+        """Note documents, {"source", "text"}, that the service has acknowledged: they must be there in the end.
+
+        A crowd notes its own.
+        """
+
+    def removed(self, sources: Iterable[str]) -> None:
+        """Note sources whose removal was acknowledged."""
+
+    def restarted(
+        self, environ: Mapping[str, str] | None = None, *, under: Sequence[str] | None = None
+    ) -> RunningService:
+        """The service ended as systemd ends it, and started again, with other settings if any are given, and
+        under another program if one is. Only the main thread may ask for it."""
 
     def crowd(self, clients: int, mix: Mapping[Operation, float], *, pace_s: float = 0.0) -> Crowd:
         """So many guests, each asking again when it has its answer and `pace_s` are over, until told to stop.
@@ -172,6 +200,9 @@ class Crowd(Protocol):
 
     def acknowledged(self) -> Sequence[str]:
         """Sources whose adding was acknowledged and which nobody has removed since."""
+
+    def seen(self, operation: Operation) -> Histogram:
+        """What became of these guests' requests of one kind; whole once the crowd has gone."""
 
 
 @dataclass(frozen=True)
@@ -191,3 +222,5 @@ class Scenario:
     """A program that becomes its service, as `RunningService` takes it."""
     must_fail: bool = False
     """The canary: it is well when a promise is found broken."""
+    is_looked_over: bool = True
+    """Whether, after it, the service must hold all that was acknowledged, be sound and end in time."""

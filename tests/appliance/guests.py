@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
 from tests.appliance.machine import wait_until
-from tests.stress.workload import documents, questions
+from pi_rag.stress.workload import documents, questions
 
 
 class Guests:

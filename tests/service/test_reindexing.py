@@ -41,7 +41,7 @@ from pi_rag.stress.running import RunningService
 from pi_rag.types import Lane, ModelCard, NewItem, Text
 from tests.embedder.fake import FakeEmbedder
 from tests.models.seeded import write_folder
-from tests.stress import workload
+from pi_rag.stress import workload
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors

@@ -23,7 +23,8 @@ from pi_rag.store import connection, migrations
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
-from tests.stress import faults, truth, workload
+from pi_rag.stress import workload
+from tests.stress import faults, truth
 
 pytestmark = pytest.mark.model
 

@@ -20,7 +20,7 @@ from pi_rag.store.store import Store
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard, NewItem
 from tests.stress import truth
-from tests.stress.workload import marker
+from pi_rag.stress.workload import marker
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 

@@ -18,7 +18,8 @@ import pytest
 from pi_rag.errors import PiRagError
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
-from tests.stress import faults, workload
+from pi_rag.stress import workload
+from tests.stress import faults
 
 pytestmark = pytest.mark.model
 

@@ -23,7 +23,7 @@ from pi_rag.store.store import Store
 from pi_rag.stress.running import RunningService
 from tests.ingest.making import docx, pdf
 from tests.stress.truth import until
-from tests.stress.workload import ACTS, THINGS, marker
+from pi_rag.stress.workload import ACTS, THINGS, marker
 
 VERSIONS = 3
 LINES = (1, 1, 4, 12, 80)

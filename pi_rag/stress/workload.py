@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 
@@ -41,3 +42,20 @@ def questions(seed: int) -> Iterator[str]:
     while True:
         number += 1
         yield f"when was the {dice.choice(THINGS)} {dice.choice(ACTS)} for the {number}th time"
+
+
+def facts(seed: int) -> Iterator[str]:
+    """Endless statements for agents to keep, each about another number, so that none is taken for another."""
+    dice = random.Random(seed)
+    number = 0
+    while True:
+        number += 1
+        yield (
+            f"The {dice.choice(THINGS)} number {number} was {dice.choice(ACTS)} on {dice.choice(_TIMES)} "
+            f"by {marker(seed, number)}."
+        )
+
+
+def digest(text: str) -> str:
+    """Stands for a text in a ledger."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()

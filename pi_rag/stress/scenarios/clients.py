@@ -1,0 +1,107 @@
+"""One to fifty clients at once, who search, add, remove, remember and recall as a house does.
+
+Each asks, reads the answer for a moment, and asks again. What must hold: nobody is told anything worse than
+`busy`, searches stay fast, and the service keeps to its own budget of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pi_rag.stress.tally import Histogram
+from pi_rag.stress.types import Crowd, Operation, Scenario, Stage
+
+MIX: Mapping[Operation, float] = {
+    "search": 60,
+    "add": 10,
+    "remove": 4,
+    "remember": 8,
+    "event": 8,
+    "recall": 10,
+}
+"""Of hundred requests."""
+
+PACE_S = 2.0
+"""How long a client looks at an answer: fifty then ask some twenty times a second."""
+
+PHASES = ((1, 0.1), (5, 0.1), (20, 0.2), (50, 0.6))
+"""Clients, and the share of the run that they have."""
+
+SEARCH_P95_MS_MAX = {20: 150.0, 50: 500.0}
+"""By number of clients: what is promised."""
+
+OPERATIONS: tuple[Operation, ...] = ("search", "add", "remove", "remember", "event", "recall")
+
+
+def run(stage: Stage) -> None:
+    """The phases one after the other."""
+    whole_s = stage.left_s()
+    for clients, share in PHASES:
+        stage.mark(f"{clients} clients" if clients > 1 else "1 client")
+        with stage.crowd(clients, MIX, pace_s=PACE_S) as crowd:
+            going = stage.pause(whole_s * share)
+        if stage.left_s() <= 0 and not going and clients != PHASES[-1][0]:
+            return
+        _look(stage, clients, crowd)
+    _check_memory(stage)
+
+
+def _look(stage: Stage, clients: int, crowd: Crowd) -> None:
+    """What one phase has shown."""
+    seen = {operation: crowd.seen(operation) for operation in OPERATIONS}
+    errors = sum((sum(each.errors().values()) for each in seen.values()))
+    asked = sum(each.count for each in seen.values())
+    stage.check(f"{clients} clients: no error but busy", "0", _errors(seen, asked), errors == 0 and asked > 0)
+    p95_ms = seen["search"].percentile_ms(95)
+    _figures(stage, clients, seen)
+    if clients in SEARCH_P95_MS_MAX:
+        bound = SEARCH_P95_MS_MAX[clients]
+        stage.check(
+            f"{clients} clients: searches are fast",
+            f"p95 of at most {bound:g} ms",
+            "no search was answered"
+            if p95_ms is None
+            else f"{p95_ms:.0f} ms of {seen['search'].count} searches",
+            p95_ms is not None and p95_ms <= bound,
+        )
+
+
+def _errors(seen: Mapping[Operation, Histogram], asked: int) -> str:
+    named = [
+        f"{operation} {code} {count}"
+        for operation, each in seen.items()
+        for code, count in each.errors().items()
+    ]
+    busy = sum(each.codes["busy"] for each in seen.values())
+    return f"{', '.join(named) or 'none'} of {asked} requests ({busy} times busy)"
+
+
+def _figures(stage: Stage, clients: int, seen: Mapping[Operation, Histogram]) -> None:
+    for percent in (50, 95, 99):
+        if (value := seen["search"].percentile_ms(percent)) is not None:
+            stage.figure(f"clients_{clients}_search_p{percent}_ms", value)
+    stage.figure(f"clients_{clients}_requests", sum(each.count for each in seen.values()))
+    stage.figure(f"clients_{clients}_busy", sum(each.codes["busy"] for each in seen.values()))
+
+
+def _check_memory(stage: Stage) -> None:
+    """By the harness's own count of pages, against the budget that the service says it has."""
+    budget_mib = float(stage.service.client.status()["memory"]["budget_mib"])
+    most_mib = max((sum(each.pss_mib.values()) for each in stage.record.samples), default=0.0)
+    stage.figure("memory_mib_max", most_mib)
+    stage.figure("memory_budget_mib", budget_mib)
+    stage.check(
+        "memory stays within the budget",
+        f"at most {budget_mib:g} MiB",
+        f"{most_mib:.0f} MiB at most",
+        0 < most_mib <= budget_mib,
+    )
+
+
+SCENARIO = Scenario(
+    name="clients",
+    about="1, 5, 20 and 50 clients at once: search, adding and memory mixed",
+    minutes=8.5,
+    quick_minutes=0.4,
+    run=run,
+)
