@@ -1,16 +1,13 @@
-"""What a search, an insert and a start cost as the memory grows, and what a whole search costs at the whole.
+"""What a search by vectors, an insert and a start cost as the memory grows.
 
-    python -m benchmarks.growth [--size N]... [--service N] [--seconds S] [--root FOLDER]
-                                [--quick] [--json FILE]
+    python -m benchmarks.growth [--size N]... [--root FOLDER] [--quick] [--json FILE]
 
 Our own store at 10,000, 100,000 and 1,000,000 passages with words of real texts and vectors of a real
-distribution, side by side: each in a process of its own on one core, one at a time at work. Then the whole
-service over 100,000 passages: searches whose vector is known and not known, and twenty clients at once.
+distribution, side by side: each in a process of its own on one core, one at a time at work.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import tempfile
@@ -21,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
-from benchmarks.searching import vectors, whole
+from benchmarks.searching import vectors
 from benchmarks.searching.rows import Row, command
 from benchmarks.searching.turns import INSERTED, ROWS_BESIDE, Found, K, Task, measured
 from benchmarks.sets import DEFAULT_ROOT, RetrievalSet, load
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from pi_rag.types import Vectors
 
 SIZES = (10_000, 100_000, 1_000_000)
-SERVICE = 100_000
 QUERIES = 200
 PASSAGE_CHARS = (150, 600)
 """A passage is a run of real words about this long."""
@@ -44,40 +39,30 @@ def main() -> int:
     """Measure and print."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--size", type=int, action="append", help="passages of a store; may be repeated")
-    parser.add_argument("--service", type=int, default=SERVICE, help="passages of the service; 0: none")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long twenty clients ask at once")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder of the retrieval sets")
     args = parser.parse_args()
     if not (args.root / vectors.SETS[0]).is_dir():
         print(f"There is no set {vectors.SETS[0]!r} in {args.root}.", file=sys.stderr)
         return 2
     if args.quick:
-        args.size, args.service, args.seconds = args.size or [2_000, 20_000], min(args.service, 5_000), 5.0
+        args.size = args.size or [2_000, 20_000]
     publish(measure(args), args.json)
     return 0
 
 
 def measure(args: Namespace) -> Figures:
-    """Both parts; the notes say what the second one found."""
+    """All sizes side by side."""
     base, asked = vectors.real(args.root)
     sizes = sorted(args.size or SIZES)
-    path = vectors.extended(base, max([*sizes, args.service]) + ROWS_BESIDE)
-    sets = [load(args.root / name) for name in vectors.SETS]
-    texts, questions = passages(sets), [each for data in sets for each in data.queries.values()]
+    path = vectors.extended(base, max(sizes) + ROWS_BESIDE)
+    texts = passages([load(args.root / name) for name in vectors.SETS])
     with tempfile.TemporaryDirectory(dir=vectors.KEPT) as folder:
         found = _stores(
             sizes, path, np.random.default_rng(0).permutation(asked)[:QUERIES], texts, Path(folder)
         )
     lines = [_line(size, found[str(size)]) for size in sizes]
-    notes = _ratios(sizes, found)
     head = {f"p50_ms_at_{sizes[-1]}": float(lines[-1]["p50 ms"])} if not found[str(sizes[-1])].failed else {}
-    if args.service:
-        with tempfile.TemporaryDirectory(dir=vectors.KEPT) as folder:
-            rows = np.load(path, mmap_mode="r")[: args.service]
-            answered = _service(Path(folder), rows, texts, questions, args.seconds)
-        head["cached_search_p50_ms"] = answered["cached p50 ms"]
-        notes |= {f"service: {name}": value for name, value in answered.items()}
-    return Figures(head, lines, notes)
+    return Figures(head, lines, _ratios(sizes, found))
 
 
 def passages(sets: Sequence[RetrievalSet]) -> list[str]:
@@ -164,37 +149,6 @@ def _ratios(sizes: Sequence[int], found: Mapping[str, Found]) -> dict[str, Any]:
 
 def _rate(found: Found) -> float:
     return found.inserted_per_s or 0.0
-
-
-def _service(
-    folder: Path, rows: Vectors, texts: Sequence[str], questions: Sequence[str], seconds: float
-) -> dict[str, Any]:
-    """What the whole service answers at its whole."""
-    card = benchmark_model()
-    whole.prepare(folder, rows, texts, card)
-    shuffled = [str(each) for each in np.random.default_rng(1).permutation(list(dict.fromkeys(questions)))]
-    with whole.service(folder, card) as running:
-        whole.wait_for_index(running, len(rows))
-        known, stages = whole.cached(running.client.search, shuffled[:QUERIES])
-        fresh, bare_ms = whole.uncached(running.client.search, shuffled[QUERIES : 2 * QUERIES], card)
-        again = whole.crowd(running.client.search, itertools.cycle(shuffled[:QUERIES]), seconds)
-        new = whole.crowd(running.client.search, whole.never_asked(shuffled), seconds)
-    return {
-        "passages": len(rows),
-        "cached p50 ms": round(known.percentile(50), 2),
-        "cached p95 ms": round(known.percentile(95), 2),
-        "stages, median ms": ", ".join(f"{name} {ms:.2f}" for name, ms in stages.items()),
-        "not cached p50 ms": round(fresh.percentile(50), 2),
-        "bare embedding p50 ms": round(bare_ms, 2),
-        "allowed (1.2 x bare + 5 ms)": round(1.2 * bare_ms + 5, 2),
-        f"{whole.CLIENTS} clients for {seconds:.0f} s, vectors known": _crowd(again),
-        f"{whole.CLIENTS} clients for {seconds:.0f} s, never asked before": _crowd(new),
-    }
-
-
-def _crowd(times: whole.Times) -> str:
-    rate = f"{len(times.ms)} answers, {times.errors} errors, {times.degraded} degraded"
-    return f"{rate}, p50 {times.percentile(50):.0f} ms, p95 {times.percentile(95):.0f} ms"
 
 
 if __name__ == "__main__":

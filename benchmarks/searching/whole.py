@@ -51,10 +51,10 @@ def prepare(folder: Path, vectors: Vectors, texts: Sequence[str], card: ModelCar
     asyncio.run(filled())
 
 
-def service(folder: Path, card: ModelCard) -> RunningService:
-    """A service over that folder. It keeps no answers, or every second search would be no search."""
-    environ = {"PI_RAG_MODEL": card.path, "PI_RAG_CACHE_RESULTS_MAX": "0"}
-    return RunningService(folder, environ)
+def service(folder: Path, card: ModelCard, *, keeps_answers: bool) -> RunningService:
+    """A service over that folder. Where it keeps answers, many a search is none."""
+    environ = {} if keeps_answers else {"PI_RAG_CACHE_RESULTS_MAX": "0"}
+    return RunningService(folder, {"PI_RAG_MODEL": card.path, **environ})
 
 
 def wait_for_index(running: RunningService, passages: int) -> None:

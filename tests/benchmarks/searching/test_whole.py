@@ -27,7 +27,7 @@ def test_a_service_takes_the_prepared_database_as_its_own(tmp_path: Path) -> Non
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     whole.prepare(tmp_path, rows, TEXTS, card)
 
-    with whole.service(tmp_path, card) as running:
+    with whole.service(tmp_path, card, keeps_answers=False) as running:
         whole.wait_for_index(running, len(rows))
         times, stages = whole.cached(running.client.search, ["lamp", "well"])
 
