@@ -230,6 +230,13 @@ class Client:
         """{"done", "problems", "took_s"}: do what is due and read everything. Raises DeadlineExceeded."""
         return self._ask("POST", "/v1/upkeep", body={})
 
+    def verify(self, *, deep: bool = False) -> Answer:
+        """{"path", "problems", "schema_version", "counts", "model", "content_hash", "sections"}: read everything.
+
+        Raises DeadlineExceeded; who asks again joins the reading under way.
+        """
+        return self._ask("POST", "/v1/verify", body={"deep": deep})
+
     def status(self, *, check: bool = False) -> Answer:
         """How the service is: state, model, workers, counts, memory.
 

@@ -497,6 +497,67 @@ class StoreSettings:
 
 
 @dataclass(frozen=True)
+class BackupSettings:
+    """Copies of the database, for the day when a card gives up (docs/backup.md)."""
+
+    folder: str = setting(
+        "",
+        "path",
+        "Where `pi-rag backup` puts a copy when nobody says where. Empty: `backups` in the data folder, "
+        "which mends a mistake but not a dead card: better a folder on another disk. systemd lets the "
+        "service write there only when told to: docs/backup.md.",
+    )
+    keep_days: int = setting(
+        7,
+        "days",
+        "After a backup into that folder, the newest of each of this many days is kept. Only days that have "
+        "one count, so that a Pi that was off for a month loses none.",
+        low=1,
+        high=366,
+    )
+    keep_weeks: int = setting(
+        4,
+        "weeks",
+        "And the newest of each of this many weeks. All others that this program has made of the same data "
+        "folder are removed; the newest never is. More need their place on the disk.",
+        low=0,
+        high=520,
+    )
+    mib_s_max: float = setting(
+        16.0,
+        "MiB/s",
+        "How fast a backup, and a check of everything, read. Less leaves searches and a slow card more in "
+        "peace, and takes longer, in which the log grows.",
+        low=0.25,
+        high=4096,
+    )
+    snapshot_s_max: float = setting(
+        1800.0,
+        "s",
+        "Longest a backup may hold its view of the database, which the log cannot be emptied beside. Past it "
+        "the backup is given up. A larger database needs more of this, or more of mib_s_max.",
+        low=1,
+        high=86400,
+    )
+    log_mib_max: int = setting(
+        512,
+        "MiB",
+        "How far the log may grow beside a backup, by what is written meanwhile. Past it the backup is given "
+        "up, so that the disk does not fill.",
+        low=16,
+        high=65536,
+    )
+    age_days_max: int = setting(
+        0,
+        "days",
+        "The alert `backup_old` fires when the newest backup in that folder is older than this, or there is "
+        "none. 0: never.",
+        low=0,
+        high=3660,
+    )
+
+
+@dataclass(frozen=True)
 class IndexSettings:
     """The RAM index, which proposes the passages that exact vectors decide on."""
 
@@ -1661,6 +1722,7 @@ class Settings:
     service: ServiceSettings = field(default_factory=ServiceSettings)
     embedder: EmbedderSettings = field(default_factory=EmbedderSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
@@ -1697,6 +1759,11 @@ class Settings:
     def models_path(self) -> Path:
         """Folder of the installed models."""
         return self.data_path / "models"
+
+    @property
+    def backup_path(self) -> Path:
+        """Folder of the backups that nobody named another for."""
+        return Path(self.backup.folder) if self.backup.folder else self.data_path / "backups"
 
     @property
     def metrics_path(self) -> Path:
@@ -1765,6 +1832,7 @@ _GROUPS: dict[str, Any] = {
     "service": ServiceSettings,
     "embedder": EmbedderSettings,
     "store": StoreSettings,
+    "backup": BackupSettings,
     "index": IndexSettings,
     "ingest": IngestSettings,
     "watch": WatchSettings,
@@ -1790,7 +1858,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise SettingsInvalid(f"The settings file {path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Beside what is no TOML: a name with a NUL, numbers of thousands of digits, brackets within brackets.
         raise SettingsInvalid(f"The settings file {path} is not valid TOML: {error}.") from error
     return _flattened(tree, path)
 
@@ -1841,7 +1910,7 @@ def _converted(name: str, value: Any, kind: type) -> Any:
         if kind is str and not isinstance(value, str):
             raise ValueError
         return kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         what = {int: "a whole number", float: "a number", str: "a text"}[kind]
         raise SettingsInvalid(f"{name} is {value!r}; it must be {what}.") from None
 
@@ -1889,6 +1958,8 @@ def _check_relations(settings: Settings) -> None:
     relative = [root for root in ingest.roots.split(":") if root and not Path(root).is_absolute()]
     if relative:
         raise SettingsInvalid(f"ingest.roots has {relative[0]!r}, which is not an absolute path.")
+    if settings.backup.folder and not Path(settings.backup.folder).is_absolute():
+        raise SettingsInvalid(f"backup.folder is {settings.backup.folder!r}, which is not an absolute path.")
     service = settings.service
     if service.waiting_max + service.embeddings_bulk_max >= service.requests_max:
         raise SettingsInvalid(

@@ -236,7 +236,8 @@ class House:
             return None
 
     async def problems(self) -> list[str]:
-        """A check holds a reader for long: there is one at a time, and all who ask meanwhile share it."""
+        """A check reads for long: there is one at a time, and all who ask meanwhile share it."""
         if self._check is None or self._check.done():
-            self._check = asyncio.create_task(self.store.read(checkup.check), name="check")
+            check = self.store.aside(lambda reading: checkup.check(reading.db))
+            self._check = asyncio.create_task(check, name="check")
         return await asyncio.shield(self._check)

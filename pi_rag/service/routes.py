@@ -22,6 +22,7 @@ from pi_rag.service import (
     memory_routes,
     pulse,
     source_routes,
+    verifying,
     watch_routes,
 )
 from pi_rag.service.house import House
@@ -85,6 +86,7 @@ def router(house: House) -> APIRouter:
     _health_routes(api, house)
     pulse.mount(api, house)
     looking_over.mount(api, house)
+    verifying.mount(api, house)
     return api
 
 

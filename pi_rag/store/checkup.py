@@ -6,7 +6,7 @@ It only reads and only reports. Nothing here mends or removes anything.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import apsw
 
@@ -66,10 +66,42 @@ _PAIRS = (
 )
 
 
-def check(db: Connection) -> list[str]:
-    """Every problem found, in plain sentences; empty when the database is whole. Reads all of it."""
+_LONG_CHARS = 1_000_000
+"""In a text that is longer, passages are only seen to lie within it: to find a character, SQLite counts all
+that are before it, which for each passage of a long text would take hours."""
+
+_DEEP = (
+    (
+        "passages that are not in their document's text where they say",
+        "SELECT chunks.id FROM chunks JOIN documents ON documents.id = document_id "
+        "JOIN document_texts USING (document_id) "
+        f"WHERE end > char_count OR (char_count <= {_LONG_CHARS} "
+        "AND substr(document_texts.text, start + 1, end - start) <> chunks.text)",
+    ),
+    (
+        "vectors that are not of unit length",
+        "SELECT chunk_id FROM vectors WHERE length(vector) % 4 = 0 AND "
+        "coalesce(vec_distance_l2(vector, zeroblob(length(vector))), -1) NOT BETWEEN 0.99 AND 1.01",
+    ),
+)
+
+
+def check(db: Connection, *, is_older: bool = False) -> list[str]:
+    """Every problem found, in plain sentences; empty when the database is whole. Reads all of it.
+
+    `is_older`: its schema is not the newest, so not all tables that are compared are there.
+    """
+    return _problems(db, (_structure, _references) if is_older else (_structure, _references, _counted))
+
+
+def check_deeply(db: Connection) -> list[str]:
+    """What takes longer: every index against its table, every passage against its text, every vector."""
+    return _problems(db, (_integrity, _content))
+
+
+def _problems(db: Connection, looks: Sequence[Callable[[Connection], Iterable[str]]]) -> list[str]:
     problems: list[str] = []
-    for look in (_structure, _references, _counted):
+    for look in looks:
         try:
             problems += look(db)
         except apsw.CorruptError as error:
@@ -114,13 +146,25 @@ def _structure(db: Connection) -> Iterator[str]:
     return (row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok")
 
 
+def _integrity(db: Connection) -> Iterator[str]:
+    return (row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok")
+
+
+def _content(db: Connection) -> Iterator[str]:
+    return _found(db, _DEEP)
+
+
 def _references(db: Connection) -> Iterator[str]:
     for table, row_id, parent, _ in db.execute("PRAGMA foreign_key_check"):
         yield f"{table} row {row_id} refers to a row of {parent} that is not there"
 
 
 def _counted(db: Connection) -> Iterator[str]:
-    for what, sql in _PAIRS:
+    return _found(db, _PAIRS)
+
+
+def _found(db: Connection, looks: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for what, sql in looks:
         number = value(db, f"SELECT count(*) FROM ({sql})")
         if number:
             yield f"{number} {what}"

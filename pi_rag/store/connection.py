@@ -17,7 +17,7 @@ import apsw
 from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreReadOnly, StoreUnusable
 from pi_rag.store import Connection, coverage
-from pi_rag.store.folder import lock_path
+from pi_rag.store.folder import has_log, lock_path
 
 Policy = Callable[[Connection, StoreSettings], None]
 
@@ -175,6 +175,17 @@ def open_reader(path: Path, settings: StoreSettings, *, nobody_writes: bool = Fa
     return _open(path, apsw.SQLITE_OPEN_READONLY, settings, "&immutable=1" if nobody_writes else "")
 
 
+def open_still(path: Path, settings: StoreSettings) -> Connection:
+    """A reader of a file that stands still: a backup, or the database of a service that is stopped.
+
+    Its log is read where there is one; else nothing is made beside it, and nothing locked. It may be called
+    as it likes: nothing of its name is used.
+    """
+    more = "" if has_log(path) else "&immutable=1"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro{more}"
+    return _with_policies(Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), settings)
+
+
 def apply(db: Connection, policies: tuple[Policy, ...], settings: StoreSettings) -> None:
     """Put each policy into force, in order."""
     for policy in policies:
@@ -192,7 +203,10 @@ def sqlite_vec_version() -> str:
 
 
 def _open(path: Path, flags: int, settings: StoreSettings, more: str = "") -> Connection:
-    db = Connection(_uri(path) + more, flags=flags | apsw.SQLITE_OPEN_URI)
+    return _with_policies(Connection(_uri(path) + more, flags=flags | apsw.SQLITE_OPEN_URI), settings)
+
+
+def _with_policies(db: Connection, settings: StoreSettings) -> Connection:
     try:
         apply(db, EVERY_CONNECTION, settings)
     except BaseException:

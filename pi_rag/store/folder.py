@@ -56,7 +56,7 @@ def _refuse_unfit(path: Path) -> None:
     for place in (path.parent, path):
         if place.exists() and not os.access(place, os.W_OK, effective_ids=True):
             raise StoreReadOnly(f"{place} cannot be written by this user.")
-    if _size(path) == 0 and _size(wal_path(path)) > 0:
+    if _size(path) == 0 and _size(wal_path(path)) > 0 and not swap_path(path).exists():
         raise StoreDamaged(f"{path} is missing or empty, but its log {wal_path(path).name} is there.")
 
 
@@ -79,6 +79,16 @@ def has_database(path: Path) -> bool:
 def wal_path(path: Path) -> Path:
     """Where SQLite keeps the write-ahead log of the database `path`."""
     return path.with_name(path.name + "-wal")
+
+
+def shm_path(path: Path) -> Path:
+    """Where SQLite keeps its index of that log: nothing in it outlives those who have the database open."""
+    return path.with_name(path.name + "-shm")
+
+
+def swap_path(path: Path) -> Path:
+    """The file that says that another database is being put in the place of `path` (`swapping.py`)."""
+    return path.with_name(f"{path.name}.swap")
 
 
 def lock_path(path: Path) -> Path:

@@ -21,8 +21,9 @@ from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.errors import StoreDamaged, StoreReadOnly
-from pi_rag.store import Connection, checkup, connection, folder, migrations, versions
+from pi_rag.store import Connection, checkup, connection, folder, migrations, swapping, versions
 from pi_rag.store.derived import Derived
+from pi_rag.store.long_read import LongReads, Reading
 from pi_rag.store.pool import Pool
 from pi_rag.store.touched import Touched
 from pi_rag.store.translate import translated
@@ -65,6 +66,7 @@ class Store:
             except StoreReadOnly as refused:
                 return cls._for_reading(path, settings, clock, index, refused)
             undo.callback(lock.release)
+            swapping.finish(path)
             cut_short = folder.is_cut_short(path, connection.PAGE_BYTES)
             db = connection.open_writer(path, settings)
             undo.callback(db.close, True)
@@ -149,8 +151,10 @@ class Store:
             clock=clock,
             after_commit=self._committed,
         )
+        connect = open_one or partial(connection.open_reader, path, settings)
+        self._long_reads = LongReads(connect, self._writer.hold)
         self._readers = Pool(
-            open_one or partial(connection.open_reader, path, settings),
+            connect,
             kept=settings.readers,
             overflow_max=settings.readers_overflow_max,
             wait_s_max=settings.reader_wait_s_max,
@@ -163,6 +167,13 @@ class Store:
         Raises StoreBusy when all readers stay taken, Stopping when closing, or what `fn` raises.
         """
         return await self._readers.run(lambda db: fn(db, *args, **kwargs))
+
+    async def aside(self, fn: Callable[Concatenate[Reading, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read`, for what lasts: on a connection of its own, `fn(reading, ...)`, while writes go on.
+
+        The log grows all the while. Raises Stopping as soon as the store is closed, or what `fn` raises.
+        """
+        return await self._long_reads.run(fn, *args, **kwargs)
 
     async def write(
         self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -256,10 +267,12 @@ class Store:
         if not self._closed:
             self._closed = True
             wait_s = self._settings.close_s_max
-            read, written = await asyncio.gather(self._readers.close(wait_s), self._writer.drain(wait_s))
+            aside, read, written = await asyncio.gather(
+                self._long_reads.close(), self._readers.close(wait_s), self._writer.drain(wait_s)
+            )
             if written:
                 await self._writer.close()
-            self._clean = read and written
+            self._clean = aside and read and written
         if self._clean:
             self._lock.release()
         return self._clean

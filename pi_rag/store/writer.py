@@ -47,6 +47,9 @@ EMPTY = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, LATE_WAIT_MS)
 
 EMPTY_IF_FREE = Checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE, EARLY_WAIT_MS)
 
+BESIDE = Checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE, 0)
+"""As much as can be moved beside a read that lasts, without waiting for it."""
+
 
 BEAT_STEPS = 1_000_000
 """Steps of SQLite's machine between two signs of life from a long write: some 10 ms here, 30 on a Pi."""
@@ -90,12 +93,19 @@ class _Group:
             return self.jobs
 
 
-def checkpoint_due(wal_bytes: int, tried_at_bytes: int, wal_bytes_max: int) -> Checkpoint | None:
-    """What the log needs after a commit. `tried_at_bytes` is how large it was when that was last tried."""
-    if wal_bytes > wal_bytes_max:
+def checkpoint_due(
+    wal_bytes: int, tried_at_bytes: int, wal_bytes_max: int, *, is_held: bool = False
+) -> Checkpoint | None:
+    """What the log needs after a commit. `tried_at_bytes` is how large it was when that was last tried.
+
+    `is_held`: a read that lasts needs what is in it, so that no waiting would empty it.
+    """
+    if wal_bytes > wal_bytes_max and not is_held:
         return EMPTY
     # A quarter: often enough that scans seldom meet the log, seldom enough for a card that wears.
-    return BEGIN_ANEW if wal_bytes - tried_at_bytes > wal_bytes_max // 4 else None
+    if wal_bytes - tried_at_bytes <= wal_bytes_max // 4:
+        return None
+    return BESIDE if is_held else BEGIN_ANEW
 
 
 def transaction(db: Connection, job: Callable[[Connection], T]) -> T:
@@ -139,6 +149,7 @@ class Writer:
         self._page_bytes = int(db.execute("PRAGMA page_size").get)
         self._wal_pages = 0
         self._tried_at_pages = 0
+        self._held = 0
         self._threads = Threads("store-writer", 1)
         self._abandoned = False
         self._damage: StoreDamaged | None = None
@@ -218,6 +229,10 @@ class Writer:
         """Take the lock of a write and write nothing, to see that one could be made. Raises as `run` does."""
         await self._threads.run(self._take_turn)
 
+    def hold(self, more: int) -> None:
+        """So many more reads that last, or fewer. While there is one, no write waits for the log."""
+        self._held += more
+
     async def empty_log(self) -> bool:
         """Move the log into the database now; False when somebody reads from it. Raises Stopping."""
         return await self._threads.run(lambda: self._checkpoint(EMPTY_IF_FREE))
@@ -245,7 +260,7 @@ class Writer:
         self._after_commit()
         self._numbers["writes"] += 1
         tried_at = self._tried_at_pages * self._page_bytes
-        due = checkpoint_due(self.wal_bytes, tried_at, self._wal_bytes_max)
+        due = checkpoint_due(self.wal_bytes, tried_at, self._wal_bytes_max, is_held=self._held > 0)
         if due:
             self._checkpoint(due)
         return result
@@ -303,6 +318,9 @@ class Writer:
 
     def _checkpoint(self, how: Checkpoint) -> bool:
         """Move the log into the database. What is committed is safe already; a failure only puts it off."""
+        if self._held > 0 and how is not BESIDE:
+            self._numbers["checkpoints_put_off"] += 1
+            return False
         self._tried_at_pages = self._wal_pages
         self._db.set_busy_timeout(how.wait_ms_max)
         try:

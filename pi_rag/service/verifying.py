@@ -1,0 +1,102 @@
+"""POST /v1/verify: all of the database compared with itself, for `pi-rag verify` of a running service.
+
+One reading at a time, beside the searches and at a bounded pace; who asks meanwhile for the same shares it.
+Nothing is mended or removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+
+from pi_rag.service.house import House
+from pi_rag.store import inspection
+from pi_rag.store.inspection import Inspection
+from pi_rag.store.long_read import Reading
+from pi_rag.store.rate import Rate
+
+KEPT_S = 5.0
+"""How long an answer is kept: for who asks again because a request's time was up just before it was there."""
+
+
+class VerifyRequest(BaseModel):
+    """How thoroughly."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    deep: bool = False
+    """Also every index against its table, and passages against their texts."""
+
+
+class Verified(BaseModel):
+    """What was found."""
+
+    path: str
+    problems: list[str]
+    """What is not as it must be, in plain sentences."""
+    schema_version: int
+    counts: dict[str, int]
+    model: dict[str, Any] | None
+    """The fingerprint of the model that made the vectors."""
+    content_hash: str | None
+    """Equal where the same documents, passages, vectors and memories are; null when it cannot be read."""
+    sections: dict[str, str]
+    """The same, one by one."""
+
+
+class Verifying:
+    """One reading of each kind for all who ask, however often one request's time is up before it ends."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._readings: dict[bool, tuple[asyncio.Task[Verified], float]] = {}
+
+    async def answer(self, *, deep: bool) -> Verified:
+        """That of the reading under way, of one that has just ended, or of a new one."""
+        task, ended_s = self._readings.get(deep, (None, 0.0))
+        if task is None or (task.done() and self._house.clock.monotonic_s() - ended_s > KEPT_S):
+            task = asyncio.create_task(self._read(deep), name="verify")
+            self._readings[deep] = (task, 0.0)
+        return await asyncio.shield(task)
+
+    async def _read(self, deep: bool) -> Verified:
+        house = self._house
+        seen = Inspection(house.settings.database_path, is_deep=deep)
+        try:
+            await house.store.aside(self._examined, seen)
+        finally:
+            task, _ = self._readings[deep]
+            self._readings[deep] = (task, house.clock.monotonic_s())
+        return shown(seen)
+
+    def _examined(self, reading: Reading, seen: Inspection) -> None:
+        pace = self._house.settings.backup.mib_s_max
+        inspection.examine(reading.db, seen, Rate(pace, self._house.clock, reading.rest))
+
+
+def shown(seen: Inspection) -> Verified:
+    """As the interface has it."""
+    return Verified(
+        path=str(seen.path),
+        problems=seen.problems,
+        schema_version=seen.schema or 0,
+        counts=seen.counts,
+        model=None if seen.model is None else asdict(seen.model),
+        content_hash=None if seen.digest is None else seen.digest.content,
+        sections={} if seen.digest is None else dict(seen.digest.sections),
+    )
+
+
+def mount(api: APIRouter, house: House) -> None:
+    """Over one house."""
+    administrators = [Depends(house.administration.required)]
+    verifying = Verifying(house)
+
+    @api.post("/v1/verify", summary="Compare all that is kept with itself", dependencies=administrators)
+    async def verify(request: VerifyRequest) -> Verified:
+        """Reads the whole database. Who asks meanwhile shares the reading."""
+        return await verifying.answer(deep=request.deep)

@@ -1,0 +1,70 @@
+"""POST /v1/verify: one reading for all who ask, beside everything else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from pi_rag.config import StoreSettings
+from pi_rag.service.house import House
+from pi_rag.store import Connection, inspection
+from pi_rag.store.content import Pause
+from pi_rag.store.inspection import Inspection
+
+
+def lose(db: Connection) -> None:
+    """What a card might."""
+    db.execute("DELETE FROM chunks_fts WHERE rowid = (SELECT min(id) FROM chunks)")
+
+
+async def _added(guest: httpx.AsyncClient) -> None:
+    body = {"documents": [{"source": "a", "text": "tea in the garden"}], "wait": True}
+    assert (await guest.post("/v1/documents", json=body)).status_code == 200
+
+
+async def test_a_whole_memory_is_said_to_be_whole(house: House, guest: httpx.AsyncClient) -> None:
+    """With what it holds; a file that is read once it is stopped has the same checksum."""
+    await _added(guest)
+
+    found = (await guest.post("/v1/verify", json={"deep": True})).json()
+
+    assert (found["problems"], found["counts"]["documents"]) == ([], 1)
+    await house.runner.stop()
+    await house.query.cache.stop()
+    assert await house.store.close()
+    seen = inspection.inspect(house.settings.database_path, StoreSettings(), deep=True)
+    assert seen.digest is not None and seen.digest.content == found["content_hash"]
+
+
+async def test_what_is_wrong_is_told(house: House, guest: httpx.AsyncClient) -> None:
+    """And a key that nobody knows is refused."""
+    await _added(guest)
+    await house.store.write(lose)
+
+    found = (await guest.post("/v1/verify", json={})).json()
+
+    assert found["problems"] == ["1 passages without words"]
+    assert (await guest.post("/v1/verify", json={"depth": 3})).status_code == 400
+
+
+async def test_who_asks_meanwhile_shares_the_reading(
+    guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten who ask at once cost one reading; another kind of look is another reading."""
+    seen: list[bool] = []
+    examine: Callable[[Connection, Inspection, Pause], None] = inspection.examine
+
+    def counted(db: Connection, it: Inspection, pause: Pause) -> None:
+        seen.append(it.is_deep)
+        examine(db, it, pause)
+
+    monkeypatch.setattr(inspection, "examine", counted)
+    asked = [guest.post("/v1/verify", json={"deep": number == 0}) for number in range(10)]
+
+    answers = await asyncio.gather(*asked)
+
+    assert sorted(seen) == [False, True]
+    assert all(each.status_code == 200 for each in answers)
