@@ -132,7 +132,15 @@ def test_a_number_out_of_bounds_is_told_with_both_bounds_and_their_unit() -> Non
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(b"[embedder\n", "not valid TOML"), (b"\xff\xfe", "cannot be read"), (None, "does not exist")],
+    [
+        (b"[embedder\n", "not valid TOML"),
+        (b"[index]\nkind = " + b"[" * 5000, "not valid TOML"),
+        (b"[index]\nbits = " + b"1" * 5000, "not valid TOML"),
+        (b"[query]\nrrf_k = " + b"1" * 400, "query.rrf_k"),
+        (b"\xff\xfe", "cannot be read"),
+        (None, "does not exist"),
+    ],
+    ids=["no end", "too deep", "too long", "too large", "no text", "none"],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None, word: str) -> None:
     """A broken settings file stops the start instead of being skipped."""

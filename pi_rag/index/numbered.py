@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.uint32]
+N = TypeVar("N", bound=np.generic)
 
 GROWTH = 1.125
 """How much larger the table gets when it is full: an eighth is copied rarely and wastes little."""
@@ -67,7 +69,19 @@ class Numbered:
             np.save(file, self.ids, allow_pickle=False)
 
     def load(self, path: Path) -> None:
-        """Read what was saved. Raises OSError, ValueError or EOFError."""
+        """Read what was saved. Raises OSError or ValueError."""
+        table = loaded(path, np.uint32)
+        if table.ndim != 1:
+            raise ValueError("its numbers are no list")
+        self._table, self._count = table, len(table)
+
+
+def loaded(path: Path, kind: type[N]) -> npt.NDArray[N]:
+    """The table that `numpy.save` wrote. Raises OSError, and ValueError for whatever else the file may be."""
+    try:
         with path.open("rb") as file:
-            self._table = np.load(file, allow_pickle=False).astype(np.uint32, casting="equiv")
-        self._count = len(self._table)
+            return np.load(file, allow_pickle=False).astype(kind, casting="equiv")  # type: ignore[no-any-return]
+    except OSError:
+        raise
+    except Exception as error:  # its reader of headers raises what Python's own tokenizer does, and more
+        raise ValueError(f"{path.name} is no table: {error}") from error

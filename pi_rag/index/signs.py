@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pi_rag.index.numbered import GROWTH, Numbered
+from pi_rag.index.numbered import GROWTH, Numbered, loaded
 from pi_rag.index.proposer import SnapshotUnusable
 
 Bits = npt.NDArray[np.uint64]
@@ -81,10 +81,9 @@ class Signs:
     def load(self, folder: Path) -> None:
         """Become what was saved. Raises SnapshotUnusable."""
         try:
-            with (folder / "signs").open("rb") as file:
-                self._table = np.load(file, allow_pickle=False).astype(np.uint64, casting="equiv")
+            self._table = loaded(folder / "signs", np.uint64)
             self._numbered.load(folder / "numbers")
-        except (OSError, ValueError, EOFError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise SnapshotUnusable(str(error)) from error
         if self._table.shape != (len(self), self._words):
             raise SnapshotUnusable("its signs and its numbers do not belong together")

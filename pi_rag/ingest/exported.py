@@ -39,6 +39,9 @@ PASSAGE_FIELDS = frozenset("start end heading page tokens hash vector".split())
 NORM_ERROR_MAX = 1e-3
 """How far from 1 a vector's length may be. Float32 rounding stays a thousand times below it."""
 
+FAR = 2**31
+"""No text has so many characters, tokens or pages."""
+
 SECONDS_MAX = 1e11
 """A moment beyond the year 5000 is a mistake, such as milliseconds."""
 
@@ -194,11 +197,16 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
 def _pages(value: list[Any]) -> tuple[tuple[int, int], ...]:
     pages: list[tuple[int, int]] = []
     for each in value:
-        pair = isinstance(each, list) and len(each) == 2 and all(type(part) is int for part in each)
+        pair = isinstance(each, list) and len(each) == 2 and all(_is_place(part) for part in each)
         if not pair or each[0] < (pages[-1][0] if pages else 0):
             raise _wrong("`pages` is not a list of [offset, page], by offset")
         pages.append((each[0], each[1]))
     return tuple(pages)
+
+
+def _is_place(value: object) -> bool:
+    """Whether a text could have it, and SQLite could keep it. True is no number."""
+    return type(value) is int and 0 <= value < FAR
 
 
 def _dates(line: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -228,7 +236,7 @@ def _chunk(text: str, seq: int, passage: Mapping[str, Any]) -> Chunk:
     page = None if passage.get("page") is None else _field(passage, "page", int)
     heading = clean(_field(passage, "heading", str, ""))
     tokens = _field(passage, "tokens", int)
-    if not 0 <= start < end or max(end, tokens, page or 0) >= 2**31:
+    if not start < end or not all(_is_place(each) for each in (start, end, tokens, page or 0)):
         raise _wrong(f"passage {seq} ends before it begins, or far beyond any text")
     return Chunk(seq, start, end, text[start:end], heading, page, tokens)
 

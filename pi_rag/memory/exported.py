@@ -170,14 +170,14 @@ class _Told:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise RequestInvalid(f"{name} is no time in seconds.", param=name)
-        checking.moment(float(value), name)
+        checking.moment(value, name)  # as it came: a whole number may be larger than any float
         return float(value)
 
     def share(self, name: str, default: float) -> float:
         value = self._told.get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise RequestInvalid(f"{name} is no number.", param=name)
-        checking.share(float(value), name)
+        checking.share(value, name)
         return float(value)
 
 

@@ -169,7 +169,15 @@ class Shelf:
             return _Manifest()
         except PermissionError as error:
             raise _forbidden(path) from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RequestInvalid) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+            RequestInvalid,
+        ) as error:
             raise ModelCorrupt(
                 f"The list of models {path} cannot be read: {error}.",
                 hint=f"Move {path} away and run: pi-rag model pull",

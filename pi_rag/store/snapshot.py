@@ -75,7 +75,7 @@ def load(folder: Path, token: str, shape: Shape, model: Fingerprint, index: Prop
     try:
         card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
         digests = _digests(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SnapshotUnusable(str(error)) from error
     wanted = _card(token, shape, model)
     differing = [key for key, each in wanted.items() if not isinstance(card, dict) or card.get(key) != each]

@@ -81,6 +81,19 @@ def test_a_workers_error_is_raised_as_itself() -> None:
 def test_a_hello_names_its_worker() -> None:
     """The pid comes back; anything else is refused."""
     assert wire.parsed_hello(wire.hello(1234)) == 1234
-    for odd in (b"", b"[]", b'{"pid": null}', b'{"id": 3}'):
+    for odd in (b"", b"[]", b'{"pid": null}', b'{"id": 3}', b"[" * 100_000, b'{"pid": 1e999}'):
         with pytest.raises(VectorInvalid):
             wire.parsed_hello(odd)
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 10**30])
+def test_a_hello_cannot_name_what_is_no_process(pid: int) -> None:
+    """To the kernel 0 and -1 are many processes, and what is named here is killed when it is silent."""
+    with pytest.raises(VectorInvalid):
+        wire.parsed_hello(wire.hello(pid))
+
+
+def test_an_error_nested_too_deep_is_an_unreadable_one() -> None:
+    """Whoever waits for the answer gets an error of ours, and the pool goes on."""
+    with pytest.raises(VectorInvalid):
+        wire.parsed_counts(wire.counts_answer(7, [])[:9].replace(b"c", b"e", 1) + b"[" * 100_000, 7, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,22 @@ def test_a_table_is_saved_and_loaded(tmp_path: Path) -> None:
     again.load(tmp_path / "numbers")
     assert again.ids.tolist() == [1, 2, 3]
     assert again.bytes_used == 12
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<u4', 'fortran_order': False, 'shape': (2{'a'",
+        "{'descr': '''<u4', 'fortran_order': False, 'shape': (2,)}",
+        "{'descr': '<u4', 'fortran_order': False, 'shape': (2, 1)}",
+        "(" * 5000,
+        "",
+    ],
+    ids=["two headers", "text without end", "two dimensions", "too deep", "none"],
+)
+def test_a_damaged_header_is_one_error(tmp_path: Path, header: str) -> None:
+    """numpy reads it with Python's own tokenizer, which has errors of its own."""
+    data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(8)
+    (tmp_path / "numbers").write_bytes(data)
+    with pytest.raises(ValueError):
+        Numbered().load(tmp_path / "numbers")

@@ -154,6 +154,8 @@ def test_a_name_that_is_no_file_name_is_refused(shelf: Shelf, name: str) -> None
         '{"format": 1, "in_use": null, "models": [{"name": "../x"}]}',
         '{"format": 1, "in_use": null, "models": [{"name": "x"}]}',
         '{"format": 1, "in_use": null, "models": [7]}',
+        '{"format": 1, "in_use": null, "models": [[]]}',
+        "[" * 100_000,
     ],
 )
 def test_an_unreadable_list_is_never_overwritten(shelf: Shelf, content: str) -> None:
