@@ -17,14 +17,15 @@
     │       MemoryNotFound, SessionNotFound, ChangeNotFound, SuggestionNotFound
     ├── TryLater ............. right request, wrong moment; carries retry_after_ms (HTTP 503, exit 4)
     │   └── Busy, Stopping, DeadlineExceeded, EmbedderUnavailable, ReaderUnavailable,
-    │       StoreBusy, DiskStuck, MemoryShort
+    │       StoreBusy, DiskStuck, MemoryShort, ServiceBeside
     ├── ServiceDown .......... the service cannot be reached over its socket (exit 5)
     │   └── SocketForbidden
     ├── ModelError ........... a model file or its source is at fault (HTTP 500, exit 6)
     │   └── ModelMissing, ModelCorrupt, ModelUnsupported, ModelMismatch, ModelSourceFailed, VectorInvalid,
     │       TextNotEmbedded
     ├── StoreError ........... the database is at fault (HTTP 500, exit 7)
-    │   └── LibraryTooOld, SchemaNewer, StoreDamaged, StoreReadOnly, DiskFull, StoreUnusable
+    │   └── LibraryTooOld, SchemaNewer, StoreDamaged, StoreReadOnly, DiskFull, StoreUnusable,
+    │       BackupUnwritable, BackupOvertaken, NoBackup
     ├── GpioUnusable ......... the pins for lamp and button cannot be used (exit 8)
     ├── ReaderKilled, DocumentStalled .. nobody knows whose fault it was (HTTP 500, exit 1)
     └── InternalError ........ a fault of ours (HTTP 500, exit 70)
@@ -504,6 +505,16 @@ class Busy(TryLater):
     code = "busy"
 
 
+class ServiceBeside(TryLater):
+    """`pi-rag stress` would share the machine with a service that somebody uses."""
+
+    code = "service_beside"
+    hint_default = (
+        "Stop it first: sudo systemctl stop pi-rag\nOr run both at once, which slows the service down and "
+        "spoils the figures: pi-rag stress --beside"
+    )
+
+
 class Stopping(TryLater):
     """The service is shutting down; what it acknowledged is kept."""
 
@@ -682,6 +693,27 @@ class StoreUnusable(StoreError):
 
     code = "store_unusable"
     hint_default = "Check the path given by --data, who owns it, and that it is on a local disk."
+
+
+class BackupUnwritable(StoreError):
+    """A backup cannot be written where it is wanted."""
+
+    code = "backup_unwritable"
+    hint_default = "The service writes it, with its own rights: see docs/backup.md for folders it may write to."
+
+
+class BackupOvertaken(StoreError):
+    """A backup took longer, or more was written beside it, than the log may grow for."""
+
+    code = "backup_overtaken"
+    hint_default = "Raise backup.mib_s_max or backup.snapshot_s_max, and run it again."
+
+
+class NoBackup(StoreError):
+    """A file is no backup of pi_rag, or not one that can be restored."""
+
+    code = "no_backup"
+    hint_default = "See which there are: pi-rag restore --list FOLDER"
 
 
 class GpioUnusable(PiRagError):

@@ -30,6 +30,9 @@ ANSWER_S_MAX = 30.0
 END_S_MAX = ANSWER_S_MAX + 5.0
 """Until the last request has its answer, and a little for handing that over."""
 
+START_S_MAX = 15.0
+"""The crowd's time begins when all its processes are there, or after so long without one of them."""
+
 LINE_BYTES_MAX = 16 << 20
 """Of what one process tells at once. One that says more is out of order."""
 
@@ -59,6 +62,8 @@ class Guests:
         self._place = place
         self._tally = Tally()
         self._lock = threading.Lock()
+        self._are_there = threading.Event()
+        self._told = 0
         self._children: list[Child] = []
         self._orders = [self._order(numbers, mix, pace_s) for numbers in shared_out(first, clients)]
         self._listener = threading.Thread(target=self._listen, name="crowd", daemon=True)
@@ -80,6 +85,7 @@ class Guests:
             self._kill()
             raise
         self._listener.start()
+        self._are_there.wait(START_S_MAX)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,6 +144,9 @@ class Guests:
 
     def _take(self, told: Mapping[str, Any]) -> bool:
         """Hand on what a process tells; whether it was its last."""
+        self._told += bool(told["is_first"])
+        if self._told == len(self._children):
+            self._are_there.set()
         answers = [Answer(*each) for each in told["answers"]]
         with self._lock:
             self._tally.add(answers)

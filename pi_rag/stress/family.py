@@ -1,7 +1,7 @@
 """The processes of one service as the kernel tells of them: who is the supervisor, who works, who reads.
 
-It asks /proc alone, so that it also tells of a service that stands still. By role: supervisor, nursery, worker,
-reader, other.
+It asks /proc alone, so that it also tells of a service that stands still. By role: supervisor, nursery,
+worker, reader, other.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from pi_rag.host import memory
 
-NURSERY, READER = "pi_rag.embedder.nursery", "pi_rag.ingest.reader_child"
-"""The programs of these children. Workers are forked by the nursery and have its command line."""
+NURSERIES = {"pi_rag.embedder.nursery", "pi_rag.stress.injecting_nursery"}
+READER = "pi_rag.ingest.reader_child"
+"""The programs of these children. Workers are forked by the nursery and have its command line; the second
+nursery is the first one with a leak that a run calls for."""
 
 
 def family(supervisor: int) -> dict[str, list[int]]:
@@ -100,7 +102,7 @@ def _is_service(command: list[str]) -> bool:
 
 def _role(pid: int) -> str:
     command = _command(pid)
-    return "nursery" if NURSERY in command else "reader" if READER in command else "other"
+    return "nursery" if NURSERIES & {*command} else "reader" if READER in command else "other"
 
 
 def _command(pid: int) -> list[str]:
@@ -112,6 +114,6 @@ def _command(pid: int) -> list[str]:
 
 def _entries(folder: Path) -> int:
     try:
-        return len(os.listdir(folder))
+        return sum(1 for _ in folder.iterdir())
     except OSError:
         return 0

@@ -104,15 +104,15 @@ class Guest:
         source = document["source"]
         self._adds += 1
         try:
-            job = self._client.add_documents([document], wait=self._adds % WAITED_ADDS == 0)["job"]
+            answer = self._client.add_documents([document], wait=self._adds % WAITED_ADDS == 0)
         except PiRagError as error:
             self._unsure(source, error)
             raise
-        if job["items_refused"] or job["items_failed"]:
+        if answer["job"]["items_refused"] or answer["job"]["items_failed"]:
             raise NotTaken(source)
         self._stored.append(source)
         self.entries.append(("added", source, workload.digest(document["text"])))
-        return job
+        return answer
 
     def remove(self) -> Mapping[str, Any]:
         """Its oldest document."""
@@ -184,12 +184,12 @@ class Talk:
             self._answers.append(answer)
             self._entries += entries
 
-    def tell(self, *, is_last: bool = False) -> None:
+    def tell(self, *, is_first: bool = False, is_last: bool = False) -> None:
         """Hand over what there is. Raises OSError when nobody listens any more."""
         with self._lock:
             answers, self._answers = self._answers, []
             entries, self._entries = self._entries, []
-        line = {"answers": answers, "entries": entries, "is_last": is_last}
+        line = {"answers": answers, "entries": entries, "is_first": is_first, "is_last": is_last}
         self._sock.sendall(json.dumps(line).encode() + b"\n")
 
 
@@ -202,9 +202,10 @@ def main(argv: list[str]) -> int:
         threading.Thread(target=_live, args=(number, order, talk, is_over), daemon=True)
         for number in order.guests
     ]
-    for each in threads:
-        each.start()
     try:
+        talk.tell(is_first=True)
+        for each in threads:
+            each.start()
         sock.settimeout(TELL_S)
         while not _is_told_to_end(sock):
             talk.tell()
@@ -223,7 +224,7 @@ def _live(number: int, order: Order, talk: Talk, is_over: threading.Event) -> No
     client = MemoryClient(Path(order.socket), answer_s_max=order.answer_s_max)
     guest = Guest(number, order, client)
     # Guests that all begin in the same moment would stay in step.
-    is_over.wait(guest.dice.random() * min(order.pace_s or 0.1, 5.0))
+    is_over.wait(guest.dice.random() * min(order.pace_s or 0.1, 1.0))
     for operation in _operations(guest, order, is_over):
         wait_s = order.pace_s
         asked_s = time.monotonic()
@@ -245,7 +246,7 @@ def _operations(guest: Guest, order: Order, is_over: threading.Event) -> Iterato
 
 
 def _patience_s(error: PiRagError, dice: random.Random) -> float:
-    """How long a polite guest waits after an error; by chance a little longer, so that not all come at once."""
+    """How long a polite guest waits after an error; longer by chance, so that not all come at once."""
     if isinstance(error, TryLater):
         return (error.retry_after_ms or 100) / 1000 * (1 + dice.random() / 2)
     return DOWN_S if isinstance(error, ServiceDown) else 0.0

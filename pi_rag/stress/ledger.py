@@ -13,8 +13,8 @@ from typing import Literal
 What = Literal["added", "unsure", "removed", "dropped"]
 
 Entry = tuple[What, str, str]
-"""What happened to a source, and the hash of its text. `unsure`: a request about it had no answer. `dropped`: it
-is looked for no more."""
+"""What happened to a source, and the hash of its text. `unsure`: a request about it had no answer. `dropped`:
+it is looked for no more."""
 
 GONE_MAX = 20_000
 """So many of the newest removals are remembered, to see that they stay removed."""

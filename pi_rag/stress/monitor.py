@@ -1,8 +1,8 @@
 """The service and the machine, looked at once a second by a thread that disturbs neither.
 
-Processes are asked of the kernel, so that a service that stands still is seen as well; the queue is asked of the
-service, which has a second to answer. How much memory a process really costs takes the kernel milliseconds to
-count, so that is done only as often as takes less than a hundredth of a core.
+Processes are asked of the kernel, so that a service that stands still is seen as well; the queue is asked of
+the service, which has a second to answer. How much memory a process really costs takes the kernel
+milliseconds to count, so that is done only as often as takes less than a hundredth of a core.
 """
 
 from __future__ import annotations

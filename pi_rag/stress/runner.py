@@ -10,7 +10,8 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,12 @@ SAMPLES_MAX = 7200
 """Two hours of seconds. When there are more, every other one is let go, and from then on one is kept of twice
 as many."""
 
+LOOK_S = 0.05
+"""How soon a wish to end is seen."""
+
+LOG_BYTES_MAX = 1 << 20
+"""Of the end of a service's log, which is kept when something was wrong."""
+
 MARKS_MAX = 5000
 CHECKS_MAX = 1000
 
@@ -45,6 +52,10 @@ class Plan:
     """Each scenario has a folder in it while it runs."""
     environ: Mapping[str, str]
     """Settings of every service: the model above all."""
+    keep: Callable[[Path], None] = lambda _: None
+    """Told of folders that must be gone in the end, even if the harness is killed."""
+    logs: Path | None = None
+    """Where the log of a service is put with which something was wrong."""
     minutes: float | None = None
     """None: each scenario's own."""
     is_quick: bool = False
@@ -59,25 +70,26 @@ class Plan:
 
 
 class Stop:
-    """Somebody's wish that the run should end. A signal handler may set it."""
+    """Somebody's wish that the run should end. A signal handler may set it: it is a flag and no lock."""
 
     def __init__(self) -> None:
-        self._wished = threading.Event()
         self.reason = ""
 
     @property
     def is_wished(self) -> bool:
         """Whether it should end."""
-        return self._wished.is_set()
+        return bool(self.reason)
 
     def wish(self, reason: str) -> None:
         """From now on nothing more is begun."""
         self.reason = self.reason or reason
-        self._wished.set()
 
     def wait(self, seconds: float) -> bool:
         """Let time pass; True as soon as somebody wishes the end."""
-        return self._wished.wait(seconds)
+        end_s = time.monotonic() + seconds
+        while not self.is_wished and (left_s := end_s - time.monotonic()) > 0:
+            time.sleep(min(LOOK_S, left_s))
+        return self.is_wished
 
 
 class Running:
@@ -105,11 +117,18 @@ class Running:
         self._around = ExitStack()
 
     def __enter__(self) -> Running:
+        self._plan.keep(self.folder)
+        self._plan.keep(self.service.socket.parent)
         self.folder.mkdir(parents=True)
         self._around.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._around.callback(self._end_service)
         try:
             self.service.start()
+            self.figure("started_s", self.elapsed_s())
+            # The run's time is for what it is about. How long a service needs to start is a figure of its own.
+            self._began_s = time.monotonic()
+            budget_mib = self.service.client.status()["memory"]["budget_mib"]
+            self.figure("memory_budget_mib", float(budget_mib))
             self._around.enter_context(self._monitor())
         except BaseException:
             self._around.close()
@@ -134,8 +153,17 @@ class Running:
             everybody = family.all_of(pid) if pid else set()
             truth.end(self.service)
             truth.kill_left(everybody)
+            self._keep_log()
         finally:
             self.service.__exit__()
+
+    def _keep_log(self) -> None:
+        """What the service said, where that may tell what was wrong. It is not part of the report."""
+        if self._plan.logs is None or (self.record.is_well and not self._stop.is_wished):
+            return
+        if self.service.log.exists():
+            tail = self.service.log.read_bytes()[-LOG_BYTES_MAX:]
+            (self._plan.logs / f"{self.scenario.name}.service.log").write_bytes(tail)
 
     @property
     def is_quick(self) -> bool:
@@ -229,13 +257,22 @@ def run_one(scenario: Scenario, plan: Plan, stop: Stop, record: Record) -> None:
             scenario.run(stage)
             if not stop.is_wished and scenario.is_looked_over:
                 truth.looked_over(stage)
+            # Within the block: what is kept of the service depends on how it went.
             record.ending, record.reason = ("interrupted", stop.reason) if stop.is_wished else ("whole", "")
     except PiRagError as error:
         record.ending, record.reason = "failed", f"{error.code}: {error.message}"
     except Exception as error:
-        record.ending, record.reason = "failed", f"{type(error).__name__}: {error}"
+        # Its first line: a service that did not start brings its whole log along, which is kept beside.
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        record.ending, record.reason = "failed", f"{told} ({_place(error)})"
     finally:
         record.seconds = round(time.monotonic() - began_s, 1)
+
+
+def _place(error: BaseException) -> str:
+    """Where in the harness it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
 
 
 def new_record(scenario: Scenario, plan: Plan) -> Record:

@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "pi_rag.cli.main"]
 """`pi-rag` of the interpreter that runs this."""
 
 DIES_WITH_STARTER = ("setpriv", "--pdeathsig", "KILL", "--")
-"""The kernel then kills the service when the process that started it ends. The program is part of util-linux."""
+"""The kernel then kills the service when the process that started it ends. It is part of util-linux."""
 
 
 class RunningService:

@@ -58,7 +58,7 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
 
 
 def stored(client: MemoryClient) -> dict[str, str]:
-    """A digest of every document's text by source, and of every fact and event by the ledger's names for them."""
+    """A digest of each document's text by source, and of each fact and event by the ledger's name for it."""
     found = {}
     for line in client.export():
         told = json.loads(line)

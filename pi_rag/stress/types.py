@@ -171,7 +171,7 @@ class Stage(Protocol):
         """Note a measured figure."""
 
     def acknowledged(self, documents: Iterable[Mapping[str, str]]) -> None:
-        """Note documents, {"source", "text"}, that the service has acknowledged: they must be there in the end.
+        """Note acknowledged documents, {"source", "text"}: they must be there in the end.
 
         A crowd notes its own.
         """
@@ -224,3 +224,5 @@ class Scenario:
     """The canary: it is well when a promise is found broken."""
     is_looked_over: bool = True
     """Whether, after it, the service must hold all that was acknowledged, be sound and end in time."""
+    disk_mib: int = 512
+    """How much room its data and files may take."""

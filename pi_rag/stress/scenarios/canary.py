@@ -1,13 +1,17 @@
 """The one that must fail: a disk that forgets what it had confirmed, so that acknowledged documents are lost.
 
-The database is put back, byte for byte, to what it was before documents were added and acknowledged, as a card
-does that lies about having written. The service then starts soundly, and nothing in it can tell. If the
+The database is put back, byte for byte, to what it was before documents were added and acknowledged, as a
+card does that lies about having written. The service then starts soundly, and nothing in it can tell. If the
 harness does not find the loss, its word on all else is worth nothing.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -17,20 +21,24 @@ from pi_rag.stress.types import Scenario, Stage
 KEPT, LOST = 5, 3
 """How many documents the disk has kept, and how many it then forgets."""
 
+FILES = ("pi-rag.db", "pi-rag.db-wal")
+"""What a power cut would leave of the memory."""
+
 
 def run(stage: Stage) -> None:
     """Add, note what is on the disk, add more, and have the disk forget that."""
-    service, data = stage.service, stage.service.data
+    service, data, before = stage.service, stage.service.data, stage.folder / "before"
     documents = list(islice(workload.documents(stage.seed), KEPT + LOST))
     _added(stage, documents[:KEPT])
-    service.stop()
-    before = stage.folder / "before"
-    shutil.copytree(data, before)
-    service.start()
+    before.mkdir()
+    with _standing_still(service.pid):
+        _copied(data, before)
     _added(stage, documents[KEPT:])
-    service.stop()
+    service.kill()
     stage.mark("the disk forgets", f"{LOST} acknowledged documents")
-    _put_back(before, data)
+    for name in FILES:
+        (data / name).unlink(missing_ok=True)
+    _copied(before, data)
     service.start()
 
 
@@ -41,11 +49,20 @@ def _added(stage: Stage, documents: list[dict[str, str]]) -> None:
     stage.acknowledged(documents)
 
 
-def _put_back(before: Path, data: Path) -> None:
-    for name in ("pi-rag.db", "pi-rag.db-wal", "pi-rag.db-shm"):
-        (data / name).unlink(missing_ok=True)
-        if (before / name).exists():
-            shutil.copy2(before / name, data / name)
+@contextmanager
+def _standing_still(pid: int) -> Iterator[None]:
+    """Within it nothing is written: what lies on the disk is what a power cut would leave."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _copied(source: Path, target: Path) -> None:
+    for name in FILES:
+        if (source / name).exists():
+            shutil.copy2(source / name, target / name)
 
 
 SCENARIO = Scenario(

@@ -25,7 +25,7 @@ PACE_S = 2.0
 """How long a client looks at an answer: fifty then ask some twenty times a second."""
 
 PHASES = ((1, 0.1), (5, 0.1), (20, 0.2), (50, 0.6))
-"""Clients, and the share of the run that they have."""
+"""Clients, and the share of the run that they have: of the whole form's 8.6 minutes fifty have 309 s."""
 
 SEARCH_P95_MS_MAX = {20: 150.0, 50: 500.0}
 """By number of clients: what is promised."""
@@ -40,8 +40,8 @@ def run(stage: Stage) -> None:
         stage.mark(f"{clients} clients" if clients > 1 else "1 client")
         with stage.crowd(clients, MIX, pace_s=PACE_S) as crowd:
             going = stage.pause(whole_s * share)
-        if stage.left_s() <= 0 and not going and clients != PHASES[-1][0]:
-            return
+        if not going and clients != PHASES[-1][0]:
+            return  # somebody wishes the end: so short a phase shows nothing
         _look(stage, clients, crowd)
     _check_memory(stage)
 
@@ -49,7 +49,7 @@ def run(stage: Stage) -> None:
 def _look(stage: Stage, clients: int, crowd: Crowd) -> None:
     """What one phase has shown."""
     seen = {operation: crowd.seen(operation) for operation in OPERATIONS}
-    errors = sum((sum(each.errors().values()) for each in seen.values()))
+    errors = sum(sum(each.errors().values()) for each in seen.values())
     asked = sum(each.count for each in seen.values())
     stage.check(f"{clients} clients: no error but busy", "0", _errors(seen, asked), errors == 0 and asked > 0)
     p95_ms = seen["search"].percentile_ms(95)
@@ -81,15 +81,15 @@ def _figures(stage: Stage, clients: int, seen: Mapping[Operation, Histogram]) ->
         if (value := seen["search"].percentile_ms(percent)) is not None:
             stage.figure(f"clients_{clients}_search_p{percent}_ms", value)
     stage.figure(f"clients_{clients}_requests", sum(each.count for each in seen.values()))
+    stage.figure(f"clients_{clients}_degraded", sum(each.codes["degraded"] for each in seen.values()))
     stage.figure(f"clients_{clients}_busy", sum(each.codes["busy"] for each in seen.values()))
 
 
 def _check_memory(stage: Stage) -> None:
     """By the harness's own count of pages, against the budget that the service says it has."""
-    budget_mib = float(stage.service.client.status()["memory"]["budget_mib"])
+    budget_mib = stage.record.figures["memory_budget_mib"]
     most_mib = max((sum(each.pss_mib.values()) for each in stage.record.samples), default=0.0)
     stage.figure("memory_mib_max", most_mib)
-    stage.figure("memory_budget_mib", budget_mib)
     stage.check(
         "memory stays within the budget",
         f"at most {budget_mib:g} MiB",
@@ -101,7 +101,7 @@ def _check_memory(stage: Stage) -> None:
 SCENARIO = Scenario(
     name="clients",
     about="1, 5, 20 and 50 clients at once: search, adding and memory mixed",
-    minutes=8.5,
+    minutes=8.6,
     quick_minutes=0.4,
     run=run,
 )

@@ -1,0 +1,65 @@
+"""A small process that tidies up after a harness that was killed: `python -m pi_rag.stress.keeper`.
+
+It reads names of folders, one a line, until its standard input ends, and then takes those away that still
+exist. A harness that ends by itself has done so already. It is Python's own library alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TRIES, TRY_S = 50, 0.2
+"""A service that is just being killed may still write into its folder: it is taken away for so long."""
+
+
+class Keeper:
+    """The harness's end of it, while the block lasts."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Keeper:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pi_rag.stress.keeper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def keep(self, folder: Path) -> None:
+        """From now on this folder goes when the harness does."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(os.fsencode(folder) + b"\n")
+        self._process.stdin.flush()
+
+
+def main() -> int:
+    """Until the harness has gone."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    folders = [Path(os.fsdecode(line.rstrip(b"\n"))) for line in sys.stdin.buffer]
+    for _ in range(TRIES):
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not any(folder.exists() for folder in folders):
+            return 0
+        time.sleep(TRY_S)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Scenarios one after the other, and the report after each: whatever ends the run leaves what was seen.
+
+It knows neither flags nor signals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from pi_rag.errors import RequestInvalid
+from pi_rag.stress import report as reports
+from pi_rag.stress.keeper import Keeper
+from pi_rag.stress.page import page
+from pi_rag.stress.report import Report
+from pi_rag.stress.runner import Plan, Stop, new_record, run_one
+from pi_rag.stress.types import Record, Scenario
+
+WORK = "work"
+"""The folder of services and their data, inside the report's; gone after the run."""
+
+Tell = Callable[[Scenario, Record | None], None]
+"""Called before each scenario without a record, and after it with it."""
+
+
+def run_all(
+    wanted: Sequence[Scenario], plan: Plan, report: Report, out: Path, stop: Stop, tell: Tell
+) -> None:
+    """Fill the report and its files. Raises KeyboardInterrupt, with the files written all the same."""
+    with Keeper() as keeper:
+        keeper.keep(out / WORK)
+        plan = replace(plan, folder=out / WORK, keep=keeper.keep, logs=out)
+        try:
+            for scenario in wanted:
+                if stop.is_wished:
+                    return
+                tell(scenario, None)
+                record = new_record(scenario, plan)
+                report.runs.append(record)
+                try:
+                    run_one(scenario, plan, stop, record)
+                finally:
+                    save(report, out)
+                tell(scenario, record)
+        finally:
+            with suppress(OSError):
+                (out / WORK).rmdir()
+
+
+def save(report: Report, out: Path) -> None:
+    """report.json, report.html and report.txt. Raises OSError."""
+    reports.write(out / "report.json", json.dumps(reports.to_json(report), ensure_ascii=False) + "\n")
+    render(report, out)
+
+
+def render(report: Report, out: Path) -> None:
+    """What is made of a report.json. Raises OSError."""
+    reports.write(out / "report.html", page(report))
+    reports.write(out / "report.txt", "\n".join(reports.lines(report)) + "\n")
+
+
+def made(out: Path) -> Path:
+    """The report's folder, made if need be. Raises RequestInvalid when it cannot be, or is in use."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        work = out / WORK
+        if work.exists():
+            raise RequestInvalid(
+                f"{work} exists: another run writes there, or one was killed just now.",
+                hint="Wait for it, choose another --out, or remove the folder.",
+            )
+        work.mkdir()
+    except OSError as error:
+        raise RequestInvalid(f"The report cannot be written to {out}: {error.strerror}.") from error
+    return out
