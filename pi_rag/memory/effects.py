@@ -29,9 +29,16 @@ class Effect:
     values: Values
 
 
+_ENDS: Final = ("valid_to", "expires_at")
+
 _COUNTED: Final = ("repeats", "last_said_at")
 
 CREATED: Values = {"gone": ("forgotten", None)}
+
+
+def created(wanted_end: float | None, end: float | None) -> Values:
+    """One came to be; it ends before it was to, where another is to take its place."""
+    return CREATED if wanted_end == end else {**CREATED, "valid_to": (wanted_end, end)}
 
 
 def gone(ids: Iterable[int], why: str, at: float) -> Effect:
@@ -42,6 +49,11 @@ def gone(ids: Iterable[int], why: str, at: float) -> Effect:
 def superseded(ids: Iterable[int], by: int, at: float) -> Effect:
     """Another took the place of these."""
     return Effect(tuple(ids), {**gone((), "superseded", at).values, "superseded_by": (None, by)})
+
+
+def touched(effects: Sequence[Effect]) -> list[int]:
+    """The ids of all that something was done to."""
+    return [each for effect in effects for each in effect.ids]
 
 
 def detail_of(effects: Sequence[Effect], **more: Any) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def backwards(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def done(db: Connection, effects: Sequence[Effect], now: float) -> list[int]:
-    """Do it, and give back the ids of what came into force by it.
+    """Do it, and give back the ids of what came into force by it, or may hold for another time.
 
     Raises ChangeFinal, before anything is done, when something is not as it was left. No text is read for it:
     there may be many, and the writer is held.
@@ -110,7 +122,8 @@ def _do(db: Connection, effect: Effect, now: float) -> list[int]:
     if values:
         for memory_id in effect.ids:
             memories.change(db, memory_id, _stored(values))
-    return list(effect.ids) if effect.values.get("gone", ("", ""))[1] is None else []
+    returns = effect.values.get("gone", ("", ""))[1] is None or not effect.values.keys().isdisjoint(_ENDS)
+    return list(effect.ids) if returns else []
 
 
 def _count(db: Connection, memory: Memory, effect: Effect) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from pi_rag.config import RememberSettings
 from pi_rag.errors import ScopeFull
-from pi_rag.memory import effects
+from pi_rag.memory import effects, following
 from pi_rag.memory_types import TRUSTS, Caller, MemoryType, Trust
 from pi_rag.rank.eviction import worth
 from pi_rag.store import Connection
@@ -62,8 +62,10 @@ def make_room(
             hint=f"Forget or unpin some, or raise remember.{what}_max.",
         )
     memories.put_away(db, going, "evicted", now)
-    detail = effects.detail_of([effects.gone(going, "evicted", now)])
-    line = changes.add(db, now, "evict", going, scope, caller, detail)
+    ends = following.effects_of(db, following.given_back(db, going, now))
+    effects.done(db, ends, now)
+    done = [effects.gone(going, "evicted", now), *ends]
+    line = changes.add(db, now, "evict", effects.touched(done), scope, caller, effects.detail_of(done))
     return (f"{scope} was full: {len(going)} {what} were evicted (change {line.id}; undo brings them back).",)
 
 

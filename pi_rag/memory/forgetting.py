@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pi_rag.errors import EraseFirstForget, ForgetAll, ForgetUnconfirmed, MemoryNotFound, PersonsOnly
-from pi_rag.memory import effects
+from pi_rag.memory import effects, following
 from pi_rag.memory.means import Means
 from pi_rag.memory.scopes import allowed
 from pi_rag.memory_types import Caller, Forgotten, Which
@@ -91,8 +91,11 @@ def _put_away(db: Connection, order: _Order, scope: str, ids: Sequence[int], tog
     if order.hard:
         return changes.add(db, order.now, "erase", ids, scope, order.caller, {}).id
     memories.put_away(db, ids, "forgotten", order.now)
-    detail = effects.detail_of([effects.gone(ids, "forgotten", order.now)], together=list(together))
-    return changes.add(db, order.now, "forget", ids, scope, order.caller, detail).id
+    ends = following.effects_of(db, following.given_back(db, ids, order.now))
+    effects.done(db, ends, order.now)
+    done = [effects.gone(ids, "forgotten", order.now), *ends]
+    detail = effects.detail_of(done, together=list(together))
+    return changes.add(db, order.now, "forget", effects.touched(done), scope, order.caller, detail).id
 
 
 def _meant(db: Connection, order: _Order) -> list[int]:

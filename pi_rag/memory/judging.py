@@ -9,13 +9,14 @@ the same topic, say the same words or are near in meaning, and decides:
    who said it, or than who pinned it. That is a conflict, and both stay.
 3. What is near and has other numbers, or denies it, is a conflict as well: both stay.
 
-A fact that is not true now, but was or will be, takes the place only of what it names itself.
+A fact that was true takes the place only of what it names itself. One that will be true ends what it would
+take the place of at its own beginning: until then that is in force (see memory/following.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pi_rag.config import RememberSettings
@@ -51,6 +52,8 @@ class Verdict:
     """What it merges with."""
     replaced: tuple[Memory, ...] = ()
     """Whose place it takes; the first is the one that it is the next revision of."""
+    ended: tuple[Memory, ...] = ()
+    """Whose place it takes later, when it begins."""
     candidates: tuple[Candidate, ...] = ()
 
 
@@ -77,11 +80,22 @@ def is_true(fact: Memory | NewFact, now: float) -> bool:
 
     One that was to hold at once does so wherever the clock has jumped since.
     """
+    return _has_begun(fact, now) and (fact.valid_to is None or now < fact.valid_to)
+
+
+def _has_begun(fact: Memory | NewFact, now: float) -> bool:
     if isinstance(fact, Memory):
-        has_begun = fact.at <= now or fact.at <= fact.created_at
-    else:
-        has_begun = fact.valid_from is None or fact.valid_from <= now
-    return has_begun and (fact.valid_to is None or now < fact.valid_to)
+        return fact.at <= now or fact.at <= fact.created_at
+    return fact.valid_from is None or fact.valid_from <= now
+
+
+def is_planned(fact: Memory | NewFact, now: float) -> bool:
+    """Whether it is not true yet, but will be."""
+    if isinstance(fact, Memory) and (fact.type != "fact" or fact.gone is not None):
+        return False
+    start = fact.at if isinstance(fact, Memory) else fact.valid_from
+    is_kept = fact.expires_at is None or start is None or max(start, now) < fact.expires_at
+    return is_kept and not _has_begun(fact, now)
 
 
 def is_judged(memory: Memory, now: float) -> bool:
@@ -99,7 +113,9 @@ def judged(
     fact: NewFact, trust: Trust, known: Sequence[Known], settings: RememberSettings, now: float
 ) -> Verdict:
     """What becomes of `fact`, the word of `trust`. `known` holds what `supersedes` names, whatever it is."""
-    case = _Case(fact, trust, known, settings)
+    case = _Case(fact, trust, known, settings, now)
+    if is_planned(fact, now):
+        return case.planned()
     if not is_true(fact, now):
         return case.beside()
     repeated = case.repeated()
@@ -112,11 +128,14 @@ class _Case:
     """A new fact, and what it is held against."""
 
     def __init__(
-        self, fact: NewFact, trust: Trust, known: Sequence[Known], settings: RememberSettings
+        self, fact: NewFact, trust: Trust, known: Sequence[Known], settings: RememberSettings, now: float
     ) -> None:
         self._fact = fact
         self._trust = trust
-        self._known = sorted(known, key=lambda each: (-self._likeness(each), -each.memory.id))
+        self._now = now
+        ordered = sorted(known, key=lambda each: (-self._likeness(each), -each.memory.id))
+        self._plans = [each for each in ordered if self._is_plan(each)]
+        self._known = [each for each in ordered if not self._is_plan(each)]
         self._settings = settings
         self._contrasts: dict[int, frozenset[Contrast]] = {}
 
@@ -133,8 +152,36 @@ class _Case:
             return self._hindrance(repeated) is not None
         return is_raised or repeated.memory.topic is not None or self._fact.topic is None
 
+    def planned(self) -> Verdict:
+        """It will be true: what it would take the place of ends where it begins.
+
+        Not yet begun and to begin with it, or named by it: that gives way at once, nothing is lost by it.
+        """
+        start = self._fact.valid_from
+        assert start is not None, "what has begun is not planned"
+        named = [each for each in (*self._known, *self._plans) if self._is_named(each)]
+        at_once = [each for each in named if self._goes_at_once(each, start)]
+        ending = [each for each in named if each not in at_once and _goes_beyond(each.memory, start)]
+        verdict = self._placed([*at_once, *ending])
+        gone = tuple(each for each in verdict.replaced if any(each is one.memory for one in at_once))
+        ended = tuple(each for each in verdict.replaced if each not in gone)
+        outcome: Outcome = "superseded" if gone and verdict.outcome != "conflict" else "created"
+        outcome = "conflict" if verdict.outcome == "conflict" else outcome
+        verdict = replace(verdict, outcome=outcome, replaced=gone, ended=ended)
+        others = (_candidate(each, "topic") for each in self._left(verdict) if self._is_on_topic(each))
+        return self._with(verdict, outcome, others)
+
+    def _goes_at_once(self, each: Known, start: float) -> bool:
+        if is_judged(each.memory, self._now):
+            return False
+        return each.memory.id == self._fact.supersedes or each.memory.at == start
+
+    def _is_plan(self, each: Known) -> bool:
+        """What is to come is held against what is said now only where that names it."""
+        return each.memory.id != self._fact.supersedes and is_planned(each.memory, self._now)
+
     def beside(self) -> Verdict:
-        """It was true, or will be: only what it names gives way."""
+        """It was true: only what it names gives way."""
         verdict = self._placed([each for each in self._known if each.memory.id == self._fact.supersedes])
         others = (_candidate(each, "topic") for each in self._left(verdict) if self._is_on_topic(each))
         return self._with(verdict, verdict.outcome, others)
@@ -144,6 +191,7 @@ class _Case:
         targets = [each for each in self._known if self._is_named(each) or each is repeated]
         verdict = self._placed(targets)
         against = self._against(self._left(verdict))
+        against += [_candidate(each, "topic") for each in self._plans if self._is_on_topic(each)]
         contrary = any(each.why in CONTRARY for each in against)
         return self._with(
             verdict, "conflict" if contrary and verdict.outcome == "created" else verdict.outcome, against
@@ -159,13 +207,14 @@ class _Case:
             if self._is_named(each) and (hindrance := self._hindrance(each)) is not None
         )
         outcome: Outcome = "conflict" if blocked else "superseded" if giving else "created"
-        return Verdict(outcome, None, tuple(giving), blocked)
+        return Verdict(outcome, replaced=tuple(giving), candidates=blocked)
 
     def _left(self, verdict: Verdict) -> list[Known]:
         """What neither gives way nor is in its way."""
         taken = {memory.id for memory in verdict.replaced}
         taken |= {candidate.memory.id for candidate in verdict.candidates}
-        return [each for each in self._known if each.memory.id not in taken]
+        known = [*self._known, *self._plans] if is_planned(self._fact, self._now) else self._known
+        return [each for each in known if each.memory.id not in taken]
 
     def _against(self, others: Iterable[Known]) -> list[Candidate]:
         """What is near, those that stand against it first."""
@@ -175,7 +224,7 @@ class _Case:
 
     def _with(self, verdict: Verdict, outcome: Outcome, more: Iterable[Candidate]) -> Verdict:
         shown = (*verdict.candidates, *more)[: self._settings.candidates_max]
-        return Verdict(outcome, None, verdict.replaced, shown)
+        return replace(verdict, outcome=outcome, candidates=shown)
 
     def _likeness(self, each: Known) -> float:
         """The same words are the same, also where no vector says so."""
@@ -209,12 +258,18 @@ class _Case:
         return None
 
 
+def _goes_beyond(memory: Memory, start: float) -> bool:
+    """Whether it would still hold from then on."""
+    return memory.at < start and (memory.valid_to is None or memory.valid_to >= start)
+
+
 def repeated_values(
-    memory: Memory, pinned_by: Trust | None, fact: NewFact, trust: Trust
+    memory: Memory, pinned_by: Trust | None, fact: NewFact, trust: Trust, next_at: float | None = None
 ) -> dict[str, tuple[Any, Any]]:
     """What else changes of a fact that is said once more, beside its count: by column, before and after.
 
-    Nothing, when who repeats it is trusted less than who said it. Times: the later; None is the latest.
+    Nothing, when who repeats it is trusted less than who said it. Times: the later; None is the latest. But
+    where another is to take its place (`next_at`), it ends there at the latest, unless somebody has set more.
     """
     if _rank(trust) < _rank(memory.trust):
         return {}
@@ -222,12 +277,23 @@ def repeated_values(
         "importance": max(memory.importance, fact.importance),
         "confidence": max(memory.confidence, fact.confidence),
         "tags": tuple(dict.fromkeys((*memory.tags, *fact.tags))),
-        "valid_to": _later(memory.valid_to, fact.valid_to),
+        "valid_to": _repeated_end(memory.valid_to, fact.valid_to, next_at),
         "expires_at": _later(memory.expires_at, fact.expires_at),
         "pinned_by": _stronger(pinned_by, trust) if fact.pinned else pinned_by,
     }
     before = {name: pinned_by if name == "pinned_by" else getattr(memory, name) for name in values}
     return {name: (before[name], value) for name, value in values.items() if value != before[name]}
+
+
+def _repeated_end(end: float | None, said: float | None, next_at: float | None) -> float | None:
+    if next_at is None or end is None or end > next_at:
+        return _later(end, said)
+    return sooner(_later(end, said), next_at)
+
+
+def sooner(one: float | None, other: float | None) -> float | None:
+    """The earlier of two ends; None is no end."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _stronger(pinned_by: Trust | None, trust: Trust) -> Trust:

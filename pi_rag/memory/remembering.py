@@ -13,15 +13,17 @@ from typing import Any
 
 from pi_rag.config import RememberSettings
 from pi_rag.errors import DocumentNotFound, MemoryNotFound, RequestInvalid, SessionNotFound
-from pi_rag.memory import effects
+from pi_rag.memory import effects, following
 from pi_rag.memory.checking import sound_fact
 from pi_rag.memory.effects import Effect
 from pi_rag.memory.judging import (
     Known,
     Verdict,
     is_judged,
+    is_planned,
     judged,
     repeated_values,
+    sooner,
     trust_of,
     trust_of_source,
 )
@@ -149,9 +151,10 @@ def _known(db: Connection, order: _Order, named: Memory | None) -> list[Known]:
     found = {memory.id: memory for memory in memories.get(db, list(near))}
     same = memories.same_words(db, order.fact.scope, words_hash(order.fact.text))
     found |= {memory.id: memory for memory in same}
-    if order.fact.topic is not None:
-        found |= {each.id: each for each in memories.on_topic(db, order.fact.scope, order.fact.topic)}
     judgeable = {each: memory for each, memory in found.items() if is_judged(memory, order.now)}
+    if order.fact.topic is not None:
+        on_topic = memories.on_topic(db, order.fact.scope, order.fact.topic)
+        judgeable |= {each.id: each for each in on_topic if _holds(each, order.now)}
     if named is not None:
         judgeable[named.id] = named
     say_it = {memory.id for memory in same}
@@ -161,10 +164,17 @@ def _known(db: Connection, order: _Order, named: Memory | None) -> list[Known]:
     ]
 
 
+def _holds(memory: Memory, now: float) -> bool:
+    """Now or later."""
+    return is_judged(memory, now) or is_planned(memory, now)
+
+
 def _merged(db: Connection, order: _Order, into: Memory, pinned_by: Trust | None, trust: Trust) -> Remembered:
     """It is known already: that counts once more."""
     counted = {"repeats": (into.repeats, into.repeats + 1), "last_said_at": (into.last_said_at, order.now)}
-    repeated = Effect((into.id,), counted | repeated_values(into, pinned_by, order.fact, trust))
+    after = following.next_on_topic(db, into, order.now)
+    more = repeated_values(into, pinned_by, order.fact, trust, after.at if after else None)
+    repeated = Effect((into.id,), counted | more)
     effects.done(db, [repeated], order.now)
     change = _noted(db, order, "merge", [into.id], [repeated])
     memory = memories.one(db, into.id)
@@ -175,32 +185,38 @@ def _merged(db: Connection, order: _Order, into: Memory, pinned_by: Trust | None
 def _stored(db: Connection, order: _Order, verdict: Verdict, trust: Trust) -> Remembered:
     """It is stored, and what gives way is put away."""
     new = _memory(order, verdict, trust)
-    replaced = [each.id for each in verdict.replaced]
+    replaced, ended = ([each.id for each in those] for those in (verdict.replaced, verdict.ended))
     # First of all: what gives way takes no room any more, and must not be evicted to make some.
     memories.put_away(db, replaced, "superseded", order.now)
-    candidates = {each.memory.id for each in verdict.candidates}
-    warnings = room_for(db, new, order.settings, order.caller, order.now, candidates)
+    last = {*ended, *(each.memory.id for each in verdict.candidates)}
+    warnings = room_for(db, new, order.settings, order.caller, order.now, last)
+    after = following.next_on_topic(db, new, order.now, pinned_by=trust if new.pinned else None)
+    new = replace(new, valid_to=sooner(new.valid_to, after.at if after else None))
     memory = kept(db, new, order.it, words_hash(order.fact.text))
-    done = [Effect((memory.id,), effects.CREATED)]
+    done = [Effect((memory.id,), effects.created(order.fact.valid_to, memory.valid_to))]
     if replaced:
         memories.replaced(db, replaced, memory.id)
         done.append(effects.superseded(replaced, memory.id, order.now))
+    ends = following.ended(db, memory, ended, following.given_back(db, replaced, order.now))
+    effects.done(db, ends, order.now)
     operation: Operation = "supersede" if replaced else "remember"
-    change = _noted(db, order, operation, [memory.id, *replaced], done, outcome=verdict.outcome)
+    touched = [memory.id, *replaced, *(each for end in ends for each in end.ids)]
+    change = _noted(db, order, operation, touched, [*done, *ends], outcome=verdict.outcome)
+    told = (*following.said(ends, memory), *following.said_of_next(memory, after))
     return Remembered(
         verdict.outcome,
         memory,
         memories.one(db, replaced[0]) if replaced else None,
         verdict.candidates,
         change,
-        (*order.it.warnings, *warnings),
+        (*order.it.warnings, *warnings, *told),
         degraded(db, order.it),
     )
 
 
 def _memory(order: _Order, verdict: Verdict, trust: Trust) -> Memory:
     """The row that is stored; its id comes with that."""
-    fact = order.fact
+    fact, older = order.fact, (*verdict.replaced, *verdict.ended)
     return replace(
         fresh("fact", fact.kind, checked(fact.scope), fact.text, order.caller, trust, order.now),
         topic=fact.topic,
@@ -211,8 +227,8 @@ def _memory(order: _Order, verdict: Verdict, trust: Trust) -> Memory:
         at=order.now if fact.valid_from is None else fact.valid_from,
         valid_to=fact.valid_to,
         expires_at=fact.expires_at,
-        supersedes=verdict.replaced[0].id if verdict.replaced else None,
-        revision=1 + max((each.revision for each in verdict.replaced), default=0),
+        supersedes=older[0].id if older else None,
+        revision=1 + max((each.revision for each in older), default=0),
         session_id=fact.session_id,
         document_id=fact.document_id,
     )

@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
         kind=st.sampled_from(("preference", "decision", "instruction", "state", "note")),
         importance=st.sampled_from((0.0, 0.5, 1.0)),
         tags=st.sampled_from(((), ("a",), ("a", "b"))),
-        from_s=st.sampled_from((None, None, None, None, -3600.0, 3600.0)),
+        from_s=st.sampled_from((None, None, None, None, -3600.0, 3600.0, 7200.0)),
         for_s=ahead_s,
         expires_s=ahead_s,
         pinned=st.sampled_from((False, False, False, True)),

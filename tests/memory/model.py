@@ -49,6 +49,9 @@ SECONDS_PER_HOUR = 3600.0
 Fields = dict[int, dict[str, Any]]
 """Of memories by their ids: what was set."""
 
+TIMED = frozenset({"gone", "valid_to", "expires_at"})
+"""By which a fact comes into force, or holds for another time."""
+
 COUNTED = frozenset({"repeats", "last_said_at"})
 
 Judged = tuple[Outcome, int, int | None, dict[int, str]]
@@ -70,6 +73,11 @@ class Effect:
     undone_by: int | None = None
     together: tuple[int, ...] = ()
     """What else the same request has done, in other scopes."""
+
+    def sets(self, memory_id: int) -> set[str]:
+        """What it made other than it was."""
+        before, after = self.before[memory_id], self.after[memory_id]
+        return {name for name in before if before[name] != after.get(name)}
 
 
 @dataclass
@@ -202,6 +210,9 @@ class Model:
         rivals = self._rivals(new.scope)
         likeness = self._nearest(new, rivals)
         on_topic = [rival for rival in rivals if new.topic is not None and rival.topic == new.topic]
+        plans = [plan for plan in self._plans(new.scope) if new.topic is not None and plan.topic == new.topic]
+        if self._is_plan(new):
+            return self._planned(new, on_topic, plans, named, caller)
         if not self._is_true(new):
             shown = dict.fromkeys(_ids(on_topic), "topic")
             return self._placed(new, [named] if named else [], shown, caller, named)
@@ -212,7 +223,87 @@ class Model:
         if same is not None and same not in on_topic and self._hindrance(new, same):
             targets.remove(same)
         near = [each for each in rivals if likeness.get(each.id, 0.0) >= self.settings.conflict_similarity]
-        return self._placed(new, targets, {each.id: self._why(new, each) for each in near}, caller, named)
+        shown = {each.id: "topic" for each in plans} | {each.id: self._why(new, each) for each in near}
+        return self._placed(new, targets, shown, caller, named)
+
+    # What is to come
+
+    def _is_plan(self, fact: Memory) -> bool:
+        """It is not true yet; it will be, if it does not expire before."""
+        return fact.at > self.now() and (fact.expires_at is None or fact.expires_at > fact.at)
+
+    def _plans(self, scope: str) -> list[Memory]:
+        return [fact for fact in self._facts(scope) if self._is_plan(fact)]
+
+    def _planned(
+        self,
+        new: Memory,
+        on_topic: list[Memory],
+        plans: list[Memory],
+        named: Memory | None,
+        caller: Caller,
+    ) -> Judged:
+        """What is true ends when it begins, and so do plans for before; a plan for the same time goes."""
+        targets = {each.id: each for each in [*on_topic, *plans, *([named] if named else [])]}
+        known = _ids(self._rivals(new.scope))
+        at_once = [
+            each
+            for each in targets.values()
+            if each.id not in known and (each.at == new.at or (named and each.id == named.id))
+        ]
+        ending = [
+            each
+            for each in targets.values()
+            if each not in at_once and each.at < new.at and (each.valid_to is None or each.valid_to >= new.at)
+        ]
+        blocked = [each for each in (*at_once, *ending) if self._hindrance(new, each)]
+        shown = {each.id: "topic" for each in (*on_topic, *plans)}
+        ended = [each for each in ending if each not in blocked]
+        return self._placed(new, [*at_once, *blocked], shown, caller, named, ended)
+
+    def _next(self, fact: Memory) -> float | None:
+        """When something on its topic begins that may take its place."""
+        later = [
+            plan.at
+            for plan in self._plans(fact.scope)
+            if fact.topic is not None
+            and plan.topic == fact.topic
+            and plan.at > fact.at
+            and self._hindrance(plan, fact) is None
+        ]
+        return min(later, default=None)
+
+    def _given_back(self, gone: Iterable[int]) -> dict[int, float | None]:
+        """The ends that were set for what goes now, before it began."""
+        ends: dict[int, float | None] = {}
+        for plan in [self.rows[each] for each in gone]:
+            if plan.type != "fact" or plan.at <= self.now():
+                continue
+            for fact in self.rows.values():
+                meant = fact.id == plan.supersedes or (
+                    plan.topic is not None
+                    and (fact.type, fact.scope, fact.topic) == ("fact", plan.scope, plan.topic)
+                )
+                if meant and fact.gone is None and fact.valid_to == plan.at:
+                    line = self._last_end(fact.id)
+                    if line is not None and line.operation != "change":
+                        assert line.after[fact.id]["valid_to"] == plan.at
+                        ends[fact.id] = _sooner(line.before[fact.id]["valid_to"], self._next(fact))
+        return ends
+
+    def _last_end(self, memory_id: int) -> Effect | None:
+        """The newest change that set the end of it."""
+        lines = [line for line in self.log.values() if "valid_to" in line.after.get(memory_id, {})]
+        return max(lines, key=lambda line: line.id, default=None)
+
+    def _end(self, ends: Mapping[int, float | None], before: Fields, after: Fields) -> None:
+        """Set these ends, as a part of a change."""
+        for memory_id, end in ends.items():
+            fact = self.rows[memory_id]
+            if end != fact.valid_to:
+                before.setdefault(memory_id, {})["valid_to"] = fact.valid_to
+                after.setdefault(memory_id, {})["valid_to"] = end
+                self._set(fact, valid_to=end)
 
     def _nearest(self, new: Memory, rivals: list[Memory]) -> dict[int, float]:
         """How alike the likest are; whoever says the same words is of them, and as alike as can be."""
@@ -274,6 +365,7 @@ class Model:
         shown: dict[int, str],
         caller: Caller,
         named: Memory | None = None,
+        ended: Iterable[Memory] = (),
     ) -> Judged:
         """Store it, in the place of what may give way to it and beside what may not."""
         first = None if named is None else named.id
@@ -282,12 +374,12 @@ class Model:
         candidates = {each: why for each, why in shown.items() if each not in older} | blocked
         contrary = not older and {"numbers", "negation"} & set(candidates.values())
         outcome: Outcome = "conflict" if blocked or contrary else "superseded" if older else "created"
-        previous = older[0] if older else None
-        if previous is not None:
-            revision = 1 + max(self.rows[each].revision for each in older)
-            new = replace(new, supersedes=previous, revision=revision)
-        self._add(new, older, caller)
-        return outcome, new.id, previous, candidates
+        ending = sorted(_ids(ended), key=lambda each: (each != first, -each))
+        if older or ending:
+            revision = 1 + max(self.rows[each].revision for each in (*older, *ending))
+            new = replace(new, supersedes=(*older, *ending)[0], revision=revision)
+        self._add(new, older, caller, ending)
+        return outcome, new.id, older[0] if older else None, candidates
 
     def _trust(self, caller: Caller, document_id: int | None) -> Trust:
         if document_id is None:
@@ -307,7 +399,7 @@ class Model:
                 "confidence": max(new.confidence, same.confidence),
                 "tags": same.tags + tuple(tag for tag in new.tags if tag not in same.tags),
                 "pinned_by": self._pinner(new, same),
-                "valid_to": _later(new.valid_to, same.valid_to),
+                "valid_to": self._repeated_end(new, same),
                 "expires_at": _later(new.expires_at, same.expires_at),
             }
         fields |= {"repeats": same.repeats + 1, "last_said_at": self.now()}
@@ -316,13 +408,19 @@ class Model:
         self._note("merge", caller, same.scope, {same.id: before}, {same.id: fields})
         return "merged", same.id, None, {}
 
+    def _repeated_end(self, new: Memory, same: Memory) -> float | None:
+        """Who says it again without an end takes none away that was set for what is to come."""
+        end, after = _later(new.valid_to, same.valid_to), self._next(same)
+        is_ended = after is not None and same.valid_to is not None and same.valid_to <= after
+        return _sooner(end, after) if is_ended else end
+
     def _pinner(self, new: Memory, same: Memory) -> Trust | None:
         """The most trusted of those who have pinned it."""
         before = self.pinned_by.get(same.id)
         now = new.trust if new.pinned else None
         return max((each for each in (before, now) if each), key=TRUSTS.index, default=None)
 
-    def _add(self, new: Memory, older: list[int], caller: Caller) -> None:
+    def _add(self, new: Memory, older: list[int], caller: Caller, ending: Iterable[int]) -> None:
         self._keep(new)
         if new.pinned:
             self.pinned_by[new.id] = new.trust
@@ -332,6 +430,10 @@ class Model:
             before[old] = {"gone": None, "gone_at": None, "superseded_by": None}
             after[old] = {"gone": "superseded", "gone_at": self.now(), "superseded_by": new.id}
             self._set(self.rows[old], **after[old])
+        ends = self._given_back(older)
+        ends |= {each: _sooner(ends.get(each, self.rows[each].valid_to), new.at) for each in ending}
+        ends[new.id] = _sooner(new.valid_to, self._next(new))
+        self._end(ends, before, after)
         self._note("supersede" if older else "remember", caller, new.scope, before, after)
 
     def _keep(self, new: Memory) -> None:
@@ -386,6 +488,7 @@ class Model:
                 self._set(self.rows[memory_id], gone="forgotten", gone_at=self.now())
             before: Fields = {memory_id: {"gone": None, "gone_at": None} for memory_id in those}
             after: Fields = {memory_id: {"gone": "forgotten", "gone_at": self.now()} for memory_id in those}
+            self._end(self._given_back(those), before, after)
             line = self._note("forget", caller, scope, before, after)
             self.log[line.id] = replace(line, together=together)
             together = (*together, line.id)
@@ -479,7 +582,8 @@ class Model:
         for memory_id, fields in effect.after.items():
             back = {name: effect.before[memory_id][name] for name in fields}
             self._take_back(self.rows[memory_id], back, fields)
-        if any(self._takes_a_place(self.rows[each]) for each in effect.before):
+        timed = [each for each in effect.before if effect.sets(each) & TIMED]
+        if any(self._takes_a_place(self.rows[each]) for each in timed):
             raise ChangeFinal("")
         undoing = self._note("undo", caller, effect.scope, effect.after, effect.before, undoes=effect.id)
         self.log[effect.id] = replace(whole, undone_by=undoing.id)
@@ -490,12 +594,19 @@ class Model:
     def _takes_a_place(self, memory: Memory) -> bool:
         """Whether two would stand on one topic that would not, had they been said one after the other."""
         rivals = self._rivals(memory.scope)
-        if memory not in rivals or memory.topic is None:
+        plans = self._plans(memory.scope)
+        if memory not in (*rivals, *plans) or memory.topic is None:
             return False
-        pairs = [sorted((memory, rival), key=lambda each: each.id) for rival in rivals if rival != memory]
-        return any(
-            older.topic == newer.topic and self._hindrance(newer, older) is None for older, newer in pairs
-        )
+        others = [each for each in (*rivals, *plans) if each != memory and each.topic == memory.topic]
+        return any(self._clash(memory, other, memory in rivals and other in rivals) for other in others)
+
+    def _clash(self, one: Memory, other: Memory, both_now: bool) -> bool:
+        if both_now:
+            older, newer = sorted((one, other), key=lambda each: each.id)
+            return self._hindrance(newer, older) is None
+        first, then = sorted((one, other), key=lambda each: (each.at, each.id))
+        holds_on = first.valid_to is None or first.valid_to > then.at
+        return holds_on and self._hindrance(then, first) is None
 
     def _undoable(self, change_id: int | None, caller: Caller) -> Effect:
         if change_id is None:
@@ -727,6 +838,11 @@ def _ids(memories: Iterable[Memory]) -> list[int]:
 def _later(one: float | None, other: float | None) -> float | None:
     """None is never, which is the latest."""
     return None if one is None or other is None else max(one, other)
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    """None is never."""
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _may(caller: Caller, scope: str) -> bool:

@@ -174,15 +174,33 @@ def test_what_is_named_gives_way_whatever_its_words() -> None:
     assert (found.outcome, [each.id for each in found.replaced]) == ("superseded", [1, 7])
 
 
-@pytest.mark.parametrize("when", [{"valid_from": NOW + 60}, {"valid_to": NOW - 60}])
-def test_a_fact_of_another_time_takes_nobodys_place(when: dict[str, float]) -> None:
-    """What was true, or will be, stands beside what is; only what it names itself gives way."""
-    new = NewFact("The price is 5.", topic="price", **when)  # type: ignore[arg-type]
+def test_a_fact_of_the_past_takes_nobodys_place() -> None:
+    """What was true stands beside what is; only what it names itself gives way."""
+    new = NewFact("The price is 5.", topic="price", valid_to=NOW - 60)
     found = verdict(new, known(1, "The price is 4.", topic="price"))
     named = verdict(replace(new, supersedes=1), known(1, "The price is 4.", topic="price"))
 
-    assert (found.outcome, shown(found)) == ("created", [(1, "topic")])
+    assert (found.outcome, found.ended, shown(found)) == ("created", (), [(1, "topic")])
     assert (named.outcome, [each.id for each in named.replaced]) == ("superseded", [1])
+
+
+def test_a_fact_of_the_future_ends_what_it_will_take_the_place_of() -> None:
+    """What is on its topic and what it names; what has not begun and is named goes at once."""
+    new = NewFact("The price is 5.", topic="price", valid_from=NOW + 60)
+    old = known(1, "The price is 4.", topic="price")
+    plan = known(2, "The price is 6.", topic="price", at=NOW + 90)
+    found = verdict(new, old, plan)
+    named = verdict(replace(new, supersedes=2), old, plan)
+
+    assert (found.outcome, found.replaced, found.ended) == ("created", (), (old.memory,))
+    assert shown(found) == [(1, "topic"), (2, "topic")]
+    assert (named.outcome, named.replaced, named.ended) == ("superseded", (plan.memory,), (old.memory,))
+
+
+def test_what_expires_before_it_begins_ends_nothing() -> None:
+    """It will never hold."""
+    new = NewFact("The price is 5.", topic="price", valid_from=NOW + 60, expires_at=NOW + 30)
+    assert verdict(new, known(1, "The price is 4.", topic="price")).ended == ()
 
 
 def test_no_more_candidates_are_shown_than_are_wanted() -> None:

@@ -253,6 +253,15 @@ def with_topic(db: Connection, ids: Sequence[int]) -> list[int]:
     return _ids(db, sql, (json.dumps(list(ids)),))
 
 
+def to_come(db: Connection, ids: Sequence[int], now: float) -> list[int]:
+    """Those of these that are facts which were to be true later than now."""
+    sql = """
+        SELECT memories.id FROM json_each(?) AS wanted CROSS JOIN memories ON memories.id = wanted.value
+        WHERE memories.type = 'fact' AND at > ? AND at > created_at
+    """
+    return _ids(db, sql, (json.dumps(list(ids)), now))
+
+
 def pinned_by(db: Connection, memory_id: int) -> Trust | None:
     """How far whoever pinned it is trusted; None: it is not pinned."""
     found: Trust | None = value(db, "SELECT pinned_by FROM memories WHERE id = ?", (memory_id,))
