@@ -21,7 +21,7 @@ from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.errors import StoreDamaged, StoreReadOnly
-from pi_rag.store import Connection, checkup, connection, folder, migrations, swapping, versions
+from pi_rag.store import Connection, checkup, connection, folder, migrations, settling, swapping, versions
 from pi_rag.store.derived import Derived
 from pi_rag.store.long_read import LongReads, Reading
 from pi_rag.store.pool import Pool
@@ -73,7 +73,7 @@ class Store:
             migrations.refuse_stranger(db)
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
-            _make_ready(db, settings, clock, before_upgrade)
+            _make_ready(db, path, settings, clock, before_upgrade)
             store = cls(path, settings, clock, db, lock, index)
             undo.pop_all()
         return store
@@ -279,9 +279,14 @@ class Store:
 
 
 def _make_ready(
-    db: Connection, settings: StoreSettings, clock: Clock, before_upgrade: Callable[[], object]
+    db: Connection,
+    path: Path,
+    settings: StoreSettings,
+    clock: Clock,
+    before_upgrade: Callable[[], object],
 ) -> None:
     """Put the policies that write into force, look at the file's structure, bring it to the newest schema."""
+    settling.settle(db, path)
     connection.apply(db, connection.WRITER, settings)
     deadline_s = clock.monotonic_s() + settings.check_s_max
     checkup.check_quickly(db, lambda: clock.monotonic_s() >= deadline_s)

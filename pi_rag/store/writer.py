@@ -20,7 +20,7 @@ from pi_rag.clock import Clock
 from pi_rag.errors import Stopping, StoreDamaged
 from pi_rag.store import Connection
 from pi_rag.store.threads import Threads
-from pi_rag.store.translate import translated
+from pi_rag.store.translate import translated, translation
 
 T = TypeVar("T")
 
@@ -317,7 +317,11 @@ class Writer:
         return apsw.SQLITE_OK
 
     def _checkpoint(self, how: Checkpoint) -> bool:
-        """Move the log into the database. What is committed is safe already; a failure only puts it off."""
+        """Move the log into the database. What is committed is safe already; a failure only puts it off, but
+        for damage, which ends all writing.
+        """
+        if self._damage:
+            return False
         if self._held > 0 and how is not BESIDE:
             self._numbers["checkpoints_put_off"] += 1
             return False
@@ -328,8 +332,11 @@ class Writer:
             self._numbers["checkpoints"] += 1
             if how.mode == apsw.SQLITE_CHECKPOINT_TRUNCATE:
                 self._wal_pages = self._tried_at_pages = 0
-        except apsw.Error:
+        except apsw.Error as error:
             self._numbers["checkpoints_put_off"] += 1
+            met = translation(error)
+            if isinstance(met, StoreDamaged):
+                self._damage = met  # as of a commit: what the disk has of the database is not known any more
             return False
         finally:
             self._db.set_busy_timeout(self._busy_ms_max)

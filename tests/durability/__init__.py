@@ -1,0 +1,1 @@
+"""What the disk may do to the database: every call failed once, power cut at random, upgrades cut short."""

@@ -1,0 +1,153 @@
+"""Every call of SQLite that changes something fails once, or from then on: as a whole sweep with --long.
+
+`DURABILITY_CASE=...` takes one case alone, by what is printed when it fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pi_rag.errors import StoreDamaged, StoreError
+from tests.durability import life, shim
+from tests.durability.disk import Acknowledged, Record, SyncFailed
+from tests.durability.life import Content
+from tests.durability.shim import KINDS, Call, Kind, Nth, Verdict
+
+SHORT_OF = {"write": 300, "all": 100, "sync": 7, "truncate": 3, "open": 1, "delete": 1, "map": 1}
+"""One of so many cases is tried in the short form."""
+OFFSET = 17
+"""From which on, so that the short form has not only the first of everything."""
+
+IO, FULL = apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_FULL
+MANNERS: dict[str, list[tuple[Verdict, bool]]] = {
+    "write": [
+        (Verdict("fail", IO), False),
+        (Verdict("fail", FULL), True),
+        (Verdict("tear", FULL), False),
+        (Verdict("tear", IO), True),
+    ],
+    **{kind: [(Verdict("fail"), False), (Verdict("fail"), True)] for kind in KINDS if kind != "write"},
+    "all": [(Verdict("fail"), True)],
+}
+"""How calls of a kind fail, and whether for good. `all`: nothing works any more, as after a kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The call that fails, by its number among those of its kind."""
+
+    kind: str
+    manner: int
+    number: int
+
+    def judge(self) -> Nth:
+        verdict, lasting = MANNERS[self.kind][self.manner]
+        kinds: dict[str, Kind] = {kind: kind for kind in KINDS}
+        return Nth(self.number, kinds.get(self.kind), verdict, lasting)
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.manner}/{self.number}"
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The life without a fault: its calls, and what there is after each step."""
+
+    calls: list[Call]
+    states: list[Content]
+
+    def cases(self, kind: str, every: int) -> Iterator[Case]:
+        """All that can be, or one of so many."""
+        if alone := os.environ.get("DURABILITY_CASE"):
+            of, manner, number = alone.split("/")
+            yield from [Case(kind, int(manner), int(number))] if of == kind else []
+            return
+        count = sum(kind in {"all", call.kind} for call in self.calls)
+        all_of = [
+            Case(kind, manner, number) for number in range(count) for manner in range(len(MANNERS[kind]))
+        ]
+        yield from all_of[OFFSET % every :: every]
+
+
+@pytest.fixture(scope="module")
+def canonical(tmp_path_factory: pytest.TempPathFactory) -> Canonical:
+    calls: list[Call] = []
+    with shim.between(shim.doing, calls.append):
+        told = asyncio.run(life.live(tmp_path_factory.mktemp("life") / "data" / "pi-rag.db", look=True))
+    assert told.closed
+    return Canonical(calls, told.states)
+
+
+def try_case(case: Case, path: Path, states: list[Content]) -> None:
+    """Live with the fault, look at what is there, and live on from there to the end."""
+    judge = case.judge()
+    with shim.between(judge):
+        told = asyncio.run(life.live(path))
+    assert judge.met, "there was no such call"
+    assert all(isinstance(error, StoreError) for error in told.errors), told.errors
+    there = asyncio.run(life.found(path))
+    may = (
+        [told.acknowledged]
+        if told.acknowledged == len(life.LIFE)
+        else [told.acknowledged, told.acknowledged + 1]
+    )
+    where = [step for step in may if states[step] == there]
+    assert where, f"{told.acknowledged} acknowledged, and neither that nor the next is there"
+    if not told.closed:
+        assert asyncio.run(life.live(path, life.LIFE, where[0])).closed
+        assert asyncio.run(life.found(path)) == states[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MANNERS)
+def test_every_call_that_fails_leaves_the_state_before_or_after(
+    ram: Path, long_form: bool, canonical: Canonical, kind: str
+) -> None:
+    """What was acknowledged is there, what was under way wholly or not at all, the error is one of the
+    store's own, nothing hangs, and the database goes on as if nothing had been.
+    """
+    tried = 0
+    for case in canonical.cases(kind, 1 if long_form else SHORT_OF[kind]):
+        try:
+            try_case(case, ram / "data" / "pi-rag.db", canonical.states)
+        except BaseException:
+            print(f"DURABILITY_CASE={case}")
+            raise
+        shutil.rmtree(ram / "data")
+        tried += 1
+    print(f"{kind}: {tried} cases")
+    assert tried or "DURABILITY_CASE" in os.environ
+
+
+def _written_after_failed_sync(record: Record) -> list[Call]:
+    """What came to the log between a sync that failed in an open database, and the end."""
+    opened = next(number for number, each in enumerate(record.events) if isinstance(each, Acknowledged))
+    failed = [number for number, each in enumerate(record.events) if isinstance(each, SyncFailed)]
+    return [
+        each
+        for each in record.events[failed[0] :]
+        if failed[0] > opened
+        and isinstance(each, Call)
+        and each.kind == "write"
+        and each.path.name.endswith("-wal")
+    ]
+
+
+def test_after_a_failed_sync_nothing_is_written_until_the_next_start(ram: Path, canonical: Canonical) -> None:
+    """Be it a commit's or a checkpoint's: what the kernel shows from then on may not be on the disk."""
+    syncs = sum(call.kind == "sync" for call in canonical.calls)
+    for number in range(9, syncs, 4):
+        record = Record(Nth(number, "sync", Verdict("fail", apsw.SQLITE_IOERR_FSYNC)))
+        with shim.between(record.judge, record.witness):
+            told = asyncio.run(life.live(ram / "data" / "pi-rag.db", acknowledged=record.acknowledged))
+        assert _written_after_failed_sync(record) == [], f"sync {number} of {syncs}"
+        assert all(isinstance(error, StoreDamaged) for error in told.errors)
+        shutil.rmtree(ram / "data")

@@ -1,0 +1,63 @@
+"""A log that an earlier run left is on the disk before anything is built on it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pi_rag.clock import SystemClock
+from pi_rag.config import StoreSettings
+from pi_rag.errors import StoreDamaged
+from pi_rag.store import connection, documents, folder, settling
+from pi_rag.store.store import Store
+from tests.durability import shim
+from tests.durability.shim import Call, Nth, Verdict
+from tests.store.making import put
+
+
+@pytest.fixture
+async def left(store: Store, path: Path, tmp_path: Path) -> Path:
+    """A database as a kill leaves it: a document is in its log alone."""
+    await store.write(put, "tea.md", ["a passage about tea"] * 20)
+    there = tmp_path / "left" / path.name
+    there.parent.mkdir()
+    for each in (path, folder.wal_path(path)):
+        shutil.copyfile(each, there.parent / each.name)
+    return there
+
+
+async def test_a_log_that_was_left_is_written_as_it_is_and_synced(left: Path) -> None:
+    """Every byte of it, and then the disk is waited for; before the first statement that is acknowledged."""
+    log, calls = folder.wal_path(left), list[Call]()
+    before = log.read_bytes()
+    with shim.between(shim.doing, calls.append):
+        store = Store.open(left, StoreSettings(), SystemClock())
+    to_log = [call for call in calls if call.path == log and call.kind != "open"]
+    kinds = [call.kind for call in to_log]
+    settled = to_log[: kinds.index("sync")]
+    assert {call.kind for call in settled} == {"write"}
+    assert b"".join(call.data for call in settled) == before
+    assert (await store.read(documents.counts)).documents == 1
+    assert await store.close()
+
+
+async def test_a_log_that_does_not_get_to_the_disk_is_said(left: Path) -> None:
+    """The start fails with a typed error, and nothing is lost by it."""
+    failing = Nth(0, "sync", Verdict("fail", apsw.SQLITE_IOERR_FSYNC))
+    with shim.between(failing), pytest.raises(StoreDamaged):
+        Store.open(left, StoreSettings(), SystemClock())
+    store = Store.open(left, StoreSettings(), SystemClock())
+    assert (await store.read(documents.counts)).documents == 1
+    assert await store.close()
+
+
+async def test_after_a_clean_stop_nothing_is_written_again(store: Store, path: Path) -> None:
+    """There is no log then, so it costs nothing."""
+    await store.write(put, "tea.md", ["a passage about tea"])
+    assert await store.close()
+    db = connection.open_writer(path, StoreSettings())
+    assert settling.settle(db, path) == 0
+    db.close()
