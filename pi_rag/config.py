@@ -547,14 +547,6 @@ class BackupSettings:
         low=16,
         high=65536,
     )
-    age_days_max: int = setting(
-        0,
-        "days",
-        "The alert `backup_old` fires when the newest backup in that folder is older than this, or there is "
-        "none. 0: never.",
-        low=0,
-        high=3660,
-    )
 
 
 @dataclass(frozen=True)
@@ -1438,10 +1430,20 @@ class RememberSettings:
         low=10,
         high=10_000_000,
     )
+    sessions_max: int = setting(
+        10_000,
+        "sessions",
+        "Sessions in one scope. From nine tenths on each start says so; then the oldest that are over give "
+        "way, those that hold nothing first, and those with a summary last. What they held stays, in no "
+        "session. Open ones give way to none: a start is refused.",
+        low=10,
+        high=1_000_000,
+    )
     scopes_max: int = setting(
         1000,
         "scopes",
-        "Scopes in all. It keeps an agent that makes up names from filling the disk past all other limits.",
+        "Scopes that hold something, beside `user`. It keeps an agent that makes up names from filling the "
+        "disk past all other limits. One in which nothing is left counts no more.",
         low=1,
         high=100_000,
     )
@@ -1821,6 +1823,26 @@ def from_values(values: Mapping[str, Any]) -> Settings:
 def names() -> dict[str, Any]:
     """Every setting by its dotted name, in the order of the file."""
     return {f"{group}.{item.name}": item for group, kind in _GROUPS.items() for item in fields(kind)}
+
+
+def to_toml(settings: Settings) -> str:
+    """Every setting as a settings file has it, but for what is secret."""
+    import json  # only where a backup is made: light commands should not pay for it
+
+    lines: list[str] = []
+    for group, kind in _GROUPS.items():
+        lines.append(f"[{group}]")
+        of_group = getattr(settings, group)
+        for item in fields(kind):
+            if not SECRET.intersection(item.name.split("_")):
+                # A basic string of TOML takes what JSON writes.
+                lines.append(f"{item.name} = {json.dumps(getattr(of_group, item.name))}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+SECRET = frozenset({"token", "secret", "password", "key"})
+"""A setting with such a word in its name is told to nobody."""
 
 
 def env_name(name: str, item: Any) -> str:

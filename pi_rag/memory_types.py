@@ -272,6 +272,8 @@ class Started:
     previous: Session | None
     pinned: tuple[Memory, ...]
     """Facts of the scope that are pinned: what to know first."""
+    warnings: tuple[str, ...] = ()
+    """How near the scope is to its limit of sessions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def _show_started(answer: dict[str, Any], _: Namespace) -> None:
         memories.show_text(previous["summary"].get("text"), (), full=True)
     for memory in answer.get("pinned") or []:
         print(f"Pinned, {name_of(memory)}: {line(memory)}")
+    memories.show_notes(answer)
     print(styled(f"Log in it with: {typed('session', 'log', '--session', number_of)} TEXT", "dim"))
 
 

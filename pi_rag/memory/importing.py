@@ -27,7 +27,7 @@ from pi_rag.memory.scopes import checked, sees
 from pi_rag.memory.taking import Taken, looked_at, without_secret
 from pi_rag.memory_types import Caller, Memory
 from pi_rag.store import Connection
-from pi_rag.store.memory import changes, memories, mentions, moving, scopes, weighing
+from pi_rag.store.memory import changes, memories, mentions, moving, scopes, sessions, weighing
 
 LINES_MAX = 200
 """Lines of one request: what a transaction stores at once, and others wait for."""
@@ -154,7 +154,7 @@ def _stored(
     refused: list[Refused] = []
     for line in sound:
         try:
-            memory = _taken(db, line, caller, settings, ids)
+            memory = _taken(db, line, caller, settings, now, ids)
         except ScopeFull as error:
             refused.append(_refusal(line.number, error))
         else:
@@ -168,7 +168,7 @@ def _stored(
 
 
 def _taken(
-    db: Connection, line: _Line, caller: Caller, settings: RememberSettings, ids: dict[int, int]
+    db: Connection, line: _Line, caller: Caller, settings: RememberSettings, now: float, ids: dict[int, int]
 ) -> Memory | None:
     """Store one, and note its number; None when it is here already. Raises ScopeFull."""
     memory, session = line.brought.memory, line.brought.session
@@ -177,7 +177,7 @@ def _taken(
     if here is not None:
         ids[line.brought.id] = here
         return None
-    _check_room(db, memory, settings)
+    _check_room(db, memory, settings, now)
     older = ids.get(memory.supersedes or 0)
     memory = replace(
         memory,
@@ -187,6 +187,8 @@ def _taken(
     )
     if session is not None:
         about = (session.title, session.started_at, session.ended_at)
+        if moving.session_here(db, memory.scope, session.title, session.started_at) is None:
+            _check_session_room(db, memory.scope, settings)
         memory = replace(memory, session_id=moving.session(db, memory.scope, *about, caller))
         if memory.seq is not None and memory.session_id is not None:
             memory = replace(memory, seq=moving.place(db, memory.session_id, memory.seq, memory.at))
@@ -198,12 +200,17 @@ def _taken(
     return memory
 
 
-def _check_room(db: Connection, memory: Memory, settings: RememberSettings) -> None:
-    scopes.claim(db, memory.scope, settings.scopes_max)
+def _check_room(db: Connection, memory: Memory, settings: RememberSettings, now: float) -> None:
+    scopes.claim(db, memory.scope, settings.scopes_max, now - settings.session_idle_h * 3600)
     facts, events = weighing.load(db, memory.scope)
     is_fact = memory.type == "fact"
     if (facts if is_fact else events) >= (settings.facts_max if is_fact else settings.events_max):
         raise ScopeFull(f"{memory.scope} is full.")
+
+
+def _check_session_room(db: Connection, scope: str, settings: RememberSettings) -> None:
+    if sessions.count(db, scope) >= settings.sessions_max:
+        raise ScopeFull(f"{scope} holds {settings.sessions_max} sessions, as many as it may.")
 
 
 def _note(db: Connection, scope: str, new: Sequence[Memory], caller: Caller, now: float) -> None:

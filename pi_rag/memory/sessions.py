@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pi_rag.config import RememberSettings
+from pi_rag.errors import ScopeFull
 from pi_rag.memory.checking import sound_text, sound_title
 from pi_rag.memory.events import open_session
+from pi_rag.memory.evicting import NEARLY, SHARE
 from pi_rag.memory.means import Means
 from pi_rag.memory.remembering import seen_session
 from pi_rag.memory.scopes import allowed
 from pi_rag.memory.taking import Taken, fresh, kept, looked_at, room_for, taken
-from pi_rag.memory_types import Caller, Session, SessionState, Started
+from pi_rag.memory_types import Caller, Door, Session, SessionState, Started
 from pi_rag.store import Connection
 from pi_rag.store.memory import scopes, sessions
 
@@ -87,11 +89,36 @@ async def _summarised(means: Means, session_id: int, summary: str, caller: Calle
 def _started(
     db: Connection, scope: str, title: str, caller: Caller, settings: RememberSettings, now: float
 ) -> Started:
-    scopes.claim(db, scope, settings.scopes_max)
+    idle_s = settings.session_idle_h * 3600
+    scopes.claim(db, scope, settings.scopes_max, now - idle_s)
+    warnings = _room(db, scope, settings, caller, now - idle_s)
     session_id = sessions.start(db, scope, title, caller, now)
     session = seen_session(db, session_id, caller, settings, now)
-    before = sessions.before(db, session, now, settings.session_idle_h * 3600)
-    return Started(session, before, tuple(sessions.pinned(db, scope, PINNED_MAX, now)))
+    before = sessions.before(db, session, now, idle_s)
+    return Started(session, before, tuple(sessions.pinned(db, scope, PINNED_MAX, now)), warnings)
+
+
+def _room(
+    db: Connection, scope: str, settings: RememberSettings, caller: Caller, idle_since: float
+) -> tuple[str, ...]:
+    """Make room for one more; what is said of it. A hundredth goes at once, so that not each start looks.
+
+    Raises ScopeFull when those that are there are open, or of people where an agent asks.
+    """
+    count, most = sessions.count(db, scope), settings.sessions_max
+    if count < NEARLY * most:
+        return ()
+    if count < most:
+        return (f"{scope} holds {count} of {most} sessions. At {most} the oldest that are over give way.",)
+    doors: tuple[Door, ...] = ("agent", "person") if caller.door == "person" else ("agent",)
+    going = sessions.over(db, scope, doors, idle_since, count - most + max(1, most // SHARE))
+    if len(going) <= count - most:
+        raise ScopeFull(
+            f"{scope} holds {count} sessions, as many as it may, and none may give way.",
+            hint="End what is done: pi-rag session list --state open   (or raise remember.sessions_max)",
+        )
+    sessions.dissolve(db, going)
+    return (f"{scope} was full of sessions: {len(going)} that were over gave way; what they held stays.",)
 
 
 def _left(db: Connection, order: _Order) -> Session:

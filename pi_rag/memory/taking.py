@@ -113,7 +113,7 @@ def room_for(
 
     Raises ScopeFull.
     """
-    scopes.claim(db, memory.scope, settings.scopes_max)
+    scopes.claim(db, memory.scope, settings.scopes_max, now - settings.session_idle_h * 3600)
     return evicting.make_room(db, memory.scope, memory.type, settings, caller, now, last)
 
 

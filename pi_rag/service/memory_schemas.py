@@ -419,6 +419,7 @@ class StartedAnswer(_Answer):
     session: SessionAnswer
     previous: SessionAnswer | None
     pinned: list[MemoryAnswer] = Field(description="Pinned facts of the scope: what to know first.")
+    warnings: list[str] = Field(description="How near the scope is to its limit of sessions.")
 
 
 class RecalledAnswer(_Answer):

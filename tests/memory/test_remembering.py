@@ -220,11 +220,12 @@ async def test_an_agent_does_not_raise_what_it_restates(desk: MemoryDesk, home: 
 async def test_there_are_no_more_scopes_than_may_be(desk: MemoryDesk) -> None:
     """One that is there already takes more; a new one is refused."""
     desk.follow(settings_of(scopes_max=1))
-    await desk.remember(MO, AGENT)
-    await desk.remember(WIFI, AGENT)
+    await desk.remember(replace(MO, scope="agent:x"), AGENT)
+    await desk.remember(replace(WIFI, scope="agent:x"), AGENT)
 
     with pytest.raises(ScopeFull):
-        await desk.remember(replace(MO, scope="agent:x"), AGENT)
+        await desk.remember(replace(MO, scope="agent:y"), AGENT)
+    await desk.remember(MO, AGENT)
 
 
 async def test_a_full_scope_says_so_and_lets_the_least_go(desk: MemoryDesk) -> None:

@@ -9,15 +9,16 @@ import pytest
 from pi_rag.errors import (
     RequestInvalid,
     ScopeForbidden,
+    ScopeFull,
     ScopeInvalid,
     SecretRefused,
     SessionEnded,
     SessionNotFound,
 )
 from pi_rag.memory.desk import MemoryDesk
-from pi_rag.memory_types import NewEvent, NewFact, Which
-from tests.memory.housing import Housed
-from tests.memory.making import AGENT, OTHER_AGENT
+from pi_rag.memory_types import Memory, NewEvent, NewFact, Which
+from tests.memory.housing import Housed, settings_of
+from tests.memory.making import AGENT, OTHER_AGENT, PERSON
 
 
 async def test_a_session_begins_with_what_the_one_before_has_left(desk: MemoryDesk) -> None:
@@ -119,3 +120,66 @@ async def test_a_title_is_a_line(desk: MemoryDesk) -> None:
         await desk.start_session("user", "x" * 201, AGENT)
     with pytest.raises(SecretRefused):
         await desk.start_session("user", "Use AKIA" + "ABCDEFGHIJKLMNOP", AGENT)
+
+
+async def test_a_full_scope_gives_up_what_is_over_and_holds_nothing_first(
+    desk: MemoryDesk, home: Housed
+) -> None:
+    """Then what left no summary, the oldest first; what it held stays, in no session. It is said before."""
+    desk.follow(settings_of(sessions_max=10))
+    told = (await desk.start_session("user", "told", AGENT)).session
+    await desk.end_session(told.id, "All is done.", AGENT)
+    event = await logged(desk)
+    empty = (await desk.start_session("user", "empty", AGENT)).session
+    await desk.end_session(empty.id, None, AGENT)
+    begun = [await desk.start_session("user", "open", AGENT) for _ in range(9)]
+
+    assert [bool(each.warnings) for each in begun] == [False] * 6 + [True] * 3
+    left = {each.id for each in await desk.sessions("user", None, PERSON, limit=50)}
+    assert left == {told.id, *(each.session.id for each in begun)}
+    [kept] = await desk.get((event.id,), AGENT)
+    assert (kept.session_id, kept.seq, kept.gone) == (None, None, None)
+
+
+async def logged(desk: MemoryDesk) -> Memory:
+    session = (await desk.start_session("user", "no summary", AGENT)).session
+    event = await desk.log_event(NewEvent("Went on.", session_id=session.id), AGENT)
+    await desk.end_session(session.id, None, AGENT)
+    return event.memory
+
+
+async def test_an_open_session_gives_way_to_none(desk: MemoryDesk, home: Housed) -> None:
+    """Nor does a person's to an agent; what nobody has gone on with for long is over."""
+    desk.follow(settings_of(sessions_max=10))
+    mine = (await desk.start_session("user", "a person's", PERSON)).session
+    await desk.end_session(mine.id, None, PERSON)
+    for _ in range(9):
+        await desk.start_session("user", "open", AGENT)
+    with pytest.raises(ScopeFull, match="10 sessions"):
+        await desk.start_session("user", "one more", AGENT)
+
+    home.clock.now += 25 * 3600
+    await desk.start_session("user", "one more", AGENT)
+    assert (await desk.session(mine.id, PERSON)).id == mine.id
+
+
+async def test_scopes_that_hold_nothing_are_given_back(desk: MemoryDesk, home: Housed) -> None:
+    """Whoever makes up names cannot close memory to others for longer than they use them; `user` is open."""
+    desk.follow(settings_of(scopes_max=2))
+    fact = await desk.remember(NewFact("Mo is a cat.", "project:one"), PERSON)
+    session = (await desk.start_session("project:two", "", AGENT)).session
+    with pytest.raises(ScopeFull):
+        await desk.remember(NewFact("Mo is a cat.", "project:three"), PERSON)
+    await desk.remember(NewFact("Mo is a cat.", "user"), AGENT)
+
+    await desk.end_session(session.id, None, AGENT)
+    await desk.remember(NewFact("Mo is a cat.", "project:three"), PERSON)
+    with pytest.raises(ScopeFull):
+        await desk.remember(NewFact("Mo is a cat.", "project:four"), PERSON)
+    for hard in (False, True):
+        await desk.forget(Which(ids=(fact.memory.id,)), PERSON, dry_run=False, hard=hard)
+    await desk.remember(NewFact("Mo is a cat.", "project:four"), PERSON)
+
+    held = ["project:four", "project:three", "user"]
+    assert [each.scope for each in await desk.usage(PERSON) if each.facts] == held
+    assert any(each.scope == "project:one" for each in await desk.changes(PERSON, limit=9))

@@ -382,6 +382,7 @@ class SessionsShown(Answer):
         default=None, description="Of start: the last one in this scope, with the summary it left."
     )
     pinned: list[MemoryShown] | None = Field(default=None, description="Of start: what to know first.")
+    warnings: list[str] | None = Field(default=None, description="Of start: how full the scope is.")
     sessions: list[SessionShown] | None = Field(default=None, description="Of list: the newest first.")
     next: int | None = Field(default=None, description="`after` of the next page.")
 
@@ -394,6 +395,7 @@ class SessionsShown(Answer):
         yield NOTICE
         yield from (each.shown(marks) for each in self._sessions())
         yield from (each.shown(marks) for each in self._memories())
+        yield from self.warnings or ()
         if self.next is not None:
             yield f"More: call again with after={self.next}."
 

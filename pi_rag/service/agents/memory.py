@@ -210,6 +210,7 @@ async def _started(house: House, asked: given.Session, asker: Asker) -> shown.Se
         session=_session(begun.session, half),
         previous=None if begun.previous is None else _session(begun.previous, half),
         pinned=_within(begun.pinned[: _many(half)], half),
+        warnings=list(begun.warnings) or None,
     )
 
 

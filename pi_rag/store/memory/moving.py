@@ -58,21 +58,26 @@ def said(db: Connection, scope: str, words_hash: bytes) -> list[Memory]:
     return memories.get(db, [row[0] for row in rows])
 
 
+def session_here(db: Connection, scope: str, title: str, started_at: float) -> int | None:
+    """The session of this title that began at this time, if it is here."""
+    sql = "SELECT id FROM memory_sessions WHERE scope_id = ? AND title = ? AND started_at = ?"
+    found: int | None = value(db, sql, (scopes.find(db, scope), title, started_at))
+    return found
+
+
 def session(
     db: Connection, scope: str, title: str, started_at: float, ended_at: float | None, caller: Caller
 ) -> int:
-    """The session of this title that began at this time; made if it is not here."""
-    scope_id = scopes.ensure(db, scope)
-    sql = "SELECT id FROM memory_sessions WHERE scope_id = ? AND title = ? AND started_at = ?"
-    row = one_row(db, sql, (scope_id, title, started_at))
-    if row is not None:
-        return int(row[0])
+    """The same; made if it is not here."""
+    known = session_here(db, scope, title, started_at)
+    if known is not None:
+        return known
     sql = """
         INSERT INTO memory_sessions (scope_id, title, started_at, ended_at, last_at, door, uid, client)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     """
     by = (caller.door, caller.uid, caller.client)
-    db.execute(sql, (scope_id, title, started_at, ended_at, started_at, *by))
+    db.execute(sql, (scopes.ensure(db, scope), title, started_at, ended_at, started_at, *by))
     return db.last_insert_rowid()
 
 

@@ -6,9 +6,11 @@ true at once when the setting changes, and nothing has to run for it.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Final
 
-from pi_rag.memory_types import Caller, Memory, Session, SessionState
+from pi_rag.memory_types import Caller, Door, Memory, Session, SessionState
 from pi_rag.store import Connection
 from pi_rag.store.memory import memories, scopes
 from pi_rag.store.memory.scopes import Scopes
@@ -61,6 +63,34 @@ def touched(db: Connection, session_id: int, now: float) -> None:
 def end(db: Connection, session_id: int, now: float) -> None:
     """End it; one that has ended stays as it is."""
     db.execute("UPDATE memory_sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL", (now, session_id))
+
+
+def count(db: Connection, scope: str) -> int:
+    """How many there are in a scope."""
+    sql = "SELECT count(*) FROM memory_sessions WHERE scope_id = ?"
+    return int(value(db, sql, (scopes.find(db, scope),)))
+
+
+def over(db: Connection, scope: str, doors: Sequence[Door], idle_since: float, limit: int) -> list[int]:
+    """Those that have ended or expired and were begun by these doors: first those that hold nothing, then
+    those without a summary in force, the oldest of each first.
+    """
+    holds = "SELECT 1 FROM memories WHERE session_id = memory_sessions.id"
+    sql = f"""
+        SELECT id FROM memory_sessions
+        WHERE scope_id = ? AND (ended_at IS NOT NULL OR last_at < ?)
+            AND door IN (SELECT value FROM json_each(?))
+        ORDER BY EXISTS ({holds}), EXISTS ({holds} AND type = 'summary' AND gone IS NULL), id LIMIT ?
+    """
+    given = (scopes.find(db, scope), idle_since, json.dumps(list(doors)), limit)
+    return [row[0] for row in all_rows(db, sql, given)]
+
+
+def dissolve(db: Connection, ids: Sequence[int]) -> None:
+    """These sessions are no more; what they held stays, in no session."""
+    given, these = (json.dumps(list(ids)),), "IN (SELECT value FROM json_each(?))"
+    db.execute(f"UPDATE memories SET session_id = NULL, seq = NULL WHERE session_id {these}", given)
+    db.execute(f"DELETE FROM memory_sessions WHERE id {these}", given)
 
 
 def listing(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pi_rag.errors import ScopeFull
+from pi_rag.memory_types import Caller
 from pi_rag.store import Connection
-from pi_rag.store.memory import scopes
+from pi_rag.store.memory import scopes, sessions
 from pi_rag.store.rows import all_rows
+
+NOW = 1_800_000_000.0
 
 
 def test_a_scope_is_made_once(db: Connection) -> None:
@@ -20,12 +23,19 @@ def test_a_scope_is_made_once(db: Connection) -> None:
 
 
 def test_there_are_no_more_scopes_than_may_be(db: Connection) -> None:
-    """One that is there is claimed as often as one likes."""
-    first = scopes.claim(db, "user", 1)
+    """One that is there is claimed as often as one likes; what holds nothing does not count, nor `user`."""
+    caller = Caller("agent", 1000, "claude/1")
+    first = scopes.claim(db, "agent:a", 1, NOW)
+    other = scopes.claim(db, "agent:b", 1, NOW)
+    session = sessions.start(db, "agent:b", "", caller, NOW)
     with pytest.raises(ScopeFull, match="project:new"):
-        scopes.claim(db, "project:new", 1)
-    assert scopes.claim(db, "user", 1) == first
-    assert scopes.names(db) == ("user",)
+        scopes.claim(db, "project:new", 1, NOW)
+    assert scopes.claim(db, "agent:b", 1, NOW) == other != first
+    assert scopes.claim(db, "user", 1, NOW) > other
+    assert scopes.find(db, "agent:a") is None, "it was given back"
+    sessions.end(db, session, NOW)
+    assert scopes.claim(db, "project:new", 1, NOW)
+    assert scopes.names(db) == ("project:new",)
 
 
 @pytest.mark.parametrize(
