@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from xml.sax.saxutils import escape
+
+from pi_rag.stress.making import pdf_file
 
 _WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 _TYPES = (
@@ -47,39 +49,6 @@ def docx(*paragraphs: str, title: str = "", author: str = "") -> bytes:
 def _paragraph(text: str) -> str:
     style = '<w:pPr><w:pStyle w:val="Heading1"/></w:pPr>' if text.startswith("# ") else ""
     return f"<w:p>{style}<w:r><w:t>{escape(text.removeprefix('# '))}</w:t></w:r></w:p>"
-
-
-def pdf(pages: Sequence[str], title: str = "") -> bytes:
-    """A PDF with one line of text on each page; an empty line makes a page without text."""
-    numbers = range(len(pages))
-    kids = " ".join(f"{4 + 2 * number} 0 R" for number in numbers)
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    for number, line in zip(numbers, pages, strict=True):
-        drawn = f"BT /F1 12 Tf 72 720 Td ({line}) Tj ET" if line else "0 0 m"
-        objects.append(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
-            f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * number} 0 R >>"
-        )
-        objects.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
-    objects.append(f"<< /Title ({title}) /Author (Ada) >>")
-    return _pdf_file(objects)
-
-
-def _pdf_file(objects: Sequence[str]) -> bytes:
-    """The objects with the table that says where each begins; the last one is the metadata."""
-    out = b"%PDF-1.4\n"
-    offsets = []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(out))
-        out += f"{number} 0 obj\n{body}\nendobj\n".encode("latin-1")
-    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
-    trailer = f"<< /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>"
-    xref = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
-    return out + f"{xref}trailer\n{trailer}\nstartxref\n{len(out)}\n%%EOF".encode()
 
 
 _OPEN_DOCUMENT = " ".join(
@@ -175,7 +144,7 @@ def drawn_pdf(word: str) -> bytes:
         for number, (x, y) in enumerate(zip(points[::2], points[1::2], strict=True)):
             drawn += f" {100 + place * 50 + x * 7:g} {600 + y * 7:g} {'l' if number else 'm'}"
         drawn += " S"
-    return _pdf_file([
+    return pdf_file([
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R >>",

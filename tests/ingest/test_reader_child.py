@@ -18,10 +18,11 @@ from pi_rag.errors import (
 from pi_rag.ingest import reader_child
 from pi_rag.ingest.reader_child import read, said_of
 from pi_rag.ingest.reader_wire import Request, Terms
+from pi_rag.stress.making import pdf
 from pi_rag.text.kinds import OLE_MAGIC
 from pi_rag.types import Kind
 
-from .making import docx, open_document, pdf, pptx
+from .making import docx, open_document, pptx
 
 CHARS_MAX = 100_000
 TERMS = Terms.of(IngestSettings(document_chars_max=CHARS_MAX))

@@ -34,12 +34,13 @@ from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.recognition import languages_missing
 from pi_rag.ingest.walk import Found, walk
 from pi_rag.processes import confinement
+from pi_rag.stress.making import pdf
 from pi_rag.text.kinds import HEAD_BYTES, is_archive
 from pi_rag.types import NewItem
 from tests.embedder.fake import FakeEmbedder
 
 from .folders import home
-from .making import docx, drawn_pdf, pdf
+from .making import docx, drawn_pdf
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "docs"

@@ -17,10 +17,11 @@ from pi_rag.ingest.runner import Runner
 from pi_rag.store import Connection, documents, identity, members
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
+from pi_rag.stress.making import pdf
 from pi_rag.types import Fingerprint, JobRow, NewItem
 from tests.embedder.fake import FakeEmbedder
 
-from .making import pdf, pptx, tarred, zipped
+from .making import pptx, tarred, zipped
 
 BIRDS, BEES = b"# Birds\n\nThey fly far.", b"# Bees\n\nThey fly near."
 

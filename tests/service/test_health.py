@@ -21,10 +21,10 @@ from pi_rag.config import HealthSettings, Settings
 from pi_rag.service.health import Beats, Heart, Pings
 from pi_rag.service.house import House
 from pi_rag.store.store import Store
+from pi_rag.stress import family
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
-from tests.stress import faults
 
 STALL = Path(__file__).parent / "stall"
 
@@ -354,9 +354,8 @@ def test_pings_stop_when_all_workers_are_dead(tmp_path: Path, minilm: ModelCard,
     with service:
         systemd.hear_of("WATCHDOG")
         model.unlink()
-        status = service.client.status()
         systemd.forget()
-        for pid in faults.processes(status) - {service.pid}:
+        for pid in family.all_of(service.pid) - {service.pid}:
             os.kill(pid, signal.SIGKILL)
         after = systemd.pings_before(2 * WATCHDOG_S)
         degraded = service.client.search("lamp")["degraded"]

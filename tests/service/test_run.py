@@ -20,11 +20,11 @@ import pytest
 from pi_rag.config import StoreSettings
 from pi_rag.errors import BadInput
 from pi_rag.store import connection, migrations
+from pi_rag.stress import family, workload
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
-from pi_rag.stress import workload
-from tests.stress import faults, truth
+from tests.stress import truth
 
 pytestmark = pytest.mark.model
 
@@ -51,7 +51,7 @@ def test_ready_is_said_after_the_proof_and_stopping_at_the_end(
     with RunningService(tmp_path, environ) as service:
         start = systemd.hear_of("READY")
         ready = service.client.status()["ready"]
-        pids = faults.processes(service.client.status())
+        pids = family.all_of(service.pid)
         code = service.stop()
         end = systemd.hear_of("STOPPING")
 
@@ -63,7 +63,7 @@ def test_ready_is_said_after_the_proof_and_stopping_at_the_end(
     assert "WATCHDOG" not in {field for each in (*start, *end) for field in each}
     assert code == 0
     assert not service.socket.exists()
-    assert faults.left_after(pids, seconds=1.0) == set()
+    assert family.left_after(pids, 1.0) == set()
 
 
 def test_an_old_database_asks_systemd_for_patience(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from pi_rag.errors import DiskFull
+from pi_rag.stress import family
 from pi_rag.stress.running import RunningService
+from pi_rag.stress.signals import stopped
+from pi_rag.stress.spoiling import write_until_full
 from pi_rag.types import ModelCard
 from tests.stress.truth import until, violations
 
@@ -48,25 +49,16 @@ class Disk:
     @contextmanager
     def full(self, leave_kib: int = 0) -> Iterator[None]:
         """To the last byte, also of the page that the service's log has begun; or all but some."""
-        _write_until_full(self._ballast, 1 << 20)
-        _write_until_full(self._ballast, 1)
+        write_until_full(self._ballast, 1 << 20)
+        write_until_full(self._ballast, 1)
         if leave_kib:
             os.truncate(self._ballast, self._ballast.stat().st_size - leave_kib * 1024)
         else:
-            _write_until_full(self.path / "service.log", 1)
+            write_until_full(self.path / "service.log", 1)
         try:
             yield
         finally:
             self._ballast.unlink()
-
-
-def _write_until_full(path: Path, piece: int) -> None:
-    with path.open("ab", buffering=0) as file:
-        try:
-            while file.write(b"\n" * piece):
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
 
 
 @pytest.fixture(scope="module")
@@ -85,23 +77,6 @@ def service(disk: Disk, minilm: ModelCard) -> Iterator[RunningService]:
     with RunningService(disk.path, ENVIRON | {"PI_RAG_MODEL": minilm.path}) as running:
         running.client.add_documents([{"source": "bicycle", "text": "a bicycle in the shed"}], wait=True)
         yield running
-
-
-@contextmanager
-def stopped(pids: list[int]) -> Iterator[None]:
-    """Inside it these processes do nothing, so that what they have in hand stays there."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-def in_role(service: RunningService, role: str) -> list[int]:
-    children = service.client.status()["memory"]["processes"]
-    return [each["pid"] for each in children if each["role"] == role]
 
 
 def page(parts: int) -> str:
@@ -175,7 +150,7 @@ def test_while_a_document_is_in_hand(service: RunningService, disk: Disk, role: 
     """Its reader has it, or its vectors are being made: it is stored once there is room."""
     service.client.add_documents([{"source": f"{role}.html", "text": page(1)}], wait=True)
     with contextlib.ExitStack() as until_seen:
-        with stopped(in_role(service, role)):
+        with stopped(family.family(service.pid)[role]):
             given = {"source": f"{role}-large.html", "text": page(PARTS)}
             job = service.client.add_documents([given])["job"]["id"]
             until(lambda: service.client.status()["ingest"]["current"])

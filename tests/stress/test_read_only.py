@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pi_rag.errors import StoreReadOnly
 from pi_rag.stress.running import RunningService
+from pi_rag.stress.spoiling import read_only
 from pi_rag.types import ModelCard
 from tests.service.systemd import Systemd
 
@@ -25,17 +23,6 @@ pytestmark = [
 
 SMALL = {"PI_RAG_WORKERS": "1"}
 """It is started three times, and one worker is enough for a sentence."""
-
-
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Inside it nobody can write there, root neither."""
-    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 
 from pi_rag.errors import RequestInvalid
-from pi_rag.stress.scenarios import canary, clients
+from pi_rag.stress.scenarios import canary, churn, clients, faults, files, kills, load
 from pi_rag.stress.types import Scenario
 
 ALL: tuple[Scenario, ...] = (
     canary.SCENARIO,
     clients.SCENARIO,
+    files.SCENARIO,
+    load.SCENARIO,
+    churn.SCENARIO,
+    kills.SCENARIO,
+    faults.SCENARIO,
 )
 """In the order in which a whole run has them. The canary comes first: it shows that the harness can fail."""
 

@@ -1,6 +1,7 @@
 """What was asked for and what was acknowledged, and from that: what may be stored now, and what must be.
 
-It knows neither service nor database.
+Of each source there are versions, so that it is also known when an old one comes back. It knows neither
+service nor database.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Version = tuple[str, int]
-"""Of a document by its name; `GONE` stands for none."""
+"""Of a document, a fact or an event by its name; `GONE` stands for none."""
 
 GONE: Version = ("", 0)
 
 
 @dataclass
-class Ledger:
+class Promises:
     """Of each source the versions that may be there, and those one of which must be there in the end."""
 
     may: defaultdict[str, set[Version]] = field(default_factory=lambda: defaultdict(lambda: {GONE}))
@@ -44,14 +45,14 @@ class Ledger:
         for source in wanted:
             self.open[source].add(None)
 
-    def removed(self, source: str) -> None:
-        """It is gone at once: nothing of this source was under way."""
-        self.must[source], self.may[source], self.open[source] = {GONE}, {GONE}, set()
+    def done(self, source: str, version: Version) -> None:
+        """It is so at once: nothing of this source was under way."""
+        self.must[source], self.may[source], self.open[source] = {version}, {version}, set()
 
     def settled(self, found: Mapping[str, Version]) -> list[str]:
         """Nothing is under way any more: what is not as it must be. From now on only what is there may be."""
         wrong = [
-            f"{source} ends as {found.get(source, GONE)}, and not as one of {must}"
+            f"{source} ends as {found.get(source, GONE)}, and not as one of {sorted(must)}"
             for source, must in self.must.items()
             if found.get(source, GONE) not in must
         ]
@@ -65,7 +66,7 @@ class Ledger:
     def strange(self, found: Mapping[str, Version]) -> list[str]:
         """What is there or not there now and could not be so."""
         return [
-            f"{source} is {found.get(source, GONE)}, and not one of {self.may[source]}"
+            f"{source} is {found.get(source, GONE)}, and not one of {sorted(self.may[source])}"
             for source in sorted({*found, *self.must})
             if found.get(source, GONE) not in self.may[source]
         ]

@@ -1,0 +1,125 @@
+"""Files created, edited, moved and deleted by the thousand under `watch`: in the end, the index has what the
+disk has, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import Counter
+
+from pi_rag.client import Client
+from pi_rag.errors import PiRagError
+from pi_rag.stress import neighbours
+from pi_rag.stress.faults import wait_until
+from pi_rag.stress.types import Scenario, Stage
+from pi_rag.stress.yard import Yard, word_of
+
+FILES, FILES_QUICK = 1000, 60
+CHANGES, CHANGES_QUICK = 4000, 150
+BURST = 10
+"""So many changes come at once, as when a program writes."""
+BETWEEN_S_MAX = 1.5
+"""Between two bursts, at most."""
+FIRST_S_MAX = 600.0
+"""Until the files of the beginning are in: they are all made at once."""
+RIGHT_S_MAX = 60.0
+"""After the last change, all is right within this time."""
+HOPELESS_S_MAX = 300.0
+"""So long it is waited for whether it becomes right at all."""
+LOOKED_FOR = 300
+"""So many words, of texts that are there and of texts that are gone, are searched for."""
+GUESTS, PACE_S = 2, 0.3
+LOOK_S = 0.5
+
+
+def run(stage: Stage) -> None:
+    """Watch a folder, have things happen in it, and compare."""
+    quick = stage.is_quick
+    others = neighbours.share(1.0)
+    files = FILES_QUICK if quick else FILES
+    yard = Yard(stage.folder / "yard", stage.seed, files_max=files * 2)
+    yard.fill(files)
+    client = stage.service.client
+    client.watch(str(yard.folder), collection="default")
+    first = wait_until(lambda: not _wrong(client, yard), FIRST_S_MAX, LOOK_S)
+    stage.check("what is there at first is taken in", f"{files} files", _told(_wrong(client, yard)), first)
+    stage.mark("churn")
+    with stage.crowd(GUESTS, {"search": 1.0}, pace_s=PACE_S) as crowd:
+        changes = _churn(stage, yard, CHANGES_QUICK if quick else CHANGES)
+        stage.mark("churn over")
+        _right_again(stage, client, yard, others)
+    errors = crowd.seen("search").errors()
+    stage.check("searches are answered meanwhile", "0 errors", str(errors or 0), not errors)
+    stage.figure("changes", changes)
+    for way, count in yard.done.items():
+        stage.figure(f"changes_{way.replace(' ', '_')}", count)
+    _look_for_words(stage, client, yard)
+
+
+def _churn(stage: Stage, yard: Yard, count: int) -> int:
+    """How many changes there were until the time was over."""
+    for number in range(count):
+        yard.change()
+        if number % BURST == BURST - 1 and not stage.pause(stage.dice.uniform(0.0, BETWEEN_S_MAX)):
+            return number + 1
+    return count
+
+
+def _right_again(stage: Stage, client: Client, yard: Yard, others: float) -> None:
+    began_s = time.monotonic()
+    right = wait_until(lambda: not _wrong(client, yard), HOPELESS_S_MAX, LOOK_S)
+    took_s = time.monotonic() - began_s
+    wrong = _wrong(client, yard)
+    stage.figure("right_after_s", took_s)
+    stage.check("the index has what is on the disk, and nothing else", "0 differences", _told(wrong), right)
+    asked, seen = f"within {RIGHT_S_MAX:g} s", f"{took_s:.1f} s for {len(yard.files)} files"
+    stage.check("right again soon", asked, *neighbours.judged(took_s <= RIGHT_S_MAX, seen, others))
+
+
+def _wrong(client: Client, yard: Yard) -> Counter[str]:
+    """What sets the index apart from the disk, by kind."""
+    wanted = {str(path): text for path, text in yard.files.items()}
+    found = {}
+    for line in client.export():
+        told = json.loads(line)
+        if "source" in told:
+            found[told["source"]] = told["text"]
+    other = [source for source, text in wanted.items() if found.get(source, text).strip() != text.strip()]
+    wrong = Counter(missing=len(wanted.keys() - found.keys()), changed=len(other))
+    wrong["too many"] = len(found.keys() - wanted.keys())
+    return +wrong
+
+
+def _told(wrong: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in wrong.items()) or "none"
+
+
+def _look_for_words(stage: Stage, client: Client, yard: Yard) -> None:
+    """Each text that is there is found by its own word; those that are gone are not."""
+    there = [(word_of(text), str(path)) for path, text in sorted(yard.files.items())]
+    gone = sorted(set(yard.gone))
+    there = stage.dice.sample(there, min(LOOKED_FOR, len(there)))
+    gone = stage.dice.sample(gone, min(LOOKED_FOR, len(gone)))
+    not_found = sum(source not in _sources(client, word) for word, source in there)
+    ghosts = sum(bool(_sources(client, word)) for word in gone)
+    stage.check(
+        "files are found by their own word", f"all of {len(there)}", f"{not_found} not", not not_found
+    )
+    stage.check("what is gone is found no more", f"none of {len(gone)}", str(ghosts), not ghosts)
+
+
+def _sources(client: Client, word: str) -> set[str]:
+    with contextlib.suppress(PiRagError):
+        return {hit["source"] for hit in client.search(word, mode="text", k=3)["hits"]}
+    return set()
+
+
+SCENARIO = Scenario(
+    name="churn",
+    about="thousands of files created, edited, moved and deleted under watch: the index follows the disk",
+    minutes=30.0,
+    quick_minutes=4.0,
+    run=run,
+)

@@ -1,0 +1,212 @@
+"""kill -9 of one random process after another, on one database, while documents, facts and events come in.
+
+After each start the service may hold only what it may; whenever all is quiet, it holds what it must, each
+document whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from pi_rag.memory_client import MemoryClient
+from pi_rag.stress import family, neighbours, signals
+from pi_rag.stress.papers import Pool
+from pi_rag.stress.torn import Torn, learned, quiet
+from pi_rag.stress.types import Scenario, Stage
+
+KILLS, KILLS_QUICK = 1000, 100
+NAMES, NAMES_QUICK = 20, 10
+QUIET_EACH, QUIET_EACH_QUICK = 100, 50
+"""After so many kills, all that was acknowledged is waited for; until then it piles up."""
+BETWEEN_S_MAX = 0.5
+"""Kills come at random moments, this far apart at most."""
+READY_S_MAX = 5.0
+"""Promised of 99 starts of 100."""
+QUIET_S_MAX = 240.0
+"""Far more than the work takes, and far less than `ingest.lease_s`, which nobody is to wait for."""
+ORPHANS_S_MAX = 2.0
+LOOK_S = 0.1
+VERIFIED_SHARE = 0.25
+"""Of the databases that lie there after a kill, so many are read whole, in a copy, before they are mended."""
+NAMED_MAX = 5
+
+ENVIRON = {
+    # Kills are none of the documents' fault here, and none is to be given up for them.
+    "PI_RAG_INGEST_ATTEMPTS_MAX": "100",
+    "PI_RAG_INGEST_STARTS_FAILED_MAX": "100",
+    "PI_RAG_INGEST_RETRY_S_MIN": "0.1",
+    # So that kills fall within checkpoints, and within saving the RAM index.
+    "PI_RAG_STORE_WAL_MIB_MAX": "1",
+    "PI_RAG_INDEX_SNAPSHOT_CHANGES": "20",
+}
+
+
+def run(stage: Stage) -> None:
+    """Learn what is right, kill, look, and say what was seen."""
+    pool = Pool(stage.seed, NAMES_QUICK if stage.is_quick else NAMES)
+    client = MemoryClient(stage.service.socket)
+    stage.mark("calm", "what is right is learned")
+    learned(client, pool, stage.folder / "calm", QUIET_S_MAX)
+    stage.mark("kills")
+    with Torn(stage.service.socket, stage.folder / "files", pool, stage.seed) as torn:
+        kills = _Kills(stage, torn)
+        while kills.count < (KILLS_QUICK if stage.is_quick else KILLS) and stage.left_s():
+            kills.one()
+        kills.quiet()
+    kills.tell()
+
+
+class _Kills:
+    """What was done and what was seen of it."""
+
+    def __init__(self, stage: Stage, torn: Torn) -> None:
+        self.stage, self.torn = stage, torn
+        self.killed: Counter[str] = Counter()
+        self.ready_s: list[float] = []
+        self.quiet_s: list[float] = []
+        self.others: list[float] = []
+        """What others used of the processors while the service was not there."""
+        self.wrong: dict[str, list[str]] = {"lost": [], "by half": [], "jobs": [], "damaged": []}
+        self.orphans = self.fell = self.verified = 0
+        self._each = QUIET_EACH_QUICK if stage.is_quick else QUIET_EACH
+
+    @property
+    def count(self) -> int:
+        """kill -9 that met a living process."""
+        return self.killed.total()
+
+    def one(self) -> None:
+        """At a random moment, of a random process."""
+        self.stage.pause(self.stage.dice.uniform(0.0, BETWEEN_S_MAX))
+        roles = family.family(self.stage.service.pid)
+        everybody = [(role, pid) for role, pids in sorted(roles.items()) for pid in pids]
+        role, pid = self.stage.dice.choice(everybody) if everybody else ("supervisor", self.stage.service.pid)
+        if role == "supervisor":
+            self._kill_all({pid for _, pid in everybody})
+        elif signals.kill(pid):
+            self.killed[role] += 1
+        self._see_whether_it_stands()
+        if self.killed.total() % self._each == 0:
+            self.quiet()
+
+    def _kill_all(self, everybody: set[int]) -> None:
+        """kill -9 of the supervisor takes everybody along; then it is started again, as systemd would."""
+        self.stage.mark("kill-supervisor")
+        self.killed["supervisor"] += 1
+        self.stage.service.kill()
+        self.orphans += len(family.left_after(everybody, ORPHANS_S_MAX))
+        self.others.append(neighbours.share(LOOK_S))
+        if self.stage.dice.random() < VERIFIED_SHARE:
+            self._verify()
+        self._start()
+
+    def _see_whether_it_stands(self) -> None:
+        """Only its own kill may end a supervisor."""
+        process = self.stage.service.process
+        if process is not None and process.poll() is not None:
+            self.fell += 1
+            self._start()
+
+    def _start(self) -> None:
+        began_s = time.monotonic()
+        self.stage.service.start()
+        self.ready_s.append(time.monotonic() - began_s)
+        with self.torn.lock:
+            found = self.torn.found()
+            self.wrong["lost"] += self.torn.promises.strange(found)
+        self._note_halves(found)
+
+    def _note_halves(self, found: dict[str, tuple[str, int]]) -> None:
+        self.wrong["by half"] += [source for source, (_, number) in found.items() if number < 0]
+
+    def _verify(self) -> None:
+        """A copy of what lies there, so that the service itself has to mend what there is to mend."""
+        copy = self.stage.folder / "copy"
+        shutil.copytree(self.stage.service.data, copy)
+        ended = self.stage.service.run("verify", str(copy / "pi-rag.db"), "--json")
+        shutil.rmtree(copy)
+        self.verified += 1
+        if ended.returncode != 0:
+            self.wrong["damaged"].append((ended.stdout + ended.stderr)[-300:])
+
+    def quiet(self) -> None:
+        """All that was acknowledged is done, once, and nothing else is there, whole."""
+        with self.torn.lock:
+            began_s = time.monotonic()
+            client = MemoryClient(self.stage.service.socket)
+            if not quiet(client, QUIET_S_MAX):
+                self.wrong["jobs"].append(f"not worked off within {QUIET_S_MAX:g} s")
+            self.quiet_s.append(time.monotonic() - began_s)
+            self.wrong["jobs"] += self.torn.jobs_wrong()
+            found = self.torn.found()
+            self.wrong["lost"] += self.torn.promises.settled(found)
+            self.wrong["damaged"] += client.status(check=True)["store"]["problems"]
+        self._note_halves(found)
+        self.stage.mark("quiet")
+
+    def tell(self) -> None:
+        """Figures and promises."""
+        stage, seen = self.stage, self.torn.seen
+        done = ", ".join(f"{count} {role}" for role, count in sorted(self.killed.items()))
+        stage.figure("kills", self.count)
+        for role, count in self.killed.items():
+            stage.figure(f"kills_{role}", count)
+        acknowledged = {
+            what: seen[what] for what in ("documents", "facts", "events", "removals", "forgotten")
+        }
+        for what, count in acknowledged.items():
+            stage.figure(f"acknowledged_{what}", count)
+        happened = self.count > 0 and all(acknowledged.values()) and len(self.killed) == 4
+        stage.check("enough happened to tell", "every role, every kind", f"{done}; {acknowledged}", happened)
+        self._promise("0 acknowledged writes lost", "lost")
+        self._promise("0 documents by half", "by half")
+        self._promise("acknowledged jobs end once", "jobs")
+        self._promise("the database is sound after each look", "damaged")
+        told = sum(self.torn.errors.values())
+        said = f"{told}: {self.torn.errors.most_common(3)}" if told else "0"
+        stage.check("writers are told of an absence, and nothing else", "0 other errors", said, not told)
+        stage.check("no process left of a killed service", "0", str(self.orphans), not self.orphans)
+        stage.check("a supervisor outlives its children", "0 fell", str(self.fell), not self.fell)
+        self._tell_times()
+
+    def _promise(self, name: str, which: str) -> None:
+        wrong = self.wrong[which]
+        self.stage.figure(which.replace(" ", "_"), len(wrong))
+        seen = f"{len(wrong)}: {wrong[:NAMED_MAX]}" if wrong else "none"
+        self.stage.check(name, "none", seen, not wrong)
+
+    def _tell_times(self) -> None:
+        stage = self.stage
+        stage.figure("databases_verified", self.verified)
+        if self.quiet_s:
+            stage.figure("worked_off_s_max", max(self.quiet_s))
+        if not self.ready_s:
+            stage.check("READY soon after a kill", "some start", "none happened", None)
+            return
+        p99_s = percentile(self.ready_s, 99)
+        stage.figure("ready_p50_s", percentile(self.ready_s, 50))
+        stage.figure("ready_p99_s", p99_s)
+        stage.figure("ready_max_s", max(self.ready_s))
+        others = sum(self.others) / max(1, len(self.others))
+        stage.figure("others_share", others)
+        asked, seen = f"p99 at most {READY_S_MAX:g} s", f"{p99_s:.2f} s of {len(self.ready_s)} starts"
+        stage.check("READY soon after a kill", asked, *neighbours.judged(p99_s <= READY_S_MAX, seen, others))
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """By nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)]
+
+
+SCENARIO = Scenario(
+    name="kills",
+    about="kill -9 of a thousand random processes: nothing acknowledged is lost, nothing is there by half",
+    minutes=90.0,
+    quick_minutes=6.0,
+    run=run,
+    environ=ENVIRON,
+)

@@ -1,0 +1,33 @@
+"""A scenario, run as the command runs it, in a folder of the test's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pi_rag.stress.runner import Plan, Stop, new_record, run_one
+from pi_rag.stress.types import Check, Record, Scenario
+from pi_rag.types import ModelCard
+
+SEED = 20261121
+
+
+def ran(scenario: Scenario, folder: Path, model: ModelCard, *, long_form: bool, seed: int = SEED) -> Record:
+    """Its record. In the whole form the figures and checks are printed; see them with -s."""
+    plan = Plan(seed, folder / "run", {"PI_RAG_MODEL": model.path}, is_quick=not long_form)
+    record = new_record(scenario, plan)
+    run_one(scenario, plan, Stop(), record)
+    for check in record.checks:
+        print(f"{check.is_kept!s:5}  {check.name}: {check.seen}")
+    print(record.figures)
+    return record
+
+
+def broken(record: Record) -> list[Check]:
+    """Promises that were not kept. None, when the run did not come to its end: that is told first."""
+    assert (record.ending, record.reason) == ("whole", "")
+    return [check for check in record.checks if check.is_kept is False]
+
+
+def timed(check: Check) -> bool:
+    """Whether it is a bound in time, which no test asserts: a machine of tests is never quiet."""
+    return any(word in check.asked for word in ("within", "p95", "p99"))

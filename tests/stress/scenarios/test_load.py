@@ -1,0 +1,59 @@
+"""Ten times as many guests as are let in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pi_rag.config import Settings
+from pi_rag.stress.scenarios import load
+from pi_rag.stress.types import Answer, Sample
+from pi_rag.types import ModelCard
+
+from .staging import broken, ran, timed
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_an_overload_is_refused_and_passes(tmp_path: Path, minilm: ModelCard, long_form: bool) -> None:
+    """The queue keeps its bound, who is refused is told when to come again, nobody sees another error, memory
+    is flat. The times are shown, and not asserted.
+    """
+    record = ran(load.SCENARIO, tmp_path, minilm, long_form=long_form)
+    named = {check.name: check for check in record.checks}
+
+    assert [check for check in broken(record) if not timed(check)] == []
+    assert record.figures["refused"] > 0
+    for promise in ("the queue keeps its bound", "nobody sees another error", "memory is flat"):
+        assert named[promise].is_kept is True
+
+
+def test_the_bounds_are_those_that_are_shipped() -> None:
+    """What the scenario takes for the service's own bounds is what the settings say."""
+    settings = Settings()
+    assert settings.service.requests_max == load.REQUESTS_MAX
+    assert settings.embedder.query_queue_max == load.QUERY_QUEUE_MAX
+
+
+def test_only_refusals_of_the_peak_count() -> None:
+    """Not answers, not what was refused before or after."""
+    answers = [
+        Answer(at_s, "search", ms, code)
+        for at_s, ms, code in ((1.0, 9.0, "busy"), (5.0, 1.0, ""), (6.0, 2.0, "busy"), (11.0, 9.0, "busy"))
+    ]
+    assert load.refused_ms(answers, 5.0, 10.0) == [2.0]
+
+
+def test_memory_grows_from_the_first_third_to_the_last() -> None:
+    """By all processes together; one sample that stands out does not count; too few say nothing."""
+    sizes = [10.0, 10.0, 90.0, 15.0, 15.0, 15.0, 20.0, 20.0, 20.0]
+    samples = [sample(float(at_s), mib) for at_s, mib in enumerate(sizes)]
+
+    assert load.growth_mib(samples, 0.0, 8.0) == 20.0
+    assert load.growth_mib(samples, 7.0, 8.0) is None
+
+
+def sample(at_s: float, mib: float) -> Sample:
+    """Of two processes that take so much each."""
+    return Sample(at_s, {}, {"supervisor": mib, "worker": mib}, {}, 0, 0, 0.0, 0.0, 0, is_ready=True)
