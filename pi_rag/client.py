@@ -230,8 +230,16 @@ class Client:
         """{"done", "problems", "took_s"}: do what is due and read everything. Raises DeadlineExceeded."""
         return self._ask("POST", "/v1/upkeep", body={})
 
+    def backup(self, to: str | None = None) -> Answer:
+        """As `backup_status`: begin a backup. Raises Busy, PathNotFound, BackupUnwritable, DiskFull."""
+        return self._ask("POST", "/v1/backup", body=present(to=to))
+
+    def backup_status(self) -> Answer:
+        """{"state", "doing", "share", "path", "size_bytes", "content_hash", "warnings", "error", ...}."""
+        return self._ask("GET", "/v1/backup")
+
     def verify(self, *, deep: bool = False) -> Answer:
-        """{"path", "problems", "schema_version", "counts", "model", "content_hash", "sections"}: read everything.
+        """{"path", "problems", "counts", "content_hash", "model", ...}: read everything.
 
         Raises DeadlineExceeded; who asks again joins the reading under way.
         """

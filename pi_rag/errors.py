@@ -699,7 +699,9 @@ class BackupUnwritable(StoreError):
     """A backup cannot be written where it is wanted."""
 
     code = "backup_unwritable"
-    hint_default = "The service writes it, with its own rights: see docs/backup.md for folders it may write to."
+    hint_default = (
+        "The service writes it, with its own rights: see docs/backup.md for folders it may write to."
+    )
 
 
 class BackupOvertaken(StoreError):

@@ -28,6 +28,7 @@ SEEN_THROUGH = {
     "cli/parsing.py": "cli/test_main.py",
     "cli/reach.py": "cli/test_main.py",
     "index/proposer.py": "index/contract.py",
+    "store/backups.py": "store/test_backup.py",
     "store/derived.py": "store/test_keeper.py",
     "store/salvage/filling.py": "store/test_recovery.py",
     "store/salvage/image.py": "store/salvage/test_trees.py",

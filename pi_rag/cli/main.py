@@ -49,9 +49,12 @@ COMMANDS = {
     "gpio": "Show how the service is on a lamp, and listen to a button",
     "model": "List, fetch, choose and check models",
     "upkeep": "Do what is due and look all over",
+    "backup": "Copy all that is kept into one file",
+    "restore": "Put a backup in the place of the database",
     "verify": "Say whether all that is kept is whole",
     "tune": "Measure how this machine computes best",
     "stress": "Use and misuse a service of its own, and report what held",
+    "recover": "Save what can be read of a damaged database",
     "doctor": "Check this machine and say what to mend",
 }
 """Every command and its line in the help."""

@@ -24,6 +24,7 @@ from pi_rag.processes.child import Child
 from pi_rag.query import QueryDesk
 from pi_rag.service.agents.door import Door
 from pi_rag.service.alerting import Alarms
+from pi_rag.service.backing_up import BackingUp
 from pi_rag.service.degraded import IN_ANSWERS, Facts, lacking
 from pi_rag.service.health import Beats
 from pi_rag.service.meaning import Meaning
@@ -79,6 +80,7 @@ class House:
             query, store, settings.cache, clock, watchdog.available_mib, runner.searched
         )
         """The same desk, with the answers it has given before."""
+        self.backing_up = BackingUp(store, settings, clock)
         self.upkeep = Upkeep(store, settings.store, clock)
         self.administration = Administration(settings.service.admin_group)
         self.runner = runner

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from pi_rag import log
 from pi_rag.errors import every_kind
 from pi_rag.service import (
     answers,
+    backing_up,
     embeddings,
     exporting,
     intake,
@@ -63,6 +64,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 RowId = Annotated[int, Query(ge=0, le=2**63 - 1)]
+DocumentId = Annotated[int, Path(ge=0, le=2**63 - 1)]
 Share = Annotated[float, Query(ge=0, le=1, description="At least this part of the first is repeated.")]
 Pair = Annotated[str, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="`next` of the page before.")]
 
@@ -87,6 +89,7 @@ def router(house: House) -> APIRouter:
     pulse.mount(api, house)
     looking_over.mount(api, house)
     verifying.mount(api, house)
+    backing_up.mount(api, house.backing_up, house.administration.required)
     return api
 
 
@@ -127,14 +130,14 @@ def _document_routes(api: APIRouter, house: House) -> None:
         )
 
     @api.get("/v1/documents/{document_id}", summary="One document with its text")
-    async def get(document_id: int) -> DocumentWithText:
+    async def get(document_id: DocumentId) -> DocumentWithText:
         """A document as it was read."""
         return answers.document_with_text(await house.store.read(documents.get, document_id))
 
     administrators = [Depends(house.administration.required)]
 
     @api.delete("/v1/documents/{document_id}", summary="Forget a document", dependencies=administrators)
-    async def remove(document_id: int) -> Removed:
+    async def remove(document_id: DocumentId) -> Removed:
         """Remove a document with its passages, words and vectors, and what waits to take its place."""
         gone = await house.runner.remove(removal.document, document_id)
         return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn))
@@ -224,7 +227,9 @@ def _health_routes(api: APIRouter, house: House) -> None:
         """Answered by the same loop that answers everything else."""
         return Health(status="ok")
 
-    @api.get("/readyz", summary="Is it usable", response_model=Readiness)
+    @api.get(
+        "/readyz", summary="Is it usable", response_model=Readiness, responses={503: {"model": Readiness}}
+    )
     async def ready() -> JSONResponse:
         """200 once a real embedding, a nearest-neighbour search and a word search have worked."""
         state = house.readiness()

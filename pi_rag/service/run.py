@@ -226,6 +226,8 @@ async def _until_stopped(
         await house.watching.stop()
         await house.reindexing.stop()
         await house.results.stop()
+        await house.store.end_aside()
+        await house.backing_up.stop()
         await house.upkeep.stop()
         await house.filling.stop()
         await house.alarms.stop()

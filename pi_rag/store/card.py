@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pi_rag.store import Connection
 from pi_rag.store.content import CARD, Digest
 from pi_rag.store.rows import all_rows, value
+from pi_rag.types import Fingerprint
 
 KEY = "card"
 
@@ -40,6 +42,11 @@ class Card:
     def digest(self) -> Digest:
         """The checksums of what was copied."""
         return Digest(self.sections, self.content, self.whole)
+
+
+def as_dict(model: Fingerprint) -> dict[str, Any]:
+    """As a card has it."""
+    return asdict(model)
 
 
 def write(db: Connection, card: Card) -> None:

@@ -40,7 +40,6 @@ class Reading:
         if self._closing.wait(seconds):
             raise Stopping("The store is closing.")
 
-    @property
     def is_over(self) -> bool:
         """Whether it is to end now."""
         return self._closing.is_set()

@@ -164,9 +164,14 @@ class Store:
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `fn(db, ...)`, run on a reader in one transaction: it sees one state throughout.
 
-        Raises StoreBusy when all readers stay taken, Stopping when closing, or what `fn` raises.
+        Raises StoreBusy when all readers stay taken, Stopping when closing, or what `fn` raises. After
+        StoreDamaged nothing is written any more.
         """
-        return await self._readers.run(lambda db: fn(db, *args, **kwargs))
+        try:
+            return await self._readers.run(lambda db: fn(db, *args, **kwargs))
+        except StoreDamaged as error:
+            self._writer.met_damage(error)
+            raise
 
     async def aside(self, fn: Callable[Concatenate[Reading, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, for what lasts: on a connection of its own, `fn(reading, ...)`, while writes go on.
@@ -257,6 +262,10 @@ class Store:
             "readers": self._readers.stats(),
             "writer": self._writer.stats(),
         }
+
+    async def end_aside(self) -> None:
+        """End the reads that last, and take no more. Twice is harmless."""
+        await self._long_reads.close()
 
     async def close(self) -> bool:
         """Finish what is in progress within `store.close_s_max`, then close everything. Twice is harmless.

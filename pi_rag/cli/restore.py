@@ -1,0 +1,188 @@
+"""`pi-rag restore`: a backup in the place of the database, and what there is to choose from."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pi_rag.cli import printing
+from pi_rag.cli.printing import counted, one_line, size, stamp, typed
+from pi_rag.cli.reach import settings_of
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings, to_toml
+from pi_rag.errors import ModelError, PathNotFound, RequestInvalid, SocketInUse
+from pi_rag.models.shelf import Shelf
+from pi_rag.store import backups
+from pi_rag.store import restore as restoring
+from pi_rag.store.backups import Found
+from pi_rag.store.restore import Restored
+
+DESCRIPTION = """\
+The service must be stopped. FILE is compared with its checksums first; the database that is there
+is kept beside it, with the moment in its name. A power cut at any moment leaves the old one or the
+new one, and the next start goes on from there. Models are not in a backup; which one it needs, and
+whether that is here, is said.
+"""
+
+EXAMPLES = """\
+  pi-rag restore --list /var/lib/pi-rag/backups
+  sudo systemctl stop pi-rag.socket pi-rag
+  sudo pi-rag restore --config /etc/pi-rag/pi-rag.toml /mnt/usb/pi-rag-backup-20261122T021500Z.db
+  sudo systemctl start pi-rag.socket pi-rag
+"""
+
+STOP = "sudo systemctl stop pi-rag.socket pi-rag   (or end pi-rag serve), then the same again"
+
+DIFFERENT_MAX = 20
+"""Settings that are named; `--json` has all."""
+
+Differences = dict[str, tuple[Any, Any]]
+"""By the name of a setting: its value in the backup, and its value here."""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """What, or where to look."""
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a backup")
+    parser.add_argument(
+        "--list",
+        metavar="FOLDER",
+        nargs="?",
+        const="",
+        help="show the backups in a folder (that of the settings)",
+    )
+
+
+def run(args: Namespace) -> int:
+    """Restore, or list. Raises PathNotFound, StoreError and its kinds, SocketInUse, RequestInvalid."""
+    settings = settings_of(args)
+    if (args.list is None) == (args.file is None):
+        raise RequestInvalid("Name one backup.", hint="See which there are: pi-rag restore --list FOLDER")
+    if args.list is not None:
+        return _list(Path(args.list) if args.list else settings.backup_path, settings, as_json=args.json)
+    done = _restored(Path(args.file), settings, quiet=args.json)
+    told = _told(done, settings)
+    if args.json:
+        printing.as_json(told)
+    else:
+        _show(told)
+    return 0
+
+
+def _restored(source: Path, settings: Settings, *, quiet: bool) -> Restored:
+    def tell(doing: str) -> None:
+        if not quiet:
+            print(f"{doing} ...", file=sys.stderr, flush=True)
+
+    try:
+        return restoring.restore(source, settings.database_path, settings.store, SystemClock().wall_s(), tell)
+    except SocketInUse as error:
+        raise SocketInUse(error.message, hint=STOP) from error
+
+
+def _told(done: Restored, settings: Settings) -> dict[str, Any]:
+    return {
+        "restored": str(settings.database_path),
+        "kept": None if done.kept is None else str(done.kept),
+        "backup": asdict(done.card),
+        "content_hash": done.card.content,
+        "model": _model(done.card.model, settings),
+        "different": {name: list(both) for name, both in different(done.card.settings, settings).items()},
+    }
+
+
+def _model(wanted: Any, settings: Settings) -> dict[str, Any] | None:
+    """The model that its vectors were made with, and whether it is here, and chosen."""
+    if wanted is None:
+        return None
+    shelf = Shelf(settings.models_path)
+    try:
+        here = any(card.sha256 == wanted["model_sha256"] for card in shelf.cards())
+        chosen = shelf.current(settings.embedder.model).sha256 == wanted["model_sha256"]
+    except ModelError:
+        here, chosen = False, False
+    return {"name": wanted["model_name"], "is_here": here or chosen, "is_chosen": chosen}
+
+
+def different(toml: str, settings: Settings) -> Differences:
+    """Settings that were others when the backup was made. Where things lie belongs to each machine."""
+    try:
+        then, now = _flat(toml), _flat(to_toml(settings))
+    except tomllib.TOMLDecodeError:
+        return {}
+    names = [name for name in now if name in then and then[name] != now[name]]
+    return {name: (then[name], now[name]) for name in names if name not in {"service.data", "service.socket"}}
+
+
+def _flat(toml: str) -> dict[str, Any]:
+    return {
+        f"{group}.{key}": value
+        for group, table in tomllib.loads(toml).items()
+        for key, value in table.items()
+    }
+
+
+def _show(told: dict[str, Any]) -> None:
+    card = told["backup"]
+    holds = [f"{number:,} {one_line(what)}" for what, number in card["counts"].items()]
+    print(f"Restored what was kept on {stamp(card['made_at'])}: {', '.join(holds)}.")
+    if told["kept"]:
+        print(f"The database that was here is now {one_line(told['kept'])}.")
+    for line in [*_model_lines(told["model"]), *_different_lines(told["different"])]:
+        print(one_line(line))
+    print("Start the service: sudo systemctl start pi-rag.socket pi-rag   (or: pi-rag serve)")
+
+
+def _model_lines(model: dict[str, Any] | None) -> list[str]:
+    if model is None:
+        return []
+    if not model["is_here"]:
+        return [
+            f"Its vectors were made with {model['name']}, which is not here. Get it: "
+            f"{typed('model', 'pull', model['name'])}",
+        ]
+    if not model["is_chosen"]:
+        use = typed("model", "use", model["name"])
+        return [f"Its vectors were made with {model['name']}. It is here; to choose it: {use}"]
+    return [f"Its vectors were made with {model['name']}, which is the model in use here."]
+
+
+def _different_lines(found: dict[str, list[Any]]) -> list[str]:
+    lines = [
+        f"  {name}: {then!r} then, {now!r} here" for name, (then, now) in list(found.items())[:DIFFERENT_MAX]
+    ]
+    more = [f"  and {len(found) - DIFFERENT_MAX} more"] if len(found) > DIFFERENT_MAX else []
+    return [f"{counted(len(found), 'setting')} differ from then:", *lines, *more] if found else []
+
+
+def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
+    try:
+        found = backups.listing(folder, settings.store)
+    except OSError as error:
+        raise PathNotFound(f"{folder} cannot be looked into: {error.strerror}.") from error
+    if as_json:
+        printing.as_json({"folder": str(folder), "backups": [_listed(each) for each in found if each.card]})
+        return 0
+    for each in found:
+        print(_line(each))
+    if not any(each.card for each in found):
+        print(f"There is no backup in {one_line(folder)}.")
+    return 0
+
+
+def _listed(found: Found) -> dict[str, Any]:
+    assert found.card is not None
+    card = asdict(found.card)
+    del card["settings"]
+    return {"path": str(found.path), "size_bytes": found.size_bytes, **card}
+
+
+def _line(found: Found) -> str:
+    if found.card is None:
+        return f"{'no backup':<18}{size(found.size_bytes):>10}  {one_line(found.path)}"
+    documents = counted(found.card.counts.get("documents", 0), "document")
+    when = stamp(found.card.made_at)
+    return f"{when:<18}{size(found.size_bytes):>10}  {one_line(found.path)}  {documents}"

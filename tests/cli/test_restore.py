@@ -1,0 +1,97 @@
+"""`pi-rag restore`: what came back, what it needs, what differs, and what there is to choose from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from pi_rag.cli.restore import different
+from pi_rag.clock import SystemClock
+from pi_rag.config import StoreSettings, from_values, to_toml
+from pi_rag.store import identity
+from pi_rag.store.store import Store
+from tests.cli.conftest import Run
+from tests.store.making import FINGERPRINT, put
+from tests.store.test_backup import MOMENT, making
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A backup of one document."""
+
+    async def of_one() -> Path:
+        store = Store.open(tmp_path / "there" / "pi-rag.db", StoreSettings(), SystemClock())
+        await store.write(identity.claim_fingerprint, FINGERPRINT)
+        await store.write(put, "a", ["tea", "milk"])
+        (tmp_path / "backups").mkdir()
+        path = (await store.aside(making(store, tmp_path / "backups"))).path
+        await store.close()
+        return path
+
+    return asyncio.run(of_one())
+
+
+def test_what_is_back_is_told(made: Path, tmp_path: Path, run: Run) -> None:
+    """The moment, the counts, the model that is not here, and how to start the service."""
+    here = tmp_path / "here"
+
+    done = run("restore", str(made), "--data", str(here))
+
+    assert done.code == 0 and "comparing ..." in done.err
+    first, model, *_, last = done.out.splitlines()
+    assert first.startswith("Restored what was kept on 2026-11-") and "1 documents" in first
+    assert "made with tiny, which is not here" in model and "pi-rag model pull tiny" in model
+    assert last.startswith("Start the service: ")
+    whole = run("verify", str(here / "pi-rag.db"), "--json")
+    again = run("restore", str(made), "--data", str(here), "--json")
+    told = json.loads(again.out)
+    assert json.loads(whole.out)["content_hash"] == told["content_hash"]
+    assert "before-restore" in told["kept"] and told["model"]["is_here"] is False
+
+
+def test_a_running_service_is_named_with_what_stops_it(made: Path, tmp_path: Path, run: Run) -> None:
+    """Its lock on the data folder says so."""
+
+    async def held() -> None:
+        store = Store.open(tmp_path / "here" / "pi-rag.db", StoreSettings(), SystemClock())
+        done = await asyncio.to_thread(run, "restore", str(made), "--data", str(tmp_path / "here"))
+        assert done.code == 2 and "sudo systemctl stop pi-rag.socket pi-rag" in done.err
+        await store.close()
+
+    asyncio.run(held())
+
+
+def test_the_backups_of_a_folder_are_listed(made: Path, tmp_path: Path, run: Run) -> None:
+    """What is none is said to be none; for programs only those that are."""
+    (made.parent / "letter.db").write_text("a letter")
+
+    shown, told = (
+        run("restore", "--list", str(made.parent)),
+        run("restore", "--list", str(made.parent), "--json"),
+    )
+
+    lines = shown.out.splitlines()
+    assert lines[0].endswith(f"{made}  1 document") and lines[1].startswith("no backup")
+    listed = json.loads(told.out)["backups"]
+    assert [(each["path"], each["made_at"]) for each in listed] == [(str(made), MOMENT)]
+    assert run("restore", "--list", str(tmp_path / "none")).code == 3
+    (tmp_path / "empty").mkdir()
+    assert "There is no backup" in run("restore", "--list", str(tmp_path / "empty")).out
+
+
+def test_it_wants_one_thing(run: Run) -> None:
+    """Neither nothing nor both."""
+    assert (run("restore").code, run("restore", "a", "--list", "b").code) == (2, 2)
+
+
+def test_settings_that_differ_are_found() -> None:
+    """But not where things lie, nor those that only one of the two knows."""
+    then = from_values({"query.chars_max": 777, "service.data": "/a"})
+    now = from_values({"service.data": "/b"})
+    toml = to_toml(then) + "\n[other]\nkey = 1\n"
+
+    assert different(toml, now) == {"query.chars_max": (777, now.query.chars_max)}
+    assert different("no toml [", now) == {}

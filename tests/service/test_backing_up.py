@@ -1,0 +1,122 @@
+"""POST and GET /v1/backup: one at a time, told as it goes, thinned out in the settings' folder alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pi_rag.config import StoreSettings
+from pi_rag.service.house import House
+from pi_rag.store import inspection
+
+
+async def _ended(guest: httpx.AsyncClient) -> dict[str, Any]:
+    """How it is once it is no longer running."""
+    end_s = time.monotonic() + 30
+    while True:
+        answer: dict[str, Any] = (await guest.get("/v1/backup")).json()
+        if answer["state"] != "running":
+            return answer
+        assert time.monotonic() < end_s
+        await asyncio.sleep(0.01)
+
+
+async def _added(guest: httpx.AsyncClient) -> None:
+    body = {"documents": [{"source": "a", "text": "tea in the garden"}], "wait": True}
+    assert (await guest.post("/v1/documents", json=body)).status_code == 200
+
+
+async def test_a_backup_is_made_and_told(house: House, guest: httpx.AsyncClient) -> None:
+    """With the settings, and the same checksum that verify gives."""
+    await _added(guest)
+    assert (await guest.get("/v1/backup")).json()["state"] == "none"
+
+    begun = await guest.post("/v1/backup", json={})
+
+    assert (begun.status_code, begun.json()["state"]) == (202, "running")
+    done = await _ended(guest)
+    assert (done["state"], done["warnings"], done["error"]) == ("done", ["same_disk"], None)
+    seen = inspection.inspect(Path(done["path"]), StoreSettings(), deep=True)
+    assert seen.card is not None and "[backup]" in seen.card.settings
+    verified = (await guest.post("/v1/verify", json={})).json()
+    assert verified["content_hash"] == done["content_hash"]
+    assert done["newest_at"] == done["began_at"]
+
+
+async def test_there_is_one_at_a_time(house: House, guest: httpx.AsyncClient) -> None:
+    """The second is told that the service is busy, and harms nothing."""
+    asked = [guest.post("/v1/backup", json={}) for _ in range(3)]
+    codes = sorted(each.status_code for each in await asyncio.gather(*asked))
+    assert codes == [202, 503, 503]
+    assert (await _ended(guest))["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "code"),
+    [
+        ("relative/path", 400, "request_invalid"),
+        ("/nowhere/at/all.db", 404, "path_not_found"),
+        ("/a\0b", 400, "request_invalid"),
+    ],
+)
+async def test_a_place_that_cannot_be(guest: httpx.AsyncClient, to: str, status: int, code: str) -> None:
+    """Told at once, before anything is begun."""
+    answer = await guest.post("/v1/backup", json={"to": to})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+async def test_a_named_file_is_made_and_never_overwritten_nor_thinned_out(
+    guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """A folder of a person is theirs."""
+    there = tmp_path / "usb"
+    there.mkdir()
+    for name in ("one.db", "two.db"):
+        assert (await guest.post("/v1/backup", json={"to": str(there / name)})).status_code == 202
+        assert (await _ended(guest))["state"] == "done"
+    again = await guest.post("/v1/backup", json={"to": str(there / "one.db")})
+    assert (again.status_code, again.json()["error"]["code"]) == (500, "backup_unwritable")
+    assert (await guest.post("/v1/backup", json={"to": str(there)})).status_code == 202
+    done = await _ended(guest)
+    assert (done["removed"], len(list(there.iterdir()))) == ([], 3)
+
+
+async def test_of_one_day_the_newest_stays_in_the_folder_of_the_settings(
+    house: House, guest: httpx.AsyncClient
+) -> None:
+    """What went is named."""
+    await guest.post("/v1/backup", json={})
+    first = (await _ended(guest))["path"]
+    end_s = time.monotonic() + 30
+    while Path(first).name == (await _name_now(house)):
+        assert time.monotonic() < end_s
+        await asyncio.sleep(0.05)
+    await guest.post("/v1/backup", json={})
+    done = await _ended(guest)
+    assert done["removed"] == [first]
+    assert [str(each) for each in Path(first).parent.iterdir()] == [done["path"]]
+
+
+async def _name_now(house: House) -> str:
+    from pi_rag.store.backup import name_at
+
+    return name_at(house.clock.wall_s())
+
+
+async def test_the_end_of_the_service_ends_it_at_once(house: House, guest: httpx.AsyncClient) -> None:
+    """Nothing is left in the folder, and the status says why."""
+    await _added(guest)
+    slow = replace(house.settings, backup=replace(house.settings.backup, mib_s_max=0.25))
+    house.backing_up._settings = slow
+    await guest.post("/v1/backup", json={})
+    await house.store.end_aside()
+    await asyncio.wait_for(house.backing_up.stop(), 10)
+    status = await house.backing_up.status()
+    assert (status.state, (status.error or {})["code"]) == ("failed", "stopping")
+    assert list(house.settings.backup_path.iterdir()) == []
