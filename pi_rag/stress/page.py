@@ -132,7 +132,7 @@ def plots_of(record: Record) -> Iterator[plots.Plot]:
     lines = [
         plots.Line(each.at_s, without_names(each.name), without_names(each.detail)) for each in record.marks
     ]
-    away, seconds = away_times(record.samples), record.seconds
+    away, seconds = away_times(record.samples), _seconds(record)
 
     def plot(
         title: str, unit: str, curves: list[plots.Curve], limit: tuple[str, float] | None = None
@@ -234,7 +234,13 @@ def _sampled(record: Record, name: str, value: object) -> plots.Curve:
     """What every sample says of one thing."""
     assert callable(value)
     points = ((each.at_s, value(each)) for each in record.samples)
-    return plots.Curve(name, plots.thinned(points, max(record.seconds, 1.0), POINTS_MAX))
+    return plots.Curve(name, plots.thinned(points, _seconds(record), POINTS_MAX))
+
+
+def _seconds(record: Record) -> float:
+    """Until the last thing that was seen: the run's own seconds begin before its service is there."""
+    moments = [each[-1].at_s for each in (record.samples, record.marks) if each]
+    return max([*moments, 1.0])
 
 
 def away_times(samples: list[Sample]) -> list[tuple[float, float]]:

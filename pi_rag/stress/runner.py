@@ -125,7 +125,7 @@ class Running:
         try:
             self.service.start()
             self.figure("started_s", self.elapsed_s())
-            # The run's time is for what it is about. How long a service needs to start is a figure of its own.
+            # The run's time is for what it is about; how long the service took to start is a figure.
             self._began_s = time.monotonic()
             budget_mib = self.service.client.status()["memory"]["budget_mib"]
             self.figure("memory_budget_mib", float(budget_mib))
@@ -158,7 +158,7 @@ class Running:
             self.service.__exit__()
 
     def _keep_log(self) -> None:
-        """What the service said, where that may tell what was wrong. It is not part of the report."""
+        """What the service said, where that may tell what was wrong. It is no part of the report."""
         if self._plan.logs is None or (self.record.is_well and not self._stop.is_wished):
             return
         if self.service.log.exists():

@@ -1,0 +1,48 @@
+"""Whatever ends the harness, its folders go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pi_rag.stress.keeper import Keeper
+from tests.stress.truth import until
+
+HARNESS = """
+import sys, time
+from pathlib import Path
+from pi_rag.stress.keeper import Keeper
+with Keeper() as keeper:
+    keeper.keep(Path(sys.argv[1]))
+    print("kept", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_harness_leaves_no_folder(tmp_path: Path) -> None:
+    """kill -9 gives it no chance to tidy up; Ctrl-C before it reached the keeper as well, and did nothing."""
+    folder = tmp_path / "wörk with blanks"
+    (folder / "below").mkdir(parents=True)
+    (folder / "below" / "file").write_text("x")
+    command = [sys.executable, "-c", HARNESS, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as harness:
+        assert harness.stdout is not None
+        assert harness.stdout.readline() == b"kept\n"
+        assert folder.exists()
+        os.kill(harness.pid, signal.SIGKILL)
+
+    until(lambda: not folder.exists(), 20.0)
+
+
+def test_what_has_gone_already_is_no_error(tmp_path: Path) -> None:
+    """A harness that ended by itself has tidied up; what it did not name stays."""
+    (tmp_path / "other").mkdir()
+    with Keeper() as keeper:
+        keeper.keep(tmp_path / "gone")
+
+    assert keeper._process is not None
+    assert keeper._process.returncode == 0
+    assert (tmp_path / "other").exists()
