@@ -129,6 +129,13 @@ def bounded_log(db: Connection, settings: StoreSettings) -> None:
     db.execute(f"PRAGMA journal_size_limit = {settings.wal_mib_max * 2**20}")
 
 
+def leave_log(db: Connection, *, leave: bool) -> None:
+    """Whether the last connection, when it is closed, leaves the log as it is. Of a database that is damaged
+    no byte is to change: who looks at it later needs both files.
+    """
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(leave))
+
+
 EVERY_CONNECTION: tuple[Policy, ...] = (
     load_sqlite_vec,
     busy_timeout,

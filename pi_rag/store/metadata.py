@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pi_rag.errors import RequestInvalid
+from pi_rag.errors import RequestInvalid, StoreDamaged
 
 DEPTH_MAX = 64
 """Deeper objects than this are no description of a document, and SQLite has a bound of its own."""
@@ -28,8 +28,14 @@ def to_json(metadata: Mapping[str, Any]) -> str:
 
 
 def read_at(row: Sequence[Any], place: int) -> list[Any]:
-    """A row with the stored text at `place` turned back into the object that `to_json` was given."""
-    return [*row[:place], json.loads(row[place]), *row[place + 1 :]]
+    """A row with the stored text at `place` turned back into the object that `to_json` was given.
+
+    Raises StoreDamaged when it is none any more.
+    """
+    try:
+        return [*row[:place], json.loads(row[place]), *row[place + 1 :]]
+    except ValueError as error:
+        raise StoreDamaged("The database is damaged: metadata in it are no JSON any more.") from error
 
 
 def _refuse_deep(value: Any, levels_left: int) -> None:

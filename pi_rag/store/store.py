@@ -21,7 +21,17 @@ from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.errors import StoreDamaged, StoreReadOnly
-from pi_rag.store import Connection, checkup, connection, folder, migrations, settling, swapping, versions
+from pi_rag.store import (
+    Connection,
+    checkup,
+    connection,
+    folder,
+    log_check,
+    migrations,
+    settling,
+    swapping,
+    versions,
+)
 from pi_rag.store.derived import Derived
 from pi_rag.store.long_read import LongReads, Reading
 from pi_rag.store.pool import Pool
@@ -68,12 +78,18 @@ class Store:
             undo.callback(lock.release)
             swapping.finish(path)
             cut_short = folder.is_cut_short(path, connection.PAGE_BYTES)
+            frames = log_check.frames(path)
             db = connection.open_writer(path, settings)
             undo.callback(db.close, True)
+            connection.leave_log(db, leave=True)
             migrations.refuse_stranger(db)
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
+            is_torn = log_check.refuse_damaged(db, path, frames)
             _make_ready(db, path, settings, clock, before_upgrade)
+            connection.leave_log(db, leave=False)
+            if is_torn:  # what is left of it must not be taken for damage after the next one
+                db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             store = cls(path, settings, clock, db, lock, index)
             undo.pop_all()
         return store

@@ -1,7 +1,7 @@
 """The one place where foreign exceptions of the store become errors of `pi_rag.errors`.
 
-Foreign are apsw's classes, the operating system's errors about the data folder, and the two exceptions of
-Python that a value raises when it cannot be bound to a statement.
+Foreign are apsw's classes, the operating system's errors about the data folder, and the exceptions of
+Python that a value raises when it cannot be bound to a statement, or a text when it is none.
 """
 
 from __future__ import annotations
@@ -100,6 +100,9 @@ def translated(what: str = "The database") -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise translation(error, what) from error
+    except UnicodeDecodeError as error:
+        # SQLite gives a text as it lies there. What was stored was UTF-8.
+        raise StoreDamaged(f"{what} is damaged: a text in it is no text any more.") from error
     except UnicodeEncodeError as error:
         raise RequestInvalid("A text holds half of a character (a lone surrogate).") from error
     except OverflowError as error:

@@ -18,7 +18,7 @@ import apsw
 
 from pi_rag.clock import Clock
 from pi_rag.errors import Stopping, StoreDamaged
-from pi_rag.store import Connection
+from pi_rag.store import Connection, connection
 from pi_rag.store.threads import Threads
 from pi_rag.store.translate import translated, translation
 
@@ -214,8 +214,12 @@ class Writer:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether a write has met damage; none is made since."""
+        """Whether a read or a write has met damage; nothing is written since."""
         return self._damage is not None
+
+    def met_damage(self, error: StoreDamaged) -> None:
+        """Write no more from now on: it would make it worse. On any thread; the first damage is the one told."""
+        self._damage = self._damage or error
 
     async def shed(self) -> None:
         """Let go of cached pages that are not in use. Raises Stopping when closing."""
@@ -255,7 +259,7 @@ class Writer:
         except BaseException as error:
             self._numbers["failed"] += 1
             if isinstance(error, StoreDamaged):
-                self._damage = error  # writing on would make it worse
+                self.met_damage(error)
             raise
         self._after_commit()
         self._numbers["writes"] += 1
@@ -349,6 +353,7 @@ class Writer:
 
     def _finish(self) -> None:
         try:
+            connection.leave_log(self._db, leave=self._damage is not None)
             if not self._damage:
                 self._db.execute("PRAGMA optimize")
                 self._checkpoint(EMPTY_IF_FREE)

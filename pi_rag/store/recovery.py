@@ -1,0 +1,252 @@
+"""Recovery: whatever can be read of a damaged database, in a new one, made by the store's own code.
+
+The damaged file is only read (`salvage/`). Rows that fit their table go into a fresh database, documents and
+memories are judged, what can be made from them is made anew, and the result must pass the checkup before it
+is put in place. Then the damaged file has another name, and not a byte of it has changed.
+
+No service runs meanwhile: the lock of the folder is taken first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import apsw
+
+from pi_rag.config import StoreSettings
+from pi_rag.errors import PathNotFound, SchemaNewer, StoreDamaged, StoreUnusable
+from pi_rag.store import (
+    Connection,
+    by_words,
+    checkup,
+    connection,
+    folder,
+    identity,
+    migrations,
+    swapping,
+    upkeep,
+    versions,
+)
+from pi_rag.store.rows import all_rows, value
+from pi_rag.store.salvage import (
+    filling,
+    image,
+    layout,
+    mending,
+    mending_memory,
+    mending_queue,
+    witnesses,
+)
+from pi_rag.store.salvage.filling import Filled
+from pi_rag.store.salvage.image import Image
+from pi_rag.store.salvage.layout import Layout
+from pi_rag.store.salvage.mending import Documents, ToQueue
+from pi_rag.store.salvage.mending_memory import Memories, WordsHash
+from pi_rag.store.salvage.mending_queue import Queue
+from pi_rag.store.salvage.trees import Forest
+from pi_rag.store.translate import of_the_system, translated
+
+NEW_SUFFIX = ".recovering"
+"""The new database while it is made: `pi-rag.recovering`."""
+
+WORD = "damaged"
+"""The old one is called `pi-rag.db.damaged-TIME` afterwards."""
+
+RESTORE = (
+    "Restore a backup: pi-rag restore. Without one, begin anew in another --data folder, and add the "
+    "sources again. Keep the damaged file."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the rooms above lend: the store knows neither lines of an export nor how facts are told apart."""
+
+    to_queue: ToQueue
+    words_hash: WordsHash
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was found in a damaged database, and what became of it."""
+
+    pages: int
+    log_pages: int
+    """Pages of commits that were only in the log."""
+    log_damaged: int
+    """Of these, those that are not whole; they are read all the same."""
+    log_last_torn: bool
+    """Whether the last commit was left out: it is not whole, as after a power cut."""
+    schema_version: int
+    guessed: Sequence[str]
+    """Tables whose place was taken from a fresh database, since the list of tables is damaged."""
+    refused: int
+    """Rows that could not be read, as far as they could be counted."""
+    documents: Documents
+    memories: Memories
+    queue: Queue
+    passages: int
+    vectors: int
+    model: str | None
+    """The one that made the vectors; None where that is gone, so that all are made anew."""
+    problems: Sequence[str] = field(default_factory=list)
+    """What the checkup says of the new database: nothing."""
+    database: Path | None = None
+    kept: Path | None = None
+    """Where the damaged one is now; None where nothing was put in place."""
+
+
+def recover(
+    path: Path, to: Path, settings: StoreSettings, means: Means, now: float, *, dry_run: bool
+) -> Saved:
+    """Save what can be read of the database `path` into `to`, which takes its place where it is the same.
+
+    With `dry_run` the new database is made, looked at and removed again. Raises SocketInUse while a service
+    runs, PathNotFound, StoreDamaged when there is nothing that can be read, SchemaNewer, StoreUnusable for
+    another program's file, DiskFull, StoreReadOnly.
+    """
+    versions.check_versions(apsw.sqlite_lib_version(), connection.sqlite_vec_version())
+    new = to.with_name(to.stem + NEW_SUFFIX)
+    with _held(path, to):
+        try:
+            _clear(new)
+            with image.opened(path) as found, translated(f"The new database {new}"):
+                saved = _made(new, found, settings, means, now)
+            return saved if dry_run else _placed(saved, path, to, new, now)
+        finally:
+            _clear(new)
+
+
+@contextmanager
+def _held(path: Path, to: Path) -> Iterator[None]:
+    """Hold both folders, and end what was begun there before."""
+    if not path.exists() and not folder.has_log(path) and not folder.swap_path(path).exists():
+        raise PathNotFound(f"There is no database {path}.", hint="Name its folder with --data.")
+    with ExitStack() as undo:
+        for place in dict.fromkeys((path, to)):
+            _make_folder(place.parent)
+            undo.callback(folder.FolderLock(place).release)
+            swapping.finish(place)
+        if to != path and (to.exists() or folder.has_log(to)):
+            raise StoreUnusable(f"{to} is there already.", hint="Name a folder without a database with --to.")
+        yield
+
+
+def _make_folder(place: Path) -> None:
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise of_the_system(error, place) from error
+
+
+def _clear(new: Path) -> None:
+    """Remove what an attempt that was cut short has left. Nothing but it has this name."""
+    try:
+        for each in (new, folder.wal_path(new), new.with_name(f"{new.name}-shm")):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise of_the_system(error, new) from error
+
+
+def _placed(saved: Saved, path: Path, to: Path, new: Path, now: float) -> Saved:
+    if saved.problems:
+        raise StoreDamaged(
+            f"What was saved of {path} is not whole: {saved.problems[0]}. Nothing was put in its place.",
+            hint=RESTORE,
+        )
+    kept = swapping.kept_path(to, WORD, now)
+    swapping.put_in_place(to, new, kept)
+    return replace(saved, database=to, kept=kept if kept.exists() else None)
+
+
+def _made(new: Path, found: Image, settings: StoreSettings, means: Means, now: float) -> Saved:
+    """The new database, whole and closed, and what is in it."""
+    laid = _laid_out(found)
+    forest = Forest(found, laid.roots.values())
+    db = connection.open_writer(new, settings)
+    try:
+        connection.apply(db, connection.WRITER, settings)
+        db.execute("PRAGMA synchronous = OFF")  # it counts only once it is whole, and is synced then
+        db.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
+        migrations.migrate(db, migrations.STEPS[: laid.schema.version])
+        filled = filling.fill(db, forest, laid)
+        migrations.migrate(db)
+        saved = _mended(db, found, laid, filled, witnesses.heard(forest, laid), means, now)
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    finally:
+        db.close(True)
+    return saved
+
+
+def _laid_out(found: Image) -> Layout:
+    """Raises StoreUnusable, SchemaNewer, StoreDamaged when there is nothing to read."""
+    if layout.is_another_programs(found):
+        raise StoreUnusable("It is a database of another program.", hint="Choose another --data.")
+    if layout.is_newer(found):
+        raise SchemaNewer("It was written by a newer pi_rag.", hint="Upgrade pi_rag, and recover with that.")
+    laid = layout.found(found)
+    if not {"documents", "document_texts", "chunks", "memories"} & laid.roots.keys():
+        raise StoreDamaged(
+            "Its list of tables is gone, and no table is where a fresh database has it.", hint=RESTORE
+        )
+    return laid
+
+
+def _mended(
+    db: Connection,
+    found: Image,
+    laid: Layout,
+    filled: Filled,
+    told: witnesses.Witnesses,
+    means: Means,
+    now: float,
+) -> Saved:
+    db.execute("BEGIN IMMEDIATE")
+    queue = mending_queue.mend(db, told, now)
+    documents = mending.mend(db, filled, told, means.to_queue, now)
+    memories = mending_memory.mend(db, filled, told, means.words_hash, now)
+    _drop_loose(db)
+    by_words.create(db)
+    db.execute("COMMIT")
+    upkeep.plan(db)
+    model = identity.fingerprint(db)
+    return Saved(
+        pages=found.count,
+        log_pages=sum(map(len, found.log.kept)),
+        log_damaged=found.log.damaged,
+        log_last_torn=found.log.last_is_torn,
+        schema_version=laid.schema.version,
+        guessed=sorted(laid.guessed),
+        refused=sum(filled.refused.values()),
+        documents=documents,
+        memories=memories,
+        queue=queue,
+        passages=value(db, "SELECT count(*) FROM chunks"),
+        vectors=value(db, "SELECT count(*) FROM vectors"),
+        model=model.model_name if model else None,
+        problems=checkup.check(db),
+    )
+
+
+def _drop_loose(db: Connection) -> None:
+    """Rows that refer to one that is not there, until there are none: they say nothing without it."""
+    links = all_rows(
+        db,
+        """
+        SELECT tables.name, links."from", links."table", coalesce(links."to", keys.name)
+        FROM sqlite_schema AS tables, pragma_foreign_key_list(tables.name) AS links
+        LEFT JOIN pragma_table_info(links."table") AS keys ON keys.pk = 1
+        WHERE tables.type = 'table'
+        """,
+    )
+    while any(_dropped(db, *link) for link in links):
+        pass
+
+
+def _dropped(db: Connection, table: str, column: str, parent: str, key: str) -> bool:
+    there = f'SELECT "{key}" FROM "{parent}"'
+    db.execute(f'DELETE FROM "{table}" WHERE "{column}" IS NOT NULL AND "{column}" NOT IN ({there})')
+    return db.changes() > 0

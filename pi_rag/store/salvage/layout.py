@@ -1,0 +1,192 @@
+"""What tables a damaged database has, and where each begins.
+
+The database's own list says so. Where that list is damaged, a fresh database of the same schema has its
+tables at the same pages, unless a reindex has moved them; whether the rows found there fit tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pi_rag.config import StoreSettings
+from pi_rag.store import Connection, connection, migrations
+from pi_rag.store.rows import all_rows
+from pi_rag.store.salvage.cells import Cell, Unreadable, Value
+from pi_rag.store.salvage.image import Image
+from pi_rag.store.salvage.trees import Forest
+
+_CREATED = re.compile(r'^CREATE (?:TABLE|UNIQUE INDEX|INDEX) "?(\w+)"?', re.IGNORECASE)
+
+_FITTING = {
+    "INTEGER": (int,),
+    "REAL": (int, float),
+    "TEXT": (str, Unreadable),
+    "BLOB": (bytes,),
+    "ANY": (int, float, str, bytes, Unreadable),
+    "": (int, float, str, bytes, Unreadable),
+}
+
+
+ROWID_MAX = 2**40
+"""No table of ours has numbered so many rows. A number beyond it is damage, and would use up all numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the schema has it."""
+
+    name: str
+    type: str
+    not_null: bool
+    is_rowid: bool
+    has_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of some schema, as a fresh database has it."""
+
+    name: str
+    columns: Sequence[Column]
+    without_rowid: bool
+    root: int
+
+    def row(self, cell: Cell) -> tuple[Value, ...] | None:
+        """The values of a row in the order of `columns`, or None where it cannot be one of this table.
+
+        A row from before a column was added is shorter.
+        """
+        values = list(cell.values)
+        if not values or len(values) > len(self.columns) or (cell.rowid is None) != self.without_rowid:
+            return None
+        if cell.rowid is not None and not 0 < cell.rowid <= ROWID_MAX:
+            return None
+        if any(each.not_null and not each.has_default for each in self.columns[len(values) :]):
+            return None
+        for place, column in enumerate(self.columns[: len(values)]):
+            if column.is_rowid:
+                if values[place] is not None:
+                    return None
+                values[place] = cell.rowid
+            elif not _fits(values[place], column):
+                return None
+        return tuple(values)
+
+
+def _fits(value: Value, column: Column) -> bool:
+    return not column.not_null if value is None else isinstance(value, _FITTING[column.type])
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a database of some version has, as it is made."""
+
+    version: int
+    tables: Mapping[str, Table]
+    indexes: Mapping[str, int]
+    """The roots of its indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What was found of it in a damaged database."""
+
+    schema: Schema
+    roots: Mapping[str, int]
+    """Where each table or index begins; those that were not found are left out."""
+    guessed: frozenset[str] = field(default_factory=frozenset)
+    """Those whose place was taken from a fresh database."""
+
+
+def fresh(version: int) -> Schema:
+    """The schema after so many steps, from a database that is made for it in RAM."""
+    db = Connection(":memory:")
+    try:
+        connection.apply(db, (connection.load_sqlite_vec, connection.large_pages), StoreSettings())
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        migrations.migrate(db, migrations.STEPS[:version])
+        rows = all_rows(db, "SELECT type, name, rootpage, sql FROM sqlite_schema WHERE rootpage > 0")
+        tables = {name: _table(db, name, root, sql) for kind, name, root, sql in rows if kind == "table"}
+        indexes = {name: root for kind, name, root, _ in rows if kind == "index"}
+        return Schema(version, tables, indexes)
+    finally:
+        db.close()
+
+
+def _table(db: Connection, name: str, root: int, sql: str) -> Table:
+    without = "WITHOUT ROWID" in sql.upper()
+    columns = []
+    for _, column, kind, not_null, default, key, hidden in db.execute(f'PRAGMA table_xinfo("{name}")'):
+        assert not hidden, "no table of ours has computed columns"
+        is_rowid = bool(key) and kind == "INTEGER" and not without
+        columns.append(Column(column, kind, bool(not_null or key), is_rowid, default is not None))
+    return Table(name, columns, without, root)
+
+
+def found(image: Image) -> Layout:
+    """The layout of an image, from its own list as far as that can be read."""
+    listed = _listed(image)
+    schema = _schema(image, set(listed))
+    wanted = {name: table.root for name, table in schema.tables.items()} | dict(schema.indexes)
+    roots = {name: root for name, root in listed.items() if name in wanted}
+    free = set(Forest(image, ()).map_roots) - set(listed.values()) if roots.keys() != wanted.keys() else set()
+    guessed = {name: root for name, root in wanted.items() if name not in roots and root in free}
+    return Layout(schema, roots | guessed, frozenset(guessed))
+
+
+def _listed(image: Image) -> dict[str, int]:
+    """name -> root page, of the database's own list; each name is told by three witnesses."""
+    roots: dict[str, int] = {}
+    for cell in Forest(image, ()).rows(1, of_an_index=False):
+        if len(cell.values) == 5:
+            kind, name, of_table, root, sql = cell.values
+            named = _named(name, sql, of_table if kind == "table" else None)
+            if named and isinstance(root, int) and 1 < root <= image.count:
+                roots.setdefault(named, root)
+    return roots
+
+
+def _named(name: Value, sql: Value, of_table: Value) -> str:
+    created = _CREATED.match(sql) if isinstance(sql, str) else None
+    witnesses = [each for each in (name, created and created[1], of_table) if isinstance(each, str)]
+    return max(witnesses, key=witnesses.count, default="")
+
+
+def _schema(image: Image, names: set[str]) -> Schema:
+    """The version that the header says, if the tables fit it; else the one whose tables fit best."""
+    latest = len(migrations.STEPS)
+    said = int.from_bytes(image.header[60:64], "big")
+    if 0 < said <= latest:
+        schema = fresh(said)
+        if not names or schema.tables.keys() <= names:
+            return schema
+    if not names:
+        return fresh(latest)
+    schemas = [fresh(version) for version in range(latest, 0, -1)]
+    return max(schemas, key=lambda each: _alike(each, names))
+
+
+def _alike(schema: Schema, names: set[str]) -> int:
+    known = set(schema.tables) | set(schema.indexes)
+    return 2 * len(known & names) - len(known ^ names)
+
+
+def is_another_programs(image: Image) -> bool:
+    """Whether the header says so whole: it is a database, and its mark differs in more than a few bits."""
+    header = image.header
+    mark = int.from_bytes(header[68:72], "big")
+    is_sqlite = header[:16] == b"SQLite format 3\0"
+    return is_sqlite and (mark ^ migrations.APPLICATION_ID).bit_count() > 8
+
+
+def is_newer(image: Image) -> bool:
+    """Whether a newer pi_rag has written it: the version says so, and there are tables that are not ours."""
+    said, latest = int.from_bytes(image.header[60:64], "big"), fresh(len(migrations.STEPS))
+    strange = _listed(image).keys() - latest.tables.keys() - latest.indexes.keys()
+    return said > latest.version and any(not _PASSING.match(name) for name in strange)
+
+
+_PASSING = re.compile(r"sqlite_|vectors_|documents_to_cut|chunks_vec")
+"""Tables that come and go: statistics, and those of a reindex."""
