@@ -20,9 +20,29 @@ from pi_rag.service.routes import router
 _log = log.logger("service")
 
 
+class _Described(FastAPI):
+    """The web framework, which otherwise describes a route's errors as being of the type of its answers."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the interface: every error is JSON, also of what answers with text or events."""
+        if self.openapi_schema is None:
+            for operations in super().openapi()["paths"].values():
+                for operation in operations.values():
+                    _errors_as_json(operation["responses"])
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _errors_as_json(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        if int(status) >= 400:
+            (shape,) = response["content"].values()
+            response["content"] = {"application/json": shape}
+
+
 def application(house: House) -> FastAPI:
     """The application over a house that is built."""
-    app = FastAPI(
+    app = _Described(
         title="pi_rag",
         version=__version__,
         description="A private memory for a house, over a Unix socket.",

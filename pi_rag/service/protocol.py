@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pi_rag.config import ServiceSettings
-from pi_rag.errors import Busy, PiRagError, RequestTooLarge
+from pi_rag.errors import Busy, PiRagError, RequestInvalid, RequestTooLarge
 from pi_rag.service.answers import error_body
 from pi_rag.service.peers import peer_of
 
@@ -32,6 +33,8 @@ class _BoundedProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _stopping = False
+    _asked: Sequence[Any] = ()
+    """Requests of this connection that have no answer yet: uvicorn reads on while one is in progress."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -58,13 +61,19 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._stopping:
             self.cycle.keep_alive = False
+        self._asked = [each for each in self._asked if not each.response_complete] + [self.cycle]
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
         super().on_body(body)
 
+    def send_400_response(self, msg: str) -> None:
+        """In place of uvicorn's line of text: what cannot be parsed is answered as every error is."""
+        self._refuse(RequestInvalid(f"It cannot be read as HTTP/1.1: {msg}"))
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._leave()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -90,7 +99,15 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _leave(self) -> None:
+        """Tell every request of this connection that nobody waits for it; uvicorn tells the newest alone."""
+        for each in self._asked:
+            each.disconnected = True
+            each.message_event.set()
+
     def _refuse(self, error: PiRagError) -> None:
+        # What is in progress would otherwise be written to a transport that is closed.
+        self._leave()
         self.transport.write(_refusal(error))
         self.transport.close()
 

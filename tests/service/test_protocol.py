@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from pi_rag.config import ServiceSettings
 from pi_rag.service import protocol
@@ -54,6 +54,59 @@ async def test_one_connection_too_many_is_told_so(path: Path) -> None:
     assert head.startswith(b"HTTP/1.1 503")
     assert json.loads(body)["error"]["code"] == "busy"
     assert other.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nX\0: y\r\n\r\n",
+        b"GET /?" + b"a" * 40_000 + b"\xff HTTP/1.1\r\n\r\n",
+    ],
+    ids=["TLS", "a length below zero", "a NUL", "a long address"],
+)
+async def test_what_cannot_be_parsed_is_answered_as_every_error_is(path: Path, sent: bytes) -> None:
+    """A program that reads our errors can read this one too."""
+    with listening(path, "600") as sock:
+        async with serving(sock, connections_max=10, silence_s_max=30):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(sent)
+            head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+            writer.close()
+
+    assert head.startswith(b"HTTP/1.1 4") and b"application/json" in head
+    assert json.loads(body)["error"]["code"] in {"request_invalid", "request_too_large"}
+
+
+@pytest.mark.parametrize(
+    "then", [GET, b"\x16\x03\x01\r\n\r\n", GET + b"\0"], ids=["leaves", "garbage", "both"]
+)
+async def test_every_request_in_progress_hears_that_its_guest_is_gone(path: Path, then: bytes) -> None:
+    """Also one that has others behind it on the same connection; what it answers then harms nobody."""
+    heard: list[str] = []
+
+    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await hello({"path": "/"}, disconnected, send)
+        heard.append(scope["path"])
+
+    async def disconnected() -> Message:
+        return {"type": "http.disconnect"}
+
+    with listening(path, "600") as sock:
+        async with web(patient, ServiceSettings(silence_s_max=30), sock):
+            _, writer = await asyncio.open_unix_connection(path)
+            writer.write(GET.replace(b"/", b"/first", 1) + then)
+            await writer.drain()
+            await asyncio.sleep(0)
+            if then == GET:
+                writer.close()
+            async with asyncio.timeout(10):
+                while "/first" not in heard:
+                    await asyncio.sleep(0.01)
+            writer.close()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", GET[:-2]])

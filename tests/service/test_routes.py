@@ -690,6 +690,20 @@ async def test_the_description_names_every_error_that_is_sent(guest: httpx.Async
     assert all(schema == {"$ref": "#/components/schemas/ErrorAnswer"} for schema in errors.values())
 
 
+async def test_every_error_is_described_as_json(guest: httpx.AsyncClient) -> None:
+    """Also of routes that answer with text, lines or events; and numbers no larger than the database has."""
+    paths = (await guest.get("/openapi.json")).json()["paths"]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                assert int(status) < 400 or list(response["content"]) == ["application/json"], path
+    for method in ("get", "delete"):
+        (number,) = paths["/v1/documents/{document_id}"][method]["parameters"]
+        assert number["schema"]["maximum"] == 2**63 - 1
+    not_ready = paths["/readyz"]["get"]["responses"]["503"]["content"]["application/json"]["schema"]
+    assert not_ready == {"$ref": "#/components/schemas/Readiness"}
+
+
 async def test_health_and_readiness_are_answered(guest: httpx.AsyncClient) -> None:
     """The addresses that supervisors ask, and the description of all others."""
     assert (await guest.get("/healthz")).json() == {"status": "ok"}
