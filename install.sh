@@ -18,10 +18,12 @@ OPT=/opt/pi-rag
 ETC=/etc/pi-rag
 DATA=/var/lib/pi-rag
 UNITS=/etc/systemd/system
-UNIT_NAMES=(pi-rag.socket pi-rag.service pi-rag-gpio.service pi-rag-upkeep.timer pi-rag-upkeep.service)
+UNIT_NAMES=(pi-rag.socket pi-rag.service pi-rag-gpio.service
+  pi-rag-upkeep.timer pi-rag-upkeep.service pi-rag-backup.timer pi-rag-backup.service)
+TIMERS=(pi-rag-upkeep.timer pi-rag-backup.timer)
 SYSUSERS=/etc/sysusers.d/pi-rag.conf
 TMPFILES=/etc/tmpfiles.d/pi-rag.conf
-STAMP=/var/lib/systemd/timers/stamp-pi-rag-upkeep.timer # when the upkeep last ran
+STAMPS=/var/lib/systemd/timers                          # when each of them last ran
 DOOR=/run/pi-rag                                        # the folder of the socket
 SYSTEMD=/run/systemd/system                             # there while systemd runs
 COMMAND=/usr/local/bin/pi-rag
@@ -382,17 +384,20 @@ install_service() {
 
 # The socket stays as it is over a restart: who asks meanwhile waits in it.
 start_unit() {
+  local name
   if [[ ! -d $SYSTEMD ]]; then
     say "systemd does not run here, so the service is not started. By hand:"
     say "  install -d -o pi-rag -g pi-rag-clients -m 750 $DOOR && runuser -u pi-rag -- $COMMAND serve"
     return 0
   fi
   step "telling systemd" systemctl daemon-reload
-  step "starting it at every boot, unless that was turned off" enable_new pi-rag.socket pi-rag.service pi-rag-upkeep.timer
+  step "starting it at every boot, unless that was turned off" enable_new pi-rag.socket pi-rag.service "${TIMERS[@]}"
   # An older pi_rag made its socket itself; systemd takes over none that is in use.
   systemctl --quiet is-active pi-rag.socket || step "ending what ran before" systemctl stop pi-rag.service
   step "starting it now" systemctl start pi-rag.socket
-  ! systemctl --quiet is-enabled pi-rag-upkeep.timer || step "waiting for the night" systemctl start pi-rag-upkeep.timer
+  for name in "${TIMERS[@]}"; do
+    ! systemctl --quiet is-enabled "$name" || step "waiting for the night" systemctl start "$name"
+  done
   step "waiting until it answers" systemctl restart pi-rag.service
 }
 
@@ -433,7 +438,7 @@ uninstall() {
   need_root uninstall
   data=$(data_folder)
   end_units
-  rm -rf "$OPT" "$COMMAND" "$BUILDS" "${UNIT_NAMES[@]/#/"$UNITS/"}" "$TMPFILES" "$DOOR" "$STAMP" "${OFFERED[@]}"
+  rm -rf "$OPT" "$COMMAND" "$BUILDS" "${UNIT_NAMES[@]/#/"$UNITS/"}" "$TMPFILES" "$DOOR" "${TIMERS[@]/#/"$STAMPS/stamp-"}" "${OFFERED[@]}"
   if [[ -d $SYSTEMD ]]; then systemctl daemon-reload; fi
   if [[ ${1:-} != --purge ]]; then
     say "pi_rag is removed. Kept: the documents in $data, the settings in $ETC, and the users that own them."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -65,6 +66,17 @@ def test_the_upkeep_is_on_the_calendar(appliance: Appliance) -> None:
     appliance.machine.run("systemctl start pi-rag-upkeep.service")
 
     assert appliance.says("Result", "pi-rag-upkeep.service") == "success"
+
+
+def test_a_backup_is_on_the_calendar(appliance: Appliance) -> None:
+    """The sandbox lets it through: what the timer starts ends well, and leaves a backup that is whole."""
+    assert "pi-rag-backup.timer" in appliance.machine.tell("systemctl list-timers --no-legend 'pi-rag*'")
+
+    appliance.machine.run("systemctl start pi-rag-backup.service")
+
+    assert appliance.says("Result", "pi-rag-backup.service") == "success"
+    listed = json.loads(appliance.machine.tell("pi-rag restore --list /var/lib/pi-rag/backups --json"))
+    assert "all is whole" in appliance.machine.tell(f"pi-rag verify {listed['backups'][0]['path']}")
 
 
 def test_the_lamp_without_pins_is_no_fault(appliance: Appliance) -> None:

@@ -35,7 +35,7 @@ class Shell:
             "UNITS": "units",
             "SYSUSERS": "sysusers.d/pi-rag.conf",
             "TMPFILES": "tmpfiles.d/pi-rag.conf",
-            "STAMP": "stamp",
+            "STAMPS": "stamps",
             "DOOR": "door",
             "SYSTEMD": "systemd-runs",
             "ENGINE": "ready-wheels",

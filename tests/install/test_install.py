@@ -311,6 +311,10 @@ def test_settings_for_a_board_are_added_to_those_of_the_installer(gib: int) -> N
     assert "service" not in added
 
 
+TIMERS = ("pi-rag-upkeep.timer", "pi-rag-backup.timer")
+
+STAMP = "stamps/stamp-pi-rag-backup.timer"
+
 INSTALL = """
 need_packages() { :; }
 make_venv() { mkdir -p "$OPT/venv/bin" && touch "$OPT/venv/bin/pi-rag"; }
@@ -351,7 +355,7 @@ def installed(shell: Shell) -> None:
     machine(shell)
     done = shell.run(INSTALL)
     assert done.returncode == 0, done.stderr
-    for name in ("data/pi-rag.db", "door/pi-rag.sock", "stamp", "units/pi-rag.service.d/override.conf"):
+    for name in ("data/pi-rag.db", "door/pi-rag.sock", STAMP, "units/pi-rag.service.d/override.conf"):
         path = shell.folder / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -416,15 +420,15 @@ def enabled(shell: Shell) -> list[str]:
 def test_what_somebody_turned_off_stays_off(shell: Shell) -> None:
     """An upgrade enables what is new in it, and starts no timer that is disabled."""
     installed(shell)
-    assert enabled(shell) == ["pi-rag.socket", "pi-rag.service", "pi-rag-upkeep.timer"]
-    assert "start pi-rag-upkeep.timer" in orders(shell)
+    assert enabled(shell) == ["pi-rag.socket", "pi-rag.service", *TIMERS]
+    assert {f"start {timer}" for timer in TIMERS} <= set(orders(shell))
     noted = shell.folder / "opt" / "enabled"
     noted.write_text(noted.read_text().replace("pi-rag.socket\n", ""))
     shell.fake("systemctl", "[[ $* != *is-enabled* ]]")
     shell.calls_path.unlink()
     assert shell.run(INSTALL).returncode == 0
     assert enabled(shell) == ["pi-rag.socket"]
-    assert "start pi-rag-upkeep.timer" not in orders(shell)
+    assert not {f"start {timer}" for timer in TIMERS} & set(orders(shell))
 
 
 def test_an_installation_that_failed_is_enabled_by_the_next(shell: Shell) -> None:
@@ -434,7 +438,7 @@ def test_an_installation_that_failed_is_enabled_by_the_next(shell: Shell) -> Non
     assert failed.returncode == 1 and (shell.folder / "units" / "pi-rag.service").exists()
     assert not enabled(shell)
     assert shell.run(INSTALL).returncode == 0
-    assert enabled(shell) == ["pi-rag.socket", "pi-rag.service", "pi-rag-upkeep.timer"]
+    assert enabled(shell) == ["pi-rag.socket", "pi-rag.service", *TIMERS]
 
 
 def test_a_strict_root_hides_nothing_from_the_service(shell: Shell) -> None:
@@ -454,7 +458,7 @@ def test_uninstalling_keeps_the_documents(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
     for kept in ("data/pi-rag.db", "data/models/a.gguf", "etc/pi-rag.toml"):
         assert (shell.folder / kept).exists()
-    for gone in ("opt", "door", "stamp", "units/pi-rag.service", "units/pi-rag.socket", "pi-rag-command"):
+    for gone in ("opt", "door", STAMP, "units/pi-rag.service", "units/pi-rag.socket", "pi-rag-command"):
         assert not (shell.folder / gone).exists()
     assert not [call for call in shell.calls if call.startswith(("userdel", "groupdel"))]
     assert "--purge" in done.stdout
@@ -463,7 +467,7 @@ def test_uninstalling_keeps_the_documents(shell: Shell) -> None:
 def test_nothing_is_left_after_a_purge(shell: Shell) -> None:
     """Every file and folder that was not there before is gone, what was put in place by offer included."""
     machine(shell)
-    folders = ("units", "sysusers.d", "tmpfiles.d", "offered/a", "offered/b")
+    folders = ("units", "sysusers.d", "tmpfiles.d", "offered/a", "offered/b", "stamps")
     for name in folders:
         (shell.folder / name).mkdir(parents=True)
     before = files(shell)
@@ -478,7 +482,8 @@ def test_nothing_is_left_after_a_purge(shell: Shell) -> None:
     assert files(shell) == before
     gone = {"userdel pi-rag", "userdel pi-rag-gpio", "groupdel pi-rag-clients", "groupdel pi-rag-admins"}
     assert gone <= set(shell.calls)
-    assert {"disable --now pi-rag.socket", "disable --now pi-rag-upkeep.timer"} <= set(orders(shell))
+    ended = {f"disable --now {unit}" for unit in ("pi-rag.socket", *TIMERS)}
+    assert ended <= set(orders(shell))
 
 
 def moved(shell: Shell, *, below: str = "") -> Path:
