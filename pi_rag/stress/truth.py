@@ -31,6 +31,9 @@ QUIET_S_MAX = 120.0
 END_S_MAX = 10.0
 """What systemd gives the service, and what it promises to need at most (`service.stop_s_max`)."""
 
+VERIFY_S_MAX = 1800.0
+"""All of the database is read, and compared with itself."""
+
 NAMED_MAX = 3
 
 
@@ -42,9 +45,9 @@ def looked_over(stage: Running) -> None:
     quiet = until(lambda: _is_quiet(service.client), QUIET_S_MAX)
     stage.check("what waits is worked off", f"within {QUIET_S_MAX:g} s", _waiting(service.client), quiet)
     _check_ledger(stage)
-    problems = list(_problems(service.client))
-    stage.check("the database is sound", "no problem", _named(problems, "none found"), not problems)
     _check_end(stage)
+    problems = _problems(service)
+    stage.check("the database is sound", "no problem", _named(problems, "none found"), not problems)
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
@@ -88,11 +91,14 @@ def _check_ledger(stage: Running) -> None:
     stage.check("what was removed is gone", "0 left", _named(risen, "none left"), not risen)
 
 
-def _problems(client: Client) -> Iterable[str]:
-    try:
-        return [str(each) for each in client.status(check=True)["store"]["problems"]]
-    except PiRagError as error:
-        return [f"it could not be looked at: {error.code}"]
+def _problems(service: RunningService) -> list[str]:
+    """What `pi-rag verify` finds in the data of the service, which has ended."""
+    done = service.run("verify", "--deep", "--json", timeout_s=VERIFY_S_MAX)
+    told = json.loads(done.stdout)
+    if "error" in told:
+        return [f"it could not be looked at: {told['error']['code']}"]
+    problems = [str(each) for each in told["problems"]]
+    return problems if told["ok"] else problems or ["pi-rag verify says so, and not why"]
 
 
 def _check_end(stage: Running) -> None:

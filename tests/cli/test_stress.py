@@ -120,7 +120,7 @@ def test_the_canary_is_caught_by_the_loss_and_by_nothing_else(whole: Whole) -> N
 
 @pytest.mark.model
 def test_clients_in_phases_are_answered_and_lose_nothing(whole: Whole) -> None:
-    """All promises but those of time, which a busy machine cannot keep: 1, 5, 20 and 50 clients were there."""
+    """All promises but those of time, which a busy machine cannot keep, of 1, 5, 20 and 50 clients."""
     _, _, told = whole
     clients = told["runs"][1]
     broken = [name for name, is_kept in checks(clients).items() if is_kept is not True]
@@ -251,7 +251,7 @@ def test_bad_input_is_refused_at_once(
     ],
 )
 def test_a_place_that_will_not_do_is_refused(shell: Shell, words: list[str], code: int, told: str) -> None:
-    """Too little room, no right to write, or another run's: nothing is begun there, and nothing taken away."""
+    """Too little room, no right to write, or another run's: nothing is begun or taken away there."""
     (shell.folder / "busy" / "work").mkdir(parents=True)
     done = shell.run("--beside", "--scenario", "canary", *words)
 
