@@ -95,12 +95,18 @@ class Request:
             return True
         arguments = self.params.get("arguments")
         keyed = isinstance(arguments, Mapping) and isinstance(arguments.get("key"), str)
-        return keyed or self.params.get("name") in REPEATABLE_TOOLS
+        return keyed or self._tool in REPEATABLE_TOOLS
 
     @property
     def takes_key(self) -> bool:
         """Whether it could have a key."""
-        return self.method == "tools/call" and self.params.get("name") in KEYED_TOOLS
+        return self.method == "tools/call" and self._tool in KEYED_TOOLS
+
+    @property
+    def _tool(self) -> str:
+        """Empty where the name is no text: the service says what is wrong with it."""
+        name = self.params.get("name")
+        return name if isinstance(name, str) else ""
 
     @property
     def _meta(self) -> Mapping[str, Any]:

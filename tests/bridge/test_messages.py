@@ -137,6 +137,13 @@ def test_only_what_does_no_harm_is_sent_twice(method: str, params: dict[str, Any
     assert request(method, params).repeatable is repeatable
 
 
+@pytest.mark.parametrize("name", [None, 7, ["search"], {"a": 1}])
+def test_a_tool_whose_name_is_no_text_is_none_that_only_reads(name: Any) -> None:
+    """The service refuses it; the bridge must come so far."""
+    asked = request("tools/call", {"name": name})
+    assert (asked.repeatable, asked.takes_key) == (False, False)
+
+
 @pytest.mark.parametrize("wanted", [*messages.OLD_REVISIONS, "1999-01-01", None])
 def test_the_handshake_agrees_on_a_known_revision(wanted: Any) -> None:
     """The client's own where it is known, and else the newest of those that have a handshake."""
