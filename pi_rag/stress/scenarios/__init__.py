@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from pi_rag.errors import RequestInvalid
-from pi_rag.stress.scenarios import canary, churn, clients, faults, files, kills, load
+from pi_rag.stress.scenarios import anomalies, canary, churn, clients, faults, files, kills, leaks, load
 from pi_rag.stress.types import Scenario
 
 ALL: tuple[Scenario, ...] = (
@@ -16,6 +16,8 @@ ALL: tuple[Scenario, ...] = (
     churn.SCENARIO,
     kills.SCENARIO,
     faults.SCENARIO,
+    leaks.SCENARIO,
+    anomalies.SCENARIO,
 )
 """In the order in which a whole run has them. The canary comes first: it shows that the harness can fail."""
 
