@@ -7,6 +7,7 @@ exist. A harness that ends by itself has done so already. It is Python's own lib
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,11 +55,25 @@ def main() -> int:
     folders = [Path(os.fsdecode(line.rstrip(b"\n"))) for line in sys.stdin.buffer]
     for _ in range(TRIES):
         for folder in folders:
+            unmount_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
         if not any(folder.exists() for folder in folders):
             return 0
         time.sleep(TRY_S)
     return 1
+
+
+def unmount_below(folder: Path) -> None:
+    """Take away what a fault has mounted in this folder. What cannot be read or unmounted is left."""
+    try:
+        lines = Path("/proc/self/mounts").read_bytes().splitlines()
+    except OSError:
+        return
+    for line in reversed(lines):
+        # Blanks and the like are written as three octal digits (proc_pid_mounts(5)).
+        name = re.sub(rb"\\([0-7]{3})", lambda digits: bytes([int(digits[1], 8)]), line.split()[1])
+        if Path(os.fsdecode(name)).is_relative_to(folder.resolve()):
+            subprocess.run(["umount", "-l", name], check=False, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pi_rag.stress.keeper import Keeper
 from tests.stress.truth import until
 
@@ -46,3 +48,20 @@ def test_what_has_gone_already_is_no_error(tmp_path: Path) -> None:
     assert keeper._process is not None
     assert keeper._process.returncode == 0
     assert (tmp_path / "other").exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_what_a_fault_has_mounted_goes_as_well(tmp_path: Path) -> None:
+    """A disk within a folder, under a name with blanks; the disk beside it stays."""
+    folder, other = tmp_path / "wörk with blanks", tmp_path / "other"
+    for each in (folder / "data", other):
+        each.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(each)], check=True)
+    try:
+        with Keeper() as keeper:
+            keeper.keep(folder)
+        assert not folder.exists()
+        assert os.path.ismount(other)
+    finally:
+        subprocess.run(["umount", "-l", str(other)], check=True)

@@ -20,7 +20,7 @@ FILES, FILES_QUICK = 1000, 60
 CHANGES, CHANGES_QUICK = 4000, 150
 BURST = 10
 """So many changes come at once, as when a program writes."""
-BETWEEN_S_MAX = 1.5
+BETWEEN_S_MAX, BETWEEN_QUICK_S_MAX = 1.5, 0.4
 """Between two bursts, at most."""
 FIRST_S_MAX = 600.0
 """Until the files of the beginning are in: they are all made at once."""
@@ -60,9 +60,10 @@ def run(stage: Stage) -> None:
 
 def _churn(stage: Stage, yard: Yard, count: int) -> int:
     """How many changes there were until the time was over."""
+    between_s_max = BETWEEN_QUICK_S_MAX if stage.is_quick else BETWEEN_S_MAX
     for number in range(count):
         yard.change()
-        if number % BURST == BURST - 1 and not stage.pause(stage.dice.uniform(0.0, BETWEEN_S_MAX)):
+        if number % BURST == BURST - 1 and not stage.pause(stage.dice.uniform(0.0, between_s_max)):
             return number + 1
     return count
 
@@ -120,6 +121,6 @@ SCENARIO = Scenario(
     name="churn",
     about="thousands of files created, edited, moved and deleted under watch: the index follows the disk",
     minutes=30.0,
-    quick_minutes=4.0,
+    quick_minutes=8.0,
     run=run,
 )

@@ -91,7 +91,7 @@ WHOLE = (
     Large("pages-5000.pdf", pdf(5000), 1800.0),
 )
 QUICK = (
-    Large("text-quick.txt", text(0.5), 120.0),
+    Large("text-quick.txt", text(0.2), 120.0),
     Large("text-100.txt", text(100), 60.0),
     Large("pages-100.pdf", pdf(100), 120.0),
 )

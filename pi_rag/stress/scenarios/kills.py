@@ -18,10 +18,10 @@ from pi_rag.stress.torn import Torn, learned, quiet
 from pi_rag.stress.types import Scenario, Stage
 
 KILLS, KILLS_QUICK = 1000, 100
-NAMES, NAMES_QUICK = 20, 10
+NAMES, NAMES_QUICK = 20, 6
 QUIET_EACH, QUIET_EACH_QUICK = 100, 50
 """After so many kills, all that was acknowledged is waited for; until then it piles up."""
-BETWEEN_S_MAX = 0.5
+BETWEEN_S_MAX, BETWEEN_QUICK_S_MAX = 0.5, 0.3
 """Kills come at random moments, this far apart at most."""
 READY_S_MAX = 5.0
 """Promised of 99 starts of 100."""
@@ -71,6 +71,7 @@ class _Kills:
         """What others used of the processors while the service was not there."""
         self.wrong: dict[str, list[str]] = {"lost": [], "by half": [], "jobs": [], "damaged": []}
         self.orphans = self.fell = self.verified = 0
+        self._between_s_max = BETWEEN_QUICK_S_MAX if stage.is_quick else BETWEEN_S_MAX
         self._each = QUIET_EACH_QUICK if stage.is_quick else QUIET_EACH
 
     @property
@@ -80,7 +81,7 @@ class _Kills:
 
     def one(self) -> None:
         """At a random moment, of a random process."""
-        self.stage.pause(self.stage.dice.uniform(0.0, BETWEEN_S_MAX))
+        self.stage.pause(self.stage.dice.uniform(0.0, self._between_s_max))
         roles = family.family(self.stage.service.pid)
         everybody = [(role, pid) for role, pids in sorted(roles.items()) for pid in pids]
         role, pid = self.stage.dice.choice(everybody) if everybody else ("supervisor", self.stage.service.pid)
@@ -206,7 +207,7 @@ SCENARIO = Scenario(
     name="kills",
     about="kill -9 of a thousand random processes: nothing acknowledged is lost, nothing is there by half",
     minutes=90.0,
-    quick_minutes=6.0,
+    quick_minutes=15.0,
     run=run,
     environ=ENVIRON,
 )

@@ -223,6 +223,6 @@ SCENARIO = Scenario(
     name="load",
     about="up to ten times as many guests as are let in, and back: queues, refusals, recovery",
     minutes=10.0,
-    quick_minutes=3.0,
+    quick_minutes=5.0,
     run=run,
 )

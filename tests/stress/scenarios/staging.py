@@ -24,7 +24,7 @@ def ran(scenario: Scenario, folder: Path, model: ModelCard, *, long_form: bool, 
 
 def broken(record: Record) -> list[Check]:
     """Promises that were not kept. None, when the run did not come to its end: that is told first."""
-    assert (record.ending, record.reason) == ("whole", "")
+    assert record.ending == "whole", record.reason
     return [check for check in record.checks if check.is_kept is False]
 
 
