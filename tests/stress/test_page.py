@@ -11,7 +11,7 @@ from pi_rag.stress.page import away_times, latency_curves, page, throughput_curv
 from pi_rag.stress.plots import Curve
 from pi_rag.stress.report import Report
 from pi_rag.stress.tally import WIDTH
-from pi_rag.stress.types import Answer, Record
+from pi_rag.stress.types import Answer, Check, Record
 from tests.stress.reported import records, sample, small
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -77,6 +77,20 @@ def test_what_was_done_is_in_the_plots_with_its_name() -> None:
     assert 'class="away"' in html
     for title in ("Latency of search", "Latency of add", "Answers", "Memory", "Temperature", "Processor"):
         assert f"<figcaption>{title}" in html
+
+
+def test_no_text_becomes_an_element() -> None:
+    """Names, promises, reasons, figures and the machine's own words are text, whatever stands in them."""
+    evil = "<script>alert(1)</script>"
+    record = small("failed", True)
+    record.reason, record.scenario, record.began = evil, evil, evil
+    record.notes, record.figures, record.machine = [evil], {evil: 1.0}, {evil: evil}
+    record.checks = [Check(evil, evil, evil, None)]
+    record.tally.slots[evil] = record.tally.slots["search"]
+    html = page(Report(1, evil, [record]))
+
+    assert "<script" not in html
+    assert html.count("&lt;script") >= 12
 
 
 def test_a_broken_promise_is_seen_at_a_glance() -> None:

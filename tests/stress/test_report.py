@@ -103,6 +103,7 @@ def _without(name: str) -> dict[str, Any]:
         {"what": "pi-rag stress", "schema": 999},
         {"what": "pi-rag stress", "schema": reports.SCHEMA, "seed": "x", "command": "", "runs": []},
         {"what": "pi-rag stress", "schema": reports.SCHEMA, "seed": 1, "command": "", "runs": [3]},
+        reports.to_json(Report(1, "", [small()])) | {"schema": reports.SCHEMA + 1},
         _without("samples"),
         _without("tally"),
         _without("scenario"),
