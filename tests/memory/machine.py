@@ -36,7 +36,7 @@ from pi_rag.memory_types import (
 from tests.embedder.fake import FakeEmbedder
 from tests.memory.housing import QUERY_S_MAX, HandClock, Housed, housed, settings_of
 from tests.memory.model import SECONDS_PER_HOUR, Effect, Judged, Model, Run
-from tests.memory.sayings import contrasts, everything
+from tests.memory.sayings import Saying, contrasts, everything
 from tests.store.making import document as made_document
 
 T = TypeVar("T")
@@ -86,6 +86,8 @@ def operation(
 class Machine(RuleBasedStateMachine):
     """One database, from empty on."""
 
+    settings = SETTINGS
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="pirag"))
@@ -94,7 +96,7 @@ class Machine(RuleBasedStateMachine):
         self.house: Housed = self._run(self._house())
         self.vectors = _Vectors()
         self.model = Model(
-            SETTINGS,
+            self.settings,
             self.clock.wall_s,
             self.vectors.alike,
             lambda one, other: contrasts(SAYINGS[one], SAYINGS[other]),
@@ -108,7 +110,7 @@ class Machine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def _house(self) -> Awaitable[Housed]:
-        return housed(self.folder / "data" / "pi-rag.db", self.clock, SETTINGS)
+        return housed(self.folder / "data" / "pi-rag.db", self.clock, self.settings)
 
     def _run(self, work: Awaitable[T]) -> T:
         async def waited() -> T:
@@ -200,13 +202,18 @@ class Machine(RuleBasedStateMachine):
             supersedes=None if supersedes is None else self.some(supersedes),
             key=key,
         )
+        self.remembered(fact, caller)
+
+    def remembered(self, fact: NewFact, caller: Caller) -> None:
+        """Both are told the same."""
         answers = self.both(self.house.desk.remember(fact, caller), lambda: self.model.remember(fact, caller))
         if answers is not None:
             self.compare_remembered(*answers)
 
     def compare_remembered(self, answer: Remembered, judged: Judged) -> None:
         outcome, memory_id, previous, candidates = judged
-        assert (answer.outcome, answer.memory.id) == (outcome, memory_id)
+        said = (answer.outcome, answer.memory.id)
+        assert said == (outcome, memory_id), f"desk: {said}, model: {(outcome, memory_id)}"
         assert (answer.previous and answer.previous.id) == previous
         assert {each.memory.id: each.why for each in answer.candidates} == candidates
 
@@ -479,6 +486,21 @@ class Machine(RuleBasedStateMachine):
             for each in found
         ]
         assert real == [_line(effect) for _, effect in sorted(self.model.log.items(), reverse=True)]
+
+
+class Crowded(Machine):
+    """The same where little fits: a scope is full from the start, and what is worth least is evicted."""
+
+    settings = settings_of(candidates_max=50, session_idle_h=24.0, facts_max=12)
+
+    @initialize()
+    def a_full_scope(self) -> None:
+        """Facts that stand beside each other, some of a person's, some of an agent's."""
+        texts = [each.text for each in everything() if each == Saying(0, each.number, each.denied, each.file)]
+        assert len(texts) == self.settings.facts_max
+        for number, text in enumerate(texts):
+            fact = NewFact(text, "project:house", importance=number % 3 / 2)
+            self.remembered(fact, PERSON if number < 3 else AGENT)
 
 
 SAYING_APART = next(text for text, saying in SAYINGS.items() if saying.family == 2)

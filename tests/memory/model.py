@@ -26,6 +26,7 @@ from pi_rag.errors import (
     PersonsOnly,
     RequestInvalid,
     ScopeForbidden,
+    ScopeFull,
     ScopeInvalid,
     SessionEnded,
     SessionNotFound,
@@ -378,8 +379,52 @@ class Model:
         if older or ending:
             revision = 1 + max(self.rows[each].revision for each in (*older, *ending))
             new = replace(new, supersedes=(*older, *ending)[0], revision=revision)
-        self._add(new, older, caller, ending)
+        self._make_room(new, older, {*candidates, *ending}, caller)
+        self._add(new, older, caller, [each for each in ending if self.rows[each].gone is None])
         return outcome, new.id, older[0] if older else None, candidates
+
+    # Where a scope is full
+
+    def _make_room(self, new: Memory, older: list[int], last: set[int], caller: Caller) -> None:
+        """What is worth least goes: what is over, then what is less trusted; never what is pinned."""
+        facts = [
+            row
+            for row in self.rows.values()
+            if (row.type, row.scope, row.gone) == ("fact", new.scope, None) and row.id not in older
+        ]
+        beyond = len(facts) - self.settings.facts_max
+        if beyond < 0:
+            return
+        rank = TRUSTS.index(caller.door)
+        may = [
+            row for row in facts if not row.pinned and (self._is_over(row) or TRUSTS.index(row.trust) <= rank)
+        ]
+        may.sort(key=lambda row: (row.id in last, not self._is_over(row), *self._worth(row), row.id))
+        going = _ids(may)[: beyond + max(1, self.settings.facts_max // 100)]
+        if len(going) <= beyond:
+            raise ScopeFull("")
+        for each in older:
+            self._set(self.rows[each], gone="superseded", gone_at=self.now(), superseded_by=new.id)
+        self._evict(going, new.scope, caller)
+
+    def _evict(self, going: list[int], scope: str, caller: Caller) -> None:
+        before: Fields = {each: {"gone": None, "gone_at": None} for each in going}
+        after: Fields = {each: {"gone": "evicted", "gone_at": self.now()} for each in going}
+        for each in going:
+            self._set(self.rows[each], **after[each])
+        self._end(self._given_back(going), before, after)
+        self._note("evict", caller, scope, before, after)
+
+    def _is_over(self, row: Memory) -> bool:
+        return any(end is not None and end <= self.now() for end in (row.expires_at, row.valid_to))
+
+    def _worth(self, row: Memory) -> tuple[int, float]:
+        """Whose word it is; what it was given, more for each time it was said, less for its age."""
+        half_life_s = getattr(self.settings, f"half_life_{row.kind}_days") * 24 * SECONDS_PER_HOUR
+        idle_s = self.now() - row.last_said_at
+        fade = 0.5 ** (idle_s / half_life_s) if half_life_s else 1.0
+        said = 1 + math.log2(1 + row.repeats)
+        return TRUSTS.index(row.trust), row.importance * row.confidence * said * (0.5 + 0.5 * fade)
 
     def _trust(self, caller: Caller, document_id: int | None) -> Trust:
         if document_id is None:
