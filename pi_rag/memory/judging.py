@@ -22,7 +22,7 @@ from typing import Any, Literal
 from pi_rag.config import RememberSettings
 from pi_rag.ingest.web import is_url
 from pi_rag.memory_types import TRUSTS, Caller, Candidate, Memory, NewFact, Outcome, Trust
-from pi_rag.text.contrast import Contrast, contrasts
+from pi_rag.text.contrast import Contrast, contrasts, surely_differ
 
 Why = Literal["topic", "numbers", "negation", "trust", "pinned", "similar"]
 
@@ -217,10 +217,16 @@ class _Case:
         return [each for each in known if each.memory.id not in taken]
 
     def _against(self, others: Iterable[Known]) -> list[Candidate]:
-        """What is near, those that stand against it first."""
+        """What is near, those that stand against it first. No more is looked at than can be shown."""
         near = (each for each in others if self._likeness(each) >= self._settings.conflict_similarity)
-        found = [_candidate(each, _why(self._contrast(each))) for each in near]
-        return sorted(found, key=lambda candidate: candidate.why not in CONTRARY)
+        contrary: list[Candidate] = []
+        merely: list[Candidate] = []
+        for each in near:
+            why = _why(self._contrast(each))
+            (contrary if why in CONTRARY else merely).append(_candidate(each, why))
+            if len(contrary) == self._settings.candidates_max:
+                break
+        return [*contrary, *merely]
 
     def _with(self, verdict: Verdict, outcome: Outcome, more: Iterable[Candidate]) -> Verdict:
         shown = (*verdict.candidates, *more)[: self._settings.candidates_max]
@@ -233,6 +239,8 @@ class _Case:
     def _says_the_same(self, each: Known) -> bool:
         topics = {each.memory.topic, self._fact.topic} - {None}
         if len(topics) > 1 or self._likeness(each) < self._settings.merge_similarity:
+            return False
+        if not each.has_its_words and surely_differ(each.memory.text, self._fact.text):
             return False
         return not self._contrast(each)
 

@@ -29,6 +29,12 @@ other way round. detail: one of them has a number or a name more."""
 
 _EDGES: Final = ".,;:!\"'()[]{}<>…“”„‘’«»*_`"
 _NUMBER = re.compile(r"(?:(?<![^\s(=:])[-−])?\d+(?:[.,:]\d+)*")
+_DIGITS = re.compile(r"\d+")
+_PLAIN = re.compile(r"(?<!\S)(?:1[3-9]|[2-9]\d|[1-9]\d{2,})(?!\S)")
+"""A number that stands for itself, from 13 on."""
+
+_JOINED = re.compile(r"\d[.,:]\d")
+_IN_DATES = re.compile("|".join(sorted(MONTHS, key=len, reverse=True)))
 _UNIT = re.compile(
     r"(?<=\d)\s?(°\s?[cf]\b|[%€$£]|(?:am|pm|[kmgt]i?b|[kmcµn]?[mgl]|[km]?wh?|[kmg]?hz|[km]?v|m?a|ms|min|h|s|d"
     r"|km/h|mph|seconds?|minutes?|hours?|days?|weeks?|months?|years?|percent|euros?|dollars?|pounds?|degrees?)\b)"
@@ -116,6 +122,22 @@ def contrasts(one: str, other: str) -> frozenset[Contrast]:
     if not found and _few_words_apart(first, second):
         found.add("words")
     return frozenset(found)
+
+
+def surely_differ(one: str, other: str) -> bool:
+    """Whether one has a plain number that the other has nowhere: then `contrasts` is not empty.
+
+    It takes a thirtieth of the time, and says nothing of all others. Of many that are near a new fact, most
+    are the same with another number.
+    """
+    return _has_a_number_more(one, other) or _has_a_number_more(other, one)
+
+
+def _has_a_number_more(one: str, other: str) -> bool:
+    """Small ones may be written out, some are parts of dates, and joined ones have several forms."""
+    if not (one.isascii() and other.isascii()) or _JOINED.search(other) or _IN_DATES.search(one.casefold()):
+        return False
+    return not set(_PLAIN.findall(one)) <= set(_DIGITS.findall(other))
 
 
 def _two_sided(kind: Contrast, mine: Sequence[str], theirs: Sequence[str]) -> set[Contrast]:

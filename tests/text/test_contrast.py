@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pi_rag.text.contrast import Contrast, contrasts, same_words
+from pi_rag.text.contrast import Contrast, contrasts, same_words, surely_differ
 
 SENTENCES = st.lists(
     st.sampled_from(
@@ -105,3 +105,27 @@ def test_a_code_keeps_its_capitals_and_a_question_its_mark() -> None:
     """Two codes, and a question and its answer, are not the same words."""
     assert same_words("Use KEY ab3X!") == "use key ab3X"
     assert same_words("Is it on?") != same_words("Is it on.")
+
+
+NUMBERS = """
+    the Ann is 1 13 20 35 135 1,000 1000 07:30 20.5 2026 2026-11-22 22 November May 20kg `20` twenty one
+    -20 (20) 20/11/2026 ٢٠ € Nov
+"""
+NUMBERED = st.lists(st.sampled_from(NUMBERS.split()), max_size=8).map(" ".join)
+
+
+@given(NUMBERED, NUMBERED)
+@example("It drew 35 litres on 22 November", "It drew 14 litres on 22 November")
+def test_what_surely_differs_is_told_apart(one: str, other: str) -> None:
+    """The short way is never wrong where it says something, and says it either way round."""
+    if surely_differ(one, other):
+        assert contrasts(one, other) & {"numbers", "detail"}
+    assert surely_differ(one, other) == surely_differ(other, one)
+
+
+def test_another_number_is_seen_the_short_way() -> None:
+    """As in what a machine says again and again; small ones are left to the long way."""
+    line = "On day {} of the year the pump drew 35 litres."
+    assert surely_differ(line.format(20), line.format(21))
+    assert not surely_differ(line.format(20), line.format(20))
+    assert not surely_differ(line.format(7), line.format(8))
