@@ -670,7 +670,10 @@ class StoreDamaged(StoreError):
     """SQLite reports damage in the database file."""
 
     code = "store_damaged"
-    hint_default = "Keep the file. Copy the data folder while the service is stopped, then restore a backup."
+    hint_default = (
+        "Nothing is deleted. Stop the service, then put a backup back: pi-rag restore BACKUP   (without one: "
+        "pi-rag recover)"
+    )
 
 
 class StoreReadOnly(StoreError):

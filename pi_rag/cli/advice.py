@@ -11,7 +11,8 @@ DEGRADED = {
     "embedder_timeout": "Vectors come too slowly. See whether other programs keep the machine busy: top",
     "model_mismatch": "The index was made with another model. Embed it with the new one: pi-rag reindex",
     "store_silent": "The database gives no answer. See whether its disk is well: sudo dmesg",
-    "store_damaged": "The database is damaged, and nothing is written any more. See: pi-rag doctor",
+    "store_damaged": "The database is damaged, and nothing is written any more. Stop the service, then: "
+    "pi-rag restore BACKUP, or without one: pi-rag recover",
     "store_read_only": "Nothing can be stored: give the service's user the right to write its data folder.",
     "store_unusable": "The disk refuses to be read or written. See the kernel's messages: sudo dmesg",
     "disk_full": "Nothing can be stored until there is room; then it goes on by itself. See: df -h",

@@ -81,16 +81,16 @@ class Store:
             frames = log_check.frames(path)
             db = connection.open_writer(path, settings)
             undo.callback(db.close, True)
-            connection.leave_log(db, leave=True)
+            connection.leave_log(db, leave=frames > 0)
             migrations.refuse_stranger(db)
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
             is_torn = log_check.refuse_damaged(db, path, frames)
             _make_ready(db, path, settings, clock, before_upgrade)
-            connection.leave_log(db, leave=False)
             if is_torn:  # what is left of it must not be taken for damage after the next one
                 db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             store = cls(path, settings, clock, db, lock, index)
+            connection.leave_log(db, leave=False)
             undo.pop_all()
         return store
 
