@@ -105,27 +105,33 @@ class _Inode:
 
     def died(self, manner: Manner, dice: random.Random) -> bytes:
         """What is there when the power goes now."""
-        lengths = [len(self.safe)]
+        lengths, until = [len(self.safe)], manner.moment(len(self.since), dice)
         for at, data in self.since:
             lengths.append(at if data is None else max(lengths[-1], at + len(data)))
-        size = lengths[manner.moment(len(self.since), dice)]
         disk = bytearray(self.safe).ljust(max(lengths), b"\0")
         if manner.old_bytes and len(disk) > len(self.safe):
             disk[len(self.safe) :] = dice.randbytes(len(disk) - len(self.safe))
-        self._write_back(disk, manner, dice)
-        return bytes(disk[:size].ljust(size, b"\0"))
+        self._write_back(disk, until, manner, dice)
+        return bytes(disk[: lengths[until]])
 
-    def _write_back(self, disk: bytearray, manner: Manner, dice: random.Random) -> None:
+    def _write_back(self, disk: bytearray, until: int, manner: Manner, dice: random.Random) -> None:
+        """`until` which write the length is there. What was written after a cutting that is not there, lies
+        where nothing of this file leads.
+        """
         step, moments = manner.sector_bytes, dict[int, int]()
-        for number, (at, written) in enumerate(self.since):
-            data = bytes(len(disk) - at) if written is None else written
+        for number, (at, data) in enumerate(self.since):
+            if data is None:
+                if number >= until:
+                    return
+                disk[at:] = bytes(len(disk) - at)
+                continue
             end = at + len(data)
             for sector in range(at // step, -(-end // step)):
                 if sector not in moments:
                     moments[sector] = manner.moment(len(self.since), dice)
                 if number < moments[sector]:
-                    begin, until = max(at, sector * step), min(end, (sector + 1) * step)
-                    disk[begin:until] = data[begin - at : until - at]
+                    begin, stop = max(at, sector * step), min(end, (sector + 1) * step)
+                    disk[begin:stop] = data[begin - at : stop - at]
 
 
 def _apply(content: bytearray, at: int, data: bytes | None) -> None:

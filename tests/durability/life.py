@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pi_rag.config import CacheSettings, RememberSettings, StoreSettings
+from pi_rag.config import BackupSettings, CacheSettings, RememberSettings, StoreSettings
 from pi_rag.errors import PiRagError
 from pi_rag.ingest import story
 from pi_rag.ingest.cutting import Embedded
@@ -23,7 +23,7 @@ from pi_rag.memory.means import Maker, Means
 from pi_rag.memory_types import Caller, NewFact, Which
 from pi_rag.query.question import Answer, Question
 from pi_rag.query_cache import QueryCache
-from pi_rag.store import Connection, checkup, identity, jobs, removal, upkeep
+from pi_rag.store import Connection, backup, checkup, identity, jobs, removal, upkeep
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, NewItem, Reading
@@ -201,6 +201,23 @@ def any_life(seed: int) -> tuple[Step, ...]:
             )
         )
     return tuple(steps)
+
+
+BACKUP = "pi-rag-backup-test.db"
+
+
+def backed_up() -> Step:
+    """A backup beside the database, unless there is one."""
+    return Step("back up", _back_up)
+
+
+async def _back_up(home: Home) -> None:
+    folder = home.path.parent
+    if not (folder / BACKUP).exists():
+        order = backup.Order(folder, BACKUP, "test", str(folder), "", home.now)
+        told, none_used = (lambda _what, _share: None), (lambda: 0)
+        making = backup.Making(order, BackupSettings(), SETTINGS, home.clock, told, none_used)
+        await home.store.aside(making)
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ import apsw
 import pytest
 
 from pi_rag.errors import StoreDamaged, StoreError
+from pi_rag.store import inspection
 from tests.durability import life, shim
 from tests.durability.disk import Acknowledged, Record, SyncFailed
 from tests.durability.life import Content
@@ -38,6 +39,9 @@ MANNERS: dict[str, list[tuple[Verdict, bool]]] = {
     "all": [(Verdict("fail"), True)],
 }
 """How calls of a kind fail, and whether for good. `all`: nothing works any more, as after a kill."""
+
+
+LIFE = (*life.LIFE, life.backed_up())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Canonical:
 def canonical(tmp_path_factory: pytest.TempPathFactory) -> Canonical:
     calls: list[Call] = []
     with shim.between(shim.doing, calls.append):
-        told = asyncio.run(life.live(tmp_path_factory.mktemp("life") / "data" / "pi-rag.db", look=True))
+        told = asyncio.run(life.live(tmp_path_factory.mktemp("life") / "data" / "pi-rag.db", LIFE, look=True))
     assert told.closed
     return Canonical(calls, told.states)
 
@@ -90,20 +94,21 @@ def try_case(case: Case, path: Path, states: list[Content]) -> None:
     """Live with the fault, look at what is there, and live on from there to the end."""
     judge = case.judge()
     with shim.between(judge):
-        told = asyncio.run(life.live(path))
+        told = asyncio.run(life.live(path, LIFE))
     assert judge.met, "there was no such call"
     assert all(isinstance(error, StoreError) for error in told.errors), told.errors
+    if (made := path.with_name(life.BACKUP)).exists():
+        assert not inspection.inspect(made, life.SETTINGS, deep=True).problems, "half a backup has the name"
     there = asyncio.run(life.found(path))
     may = (
-        [told.acknowledged]
-        if told.acknowledged == len(life.LIFE)
-        else [told.acknowledged, told.acknowledged + 1]
+        [told.acknowledged] if told.acknowledged == len(LIFE) else [told.acknowledged, told.acknowledged + 1]
     )
     where = [step for step in may if states[step] == there]
     assert where, f"{told.acknowledged} acknowledged, and neither that nor the next is there"
     if not told.closed:
-        assert asyncio.run(life.live(path, life.LIFE, where[0])).closed
+        assert asyncio.run(life.live(path, LIFE, where[0])).closed
         assert asyncio.run(life.found(path)) == states[-1]
+    assert not inspection.inspect(made, life.SETTINGS, deep=True).problems
 
 
 @pytest.mark.slow
