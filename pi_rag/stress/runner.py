@@ -129,7 +129,8 @@ class Running:
             self._began_s = time.monotonic()
             budget_mib = self.service.client.status()["memory"]["budget_mib"]
             self.figure("memory_budget_mib", float(budget_mib))
-            self._around.enter_context(self._monitor())
+            self._around.callback(self._tell_cost, monitor := self._monitor())
+            self._around.enter_context(monitor)
         except BaseException:
             self._around.close()
             raise
@@ -141,6 +142,11 @@ class Running:
     def _monitor(self) -> Monitor:
         client = Client(self.service.socket, answer_s_max=ANSWER_S_MAX)
         return Monitor(self._pid, client, self.service.data, self.elapsed_s, self._keep_sample)
+
+    def _tell_cost(self, monitor: Monitor) -> None:
+        """What looking has taken of one core: the harness is a load of its own."""
+        self.figure("monitor_core_share", monitor.looking_s / max(self.elapsed_s(), 1.0))
+        self.figure("memory_counted_every_s", monitor.size_every_s)
 
     def _pid(self) -> int | None:
         process = self.service.process
@@ -259,6 +265,9 @@ def run_one(scenario: Scenario, plan: Plan, stop: Stop, record: Record) -> None:
                 truth.looked_over(stage)
             # Within the block: what is kept of the service depends on how it went.
             record.ending, record.reason = ("interrupted", stop.reason) if stop.is_wished else ("whole", "")
+    except KeyboardInterrupt:
+        record.ending, record.reason = "interrupted", stop.reason or "It was interrupted."
+        raise
     except PiRagError as error:
         record.ending, record.reason = "failed", f"{error.code}: {error.message}"
     except Exception as error:
