@@ -48,5 +48,5 @@ def refuse_damaged(db: Connection, path: Path, there: int) -> bool:
         os.close(fd)
     if log.damaged:
         behind = sum(1 for each in log.kept if log.frames.index(each[-1]) >= seen)
-        raise StoreDamaged(f"The log {wal_path(path)} is damaged, and {behind} commits would be lost with it.")
+        raise StoreDamaged(f"The log {wal_path(path)} is damaged; {behind} commits would be lost with it.")
     return True

@@ -79,6 +79,8 @@ KINDS: dict[type[Exception], type[PiRagError]] = {
 _DAMAGE = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.SQLITE_IOERR_CORRUPTFS})
 """After a failed fsync the kernel may have dropped what was written: a second try only looks like success."""
 
+_DAMAGED_WORDS = ("invalid fts5 file format", "vtable constructor failed", "malformed")
+
 _SAYS: dict[type[PiRagError], str] = {
     StoreBusy: "{what} is busy",
     Stopping: "{what} is being closed",
@@ -112,9 +114,14 @@ def translated(what: str = "The database") -> Iterator[None]:
 def translation(error: Exception, what: str = "The database") -> PiRagError:
     """The error of ours that stands for one of apsw's."""
     kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
-    if getattr(error, "extendedresult", None) in _DAMAGE:
+    if getattr(error, "extendedresult", None) in _DAMAGE or _tells_of_damage(error):
         kind = StoreDamaged
     return kind(f"{_SAYS[kind].format(what=what)}: {error}.")
+
+
+def _tells_of_damage(error: Exception) -> bool:
+    """Whether FTS5 could not open its index: it says so in words, under the code of a faulty statement."""
+    return isinstance(error, apsw.SQLError) and any(words in str(error) for words in _DAMAGED_WORDS)
 
 
 def of_the_system(error: OSError, path: Path) -> PiRagError:

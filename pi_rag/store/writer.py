@@ -218,7 +218,7 @@ class Writer:
         return self._damage is not None
 
     def met_damage(self, error: StoreDamaged) -> None:
-        """Write no more from now on: it would make it worse. On any thread; the first damage is the one told."""
+        """Write no more from now on: it would make it worse. On any thread; the first damage is told."""
         self._damage = self._damage or error
 
     async def shed(self) -> None:

@@ -50,7 +50,7 @@ class Seen:
             return await asked
         except StoreDamaged as error:
             self.errors.append(error.code)
-        except (StoreBusy, StoreUnusable) as error:
+        except (StoreBusy, StoreUnusable, InternalError) as error:
             self.wrong.append(f"{what}: damage is called {error.code}: {error}")
         except PiRagError as error:
             self.errors.append(error.code)

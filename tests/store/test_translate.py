@@ -110,3 +110,16 @@ def test_the_operating_systems_errors_name_the_path(number: int, kind: type[PiRa
     assert type(error) is kind
     assert "/some/place" in error.message
     assert "as the system says" in error.message
+
+
+def test_a_word_index_that_cannot_be_opened_is_damage() -> None:
+    """FTS5 says it in words, under the code of a faulty statement; one of ours stays a fault of ours."""
+    broken = apsw.SQLError("invalid fts5 file format (found 0, expected 4 or 5) - run 'rebuild'")
+    assert isinstance(translation(broken), StoreDamaged)
+    assert isinstance(translation(apsw.SQLError("no such column: x")), InternalError)
+
+
+def test_a_text_that_is_no_text_any_more_is_damage() -> None:
+    """SQLite gives the bytes as they lie there."""
+    with pytest.raises(StoreDamaged), translated():
+        b"\xff".decode()
