@@ -29,7 +29,9 @@ def configure(export: ArgumentParser, take: ArgumentParser) -> None:
     export.add_argument("--markdown", action="store_true", help="facts and summaries to read and to edit")
     take.add_argument("file", metavar="FILE", help="its name, or - for standard input")
     take.add_argument("--markdown", action="store_true", help="each item of its lists is a fact")
-    take.add_argument("--scope", metavar="S", help=f"with --markdown: where they go, {SCOPES} (user)")
+    take.add_argument(
+        "--scope", metavar="S", help=f"with --markdown: of items above the first heading, {SCOPES} (user)"
+    )
 
 
 def export(client: MemoryClient, args: Namespace) -> None:

@@ -83,6 +83,8 @@ def run(args: Namespace) -> int:
 def _tell(answer: dict[str, Any]) -> None:
     memory = answer["memory"]
     print(_outcome(answer, memory))
+    if answer.get("candidates") and answer.get("outcome") != "conflict":
+        print("Near it, or on its topic:")
     for each in answer.get("candidates") or []:
         other = each["memory"]
         print(f"  {name_of(other)} ({one_line(each.get('why'))}): {line(other)}")

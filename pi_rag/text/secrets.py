@@ -127,6 +127,18 @@ _PLACEHOLDER = re.compile(
 """What stands for a secret, or says where it is kept."""
 
 
+_ALONE = re.compile(r"[^\s\x00]{4,200}[ \t]*(?:\n|\Z)")
+"""A word after which the line ends: "wifi password: heron"."""
+
+_STATES: Final = frozenset(
+    """
+    required optional forgotten unknown unchanged changed missing unset empty expired hidden needed wrong
+    correct invalid valid lost reset stored saved encrypted hashed string same default later
+    """.split()
+)
+"""What is said of a password, and is none."""
+
+
 def _all(text: str) -> Iterator[Secret]:
     for kind, form in _FORMS:
         yield from (Secret(*match.span(), kind) for match in form.finditer(text))
@@ -152,7 +164,9 @@ def _is_secret(match: re.Match[str], value: str) -> bool:
     if match["password"]:
         assigned = "=" in match["between"] or bool(match["quote"])
         counted = match["password"].casefold() == "pass" and value.isdigit()
-        return (_is_no_word(value) and not counted) or (assigned and len(value) >= 6)
+        stands_alone = ":" in match["between"] and _ALONE.match(match.string, match.start("value"))
+        told = bool(stands_alone) and value.casefold() not in _STATES
+        return (_is_no_word(value) and not counted) or (assigned and len(value) >= 6) or told
     return len(value) >= 8 and (_is_random(value) or (bool(match["quote"]) and _is_no_word(value)))
 
 

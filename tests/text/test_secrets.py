@@ -68,6 +68,7 @@ def test_a_secret_is_found_and_masked(around: str, secret: str, kind: str) -> No
         "The PIN was changed yesterday",
         "The secret is patience",
         "Reset your password: click the link",
+        "Password: required.\nName: optional",
         "password is required",
         "password: <your password>",
         "API_KEY=${API_KEY}",
@@ -118,3 +119,14 @@ def test_nothing_is_found_in_what_was_masked(text: str) -> None:
 def test_a_text_made_to_take_long_is_read_all_the_same(unit: str) -> None:
     """No pattern looks at a text again and again: this would last for minutes if one did."""
     assert len(secrets_in(unit * 4_000)) <= 4_000
+
+
+@pytest.mark.parametrize("text", ["wifi password: heron", "Wi-Fi passwort: Reiher.", "a\npsk: heron \nb"])
+def test_a_word_alone_after_its_name_is_a_password(text: str) -> None:
+    """People choose words. Whoever writes a line of it says so, and a sentence goes on."""
+    [found] = secrets_in(text)
+    assert (text[found.start : found.end].casefold(), found.kind) in [
+        ("heron", "password"),
+        ("reiher", "password"),
+    ]
+    assert secrets_in(text.replace(":", ": ask Ann about")) == ()
