@@ -132,7 +132,7 @@ def found(path: Path, key: Key) -> tuple[Tuned | None, str]:
         tuned = _parsed(_read(path))
     except FileNotFoundError:
         return None, NEVER
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None, DAMAGED
     why = _changed(tuned.key, key)
     if why:

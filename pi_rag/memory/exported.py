@@ -145,6 +145,8 @@ class _Told:
         value = self._told.get(name)
         if not isinstance(value, str):
             raise RequestInvalid(f"{name} is no text.", param=name)
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            raise RequestInvalid(f"{name} has half a character, which cannot be kept.", param=name)
         return value
 
     def maybe_text(self, name: str) -> str | None:

@@ -71,6 +71,7 @@ def test_nobody_brings_more_trust_than_is_put_in_him() -> None:
         {"type": "thought"}, {"type": ["fact"]}, {"scope": "everybody"}, {"scope": 1}, {"kind": "rumour"},
         {"text": " "}, {"text": "x" * 4001}, {"text": None}, {"tags": "home"}, {"tags": [1]},
         {"importance": 2}, {"importance": True}, {"confidence": "high"}, {"trust": "god"},
+        {"client": "\ud800"}, {"source": "a\udfff"}, {"topic": "\ud800"},
         {"at": "now"}, {"at": 1e300}, {"at": 10**309}, {"importance": 10**309}, {"confidence": -(10**309)},
         {"at": float("nan")}, {"gone": "away"}, {"repeats": -1}, {"uses": 2**70}, {"seq": 1.5},
         {"topic": "a/*"}, {"session": []}, {"session": {"title": "x"}}, {"door": "window"}, {"client": 3},
