@@ -89,7 +89,7 @@ def test_damage_is_seen_or_harmless(house: Path, tmp_path: Path, long_form: bool
 
 @pytest.mark.slow
 def test_what_is_recovered_is_equal_or_named(house: Path, tmp_path: Path, long_form: bool) -> None:
-    """1 to 8 bits of a page of the database or its log: opening, reading, searching, writing end in an
+    """Of each: documents and memories come out equal or are named, and the old file stays as it is."""
     count = 1000 if long_form else 12
     found = _batch(house, tmp_path / "work", count, "--recover")
     assert not found.ended_by
