@@ -12,6 +12,7 @@ from pi_rag.cli.checks import board, disk, service, setup, system
 from pi_rag.cli.checks.check import Check, failed, summary
 from pi_rag.cli.printing import one_line, styled
 from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.clock import SystemClock
 from pi_rag.config import Settings
 from pi_rag.errors import SettingsInvalid
 from pi_rag.host import sysfs
@@ -123,6 +124,7 @@ def _served(settings: Settings, found: Findings) -> Iterator[Check]:
     yield from service.store(found.status)
     if found.status.get("store"):
         yield service.whole(client)
+        yield service.backup(client, SystemClock().wall_s())
     yield from service.watches(settings, found.status, ROOT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ def pi_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def service(service: StandIn) -> StandIn:
+    """One that made a backup just now."""
+    service.on("GET", "/v1/backup", {"state": "none", "newest_at": time.time()})
+    return service
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A data folder as the service makes it, with a model."""
     (tmp_path / "pi-rag").mkdir(mode=0o700)
@@ -81,7 +89,7 @@ def test_a_sound_house_has_nothing_wrong(service: StandIn, run: Run, home: Path)
         "SQLite 3.54.1, sqlite-vec v0.1.9, schema 1, 12.5 MiB, 1.25 of them free"
         in found["database"]["detail"]
     )
-    assert [asked.params for asked in service.asked] == [{}, {"check": "true"}]
+    assert [asked.params for asked in service.asked] == [{}, {"check": "true"}, {}]
 
 
 def test_a_machine_in_bad_order_is_told_in_one_line_each(

@@ -63,7 +63,12 @@ def told(page: str) -> str:
 
 @needs_systemd
 @pytest.mark.parametrize(
-    ("page", "wanted"), [("data.md", "ReadWritePaths=/"), ("watch.md", "BindReadOnlyPaths=-/")]
+    ("page", "wanted"),
+    [
+        ("data.md", "ReadWritePaths=/"),
+        ("watch.md", "BindReadOnlyPaths=-/"),
+        ("backup.md", "ReadWritePaths=-/"),
+    ],
 )
 def test_systemd_understands_what_the_pages_add(tmp_path: Path, page: str, wanted: str) -> None:
     """The lines that a page tells are good ones; a folder to be watched may be missing at a start."""

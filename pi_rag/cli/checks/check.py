@@ -27,6 +27,7 @@ SUBJECTS = {
     "engine": "which llama.cpp is loaded, and whether it uses the processor's dot products (`DOTPROD = 1`)",
     "database": "the versions of the SQLite and the sqlite-vec that are loaded, and the size",
     "database check": "whether all of it is whole: pages, references, words, vectors, nothing left over",
+    "backup": "when the newest in the folder of the settings was made",
     "inotify": "whether the kernel has room for the watched folders",
     "watched folder": "each watched folder that is not as it should be",
     "board": "which it is, its cores and its memory",

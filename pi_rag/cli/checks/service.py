@@ -12,7 +12,7 @@ from pi_rag.cli import advice
 from pi_rag.cli.checks.check import Check, failed
 from pi_rag.client import Client
 from pi_rag.config import Settings
-from pi_rag.errors import DeadlineExceeded, PiRagError
+from pi_rag.errors import AdministratorsOnly, DeadlineExceeded, PiRagError
 from pi_rag.host import kernel, sysfs
 from pi_rag.host.processor import features
 
@@ -127,9 +127,31 @@ def whole(client: Client) -> Check:
     if problems is None:
         return Check(what, "warn", "the service has not checked it", "pi-rag doctor   (once it is ready)")
     if problems:
-        mend = "stop the service, copy the data folder, then see docs/data.md"
+        mend = "pi-rag verify   (and what to type then: docs/backup.md)"
         return Check(what, "wrong", "; ".join(map(str, problems[:3])), mend)
     return Check(what, "ok", "whole")
+
+
+BACKUP_DAYS_MAX = 8
+"""A timer makes one every night. After a week without one somebody should look."""
+
+
+def backup(client: Client, now_s: float) -> Check:
+    """How old the newest backup in the folder of the settings is."""
+    try:
+        newest_at = client.backup_status().get("newest_at")
+    except AdministratorsOnly:
+        return Check("backup", "ok", "not looked at: only administrators may ask", "sudo pi-rag doctor")
+    except PiRagError as error:
+        return failed("backup", error)
+    if newest_at is None:
+        detail = "there is none in the folder of the settings (backup.folder)"
+        return Check("backup", "warn", detail, "sudo pi-rag backup   (docs/backup.md)")
+    days = (now_s - float(newest_at)) / 86400
+    if days > BACKUP_DAYS_MAX:
+        mend = "systemctl status pi-rag-backup   (says why; at once: sudo pi-rag backup)"
+        return Check("backup", "warn", f"the newest is {days:.0f} days old", mend)
+    return Check("backup", "ok", f"the newest is {max(0.0, days):.1f} days old")
 
 
 def watches(settings: Settings, status: dict[str, Any], root: Path = sysfs.ROOT) -> Iterator[Check]:

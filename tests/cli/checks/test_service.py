@@ -12,7 +12,7 @@ from pi_rag.cli import advice
 from pi_rag.cli.checks import service
 from pi_rag.client import Client
 from pi_rag.config import load
-from pi_rag.errors import DeadlineExceeded, PiRagError, StoreDamaged
+from pi_rag.errors import AdministratorsOnly, DeadlineExceeded, PiRagError, StoreDamaged
 from tests.host import boards
 
 STATUS: dict[str, Any] = {"model": {"name": "first"}}
@@ -99,3 +99,29 @@ def test_an_alert_that_fires_is_a_line_with_what_to_do() -> None:
         {"alerts": [{"name": "disk_low", "value": 34200.273, "unit": "MiB", "limit": 1_000_000.0}]}
     )
     assert low.detail == "disk_low, 34,200 MiB (limit 1,000,000)"
+
+
+class Copied(Client):
+    """A service whose newest backup was made then."""
+
+    def __init__(self, told: float | PiRagError | None) -> None:
+        self.told = told
+
+    def backup_status(self) -> dict[str, Any]:
+        if isinstance(self.told, PiRagError):
+            raise self.told
+        return {"newest_at": self.told}
+
+
+def test_an_old_backup_or_none_is_to_look_at() -> None:
+    """A night without one is nothing; who may not ask is told who may."""
+    day = 86400.0
+    asked = [Copied(100 * day), Copied(90 * day), Copied(None), Copied(AdministratorsOnly("No."))]
+
+    fresh, old, none, forbidden = (service.backup(each, 101.5 * day) for each in asked)
+
+    assert (fresh.verdict, fresh.detail) == ("ok", "the newest is 1.5 days old")
+    assert (old.verdict, old.detail) == ("warn", "the newest is 12 days old")
+    assert (none.verdict, none.mend.startswith("sudo pi-rag backup")) == ("warn", True)
+    assert (forbidden.verdict, forbidden.mend) == ("ok", "sudo pi-rag doctor")
+    assert service.backup(Copied(StoreDamaged("Page 3.")), 0.0).verdict == "wrong"
