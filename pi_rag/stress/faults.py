@@ -53,7 +53,7 @@ PIPE_BYTES = 4096
 BALLAST_MIB_MAX, BALLAST_SHARE_MAX = 1024, 0.25
 """What a process of ours takes to squeeze, and the most of it as a part of what is free."""
 NOTICED_S_MAX = 15.0
-ORPHANS_S_MAX = 3.0
+ORPHANS_S_MAX = 10.0
 
 
 def nothing() -> str:

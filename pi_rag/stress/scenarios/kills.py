@@ -27,7 +27,8 @@ READY_S_MAX = 5.0
 """Promised of 99 starts of 100."""
 QUIET_S_MAX = 240.0
 """Far more than the work takes, and far less than `ingest.lease_s`, which nobody is to wait for."""
-ORPHANS_S_MAX = 2.0
+ORPHANS_S_MAX = 10.0
+"""Far more than the end of a process takes, on a machine that is busy too."""
 LOOK_S = 0.1
 VERIFIED_SHARE = 0.25
 """Of the databases that lie there after a kill, so many are read whole, in a copy, before they are mended."""
