@@ -64,6 +64,11 @@ def inspect(
     `stop` is asked now and then whether to end. Raises PathNotFound, Stopping, SocketInUse when a service has
     it open, StoreUnusable when it is no database of ours or cannot be read, SchemaNewer.
     """
+    if folder.swap_path(path).exists():
+        raise StoreUnusable(
+            f"Another database was about to be put in the place of {path} when it was cut short.",
+            hint="The next start of the service carries that out by itself; then run it again.",
+        )
     if not path.is_file():
         raise PathNotFound(f"There is no file {path}.", hint="Name a backup, or a data folder with --data.")
     seen = Inspection(path, is_deep=deep)

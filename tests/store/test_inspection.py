@@ -149,6 +149,14 @@ def test_what_is_no_database_of_ours(tmp_path: Path) -> None:
             look(tmp_path / f"{name}.db")
 
 
+async def test_a_swap_that_was_cut_short_is_said(store: Store, path: Path) -> None:
+    """What is there is neither the old database nor the new one until the next start has carried it out."""
+    await closed(store, path)
+    folder.swap_path(path).touch()
+    with pytest.raises(StoreUnusable, match="cut short"):
+        look(path)
+
+
 async def test_it_ends_when_it_is_told_to(store: Store, path: Path) -> None:
     """In the middle of a statement."""
     for number in range(60):
