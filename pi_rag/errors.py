@@ -122,7 +122,7 @@ class RequestInvalid(BadInput):
     """A request's body, field or type is not what the interface describes."""
 
     code = "request_invalid"
-    hint_default = "The interface is described at /openapi.json and in docs/api.md."
+    hint_default = "Agents: see the tool's input schema. HTTP: see /openapi.json or docs/api.md."
 
 
 class KeyReused(BadInput):
@@ -486,7 +486,7 @@ class RouteNotFound(NotFound):
     """The interface has no such address or method."""
 
     code = "route_not_found"
-    hint_default = "The interface is described at /openapi.json and in docs/api.md."
+    hint_default = "Agents: see the tool's input schema. HTTP: see /openapi.json or docs/api.md."
 
 
 class TryLater(PiRagError):
