@@ -288,7 +288,7 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_bytes(random.Random(7).randbytes(50_000))
     error = _refused(path, StoreDamaged)
     assert "not a database" in error.message
-    assert "Keep the file" in error.hint
+    assert "Nothing is deleted" in error.hint
 
 
 def test_a_folder_in_the_databases_place_is_refused(path: Path) -> None:
