@@ -87,6 +87,14 @@ def test_a_text_that_is_none_is_refused(
             ],
         ),
         (
+            remembered("created", candidates=[{"memory": memory(9), "similarity": 0.9, "why": "similar"}]),
+            [
+                "Remembered as fact 12 in user.",
+                "Near it, or on its topic:",
+                "  fact 9 (similar): The key is under the stone",
+            ],
+        ),
+        (
             remembered(warnings=["nearly full"], degraded=["embedder_unavailable"]),
             [
                 "Remembered as fact 12 in user.",
@@ -116,15 +124,3 @@ def test_a_refusal_says_what_to_do(service: StandIn, run: Run) -> None:
     service.refuse("POST", "/v1/memories", 400, "secret_refused")
     ran = run("remember", "the password is x")
     assert (ran.code, ran.err) == (2, "pi-rag: secret_refused.\n  hint: Do so.\n")
-
-
-def test_what_a_new_fact_stands_beside_has_a_heading(
-    service: StandIn, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A line that hangs below "Remembered" alone says nothing of why it is there."""
-    near = {"memory": memory(9), "similarity": 0.9, "why": "similar"}
-    service.on("POST", "/v1/memories", remembered("created", candidates=[near]))
-    run("remember", "The key is under the stone")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "Near it, or on its topic:"
-    assert "(similar)" in lines[2]
