@@ -83,10 +83,10 @@ def service(
         folder = Path(name)
         allowed = asking.allowed_folder(folder)
         environ = asking.environ(model, allowed) | wires.ENVIRON
-        with RunningService(folder, environ) as running:
+        with RunningService(folder, environ) as running, closing(asking.Socket(running.socket)) as connection:
             cases = asking.right(allowed)
             outcomes = []
-            for make in (_requests(running, cases), _connections(running)):
+            for make in (_requests(connection, cases), _connections(running)):
                 share = WIRES_SHARE if make.name == "wires" else 1 - WIRES_SHARE
                 count = connections if make.name == "wires" else requests
                 outcomes.append(_for_a_time(make, running, count, seed, minutes * 60 * share))
@@ -101,12 +101,10 @@ def service(
     return outcomes
 
 
-def _requests(running: RunningService, cases: list[asking.Case]) -> Target:
+def _requests(connection: asking.Socket, cases: list[asking.Case]) -> Target:
     """An input is the seed of a case: a request is more than bytes."""
-    with closing(asking.Socket(running.socket)) as first:
-        for case in cases:
-            asking.asked(first, case)
-    connection = asking.Socket(running.socket)
+    for case in cases:
+        asking.asked(connection, case)
 
     def check(data: bytes) -> str:
         dice = random.Random(data)
