@@ -78,6 +78,7 @@ SEEN_THROUGH = {
     "store/memory/passing.py": "memory/test_timelines.py",
     "text/outline.py": "text/test_headings.py",
     "types.py": "store/test_scope.py",
+    "stress/injecting_nursery.py": "stress/test_injecting.py",
     "stress/jumping.py": "stress/scenarios/test_faults.py",
     "stress/making.py": "ingest/test_reading.py",
     "stress/crowd.py": "stress/test_runner.py",

@@ -76,7 +76,7 @@ class Bounds:
     late_count: int = 4
     late_share: float = 0.03
     """Single questions that are slower by so much, so many and of all, within `late_window_s`."""
-    late_window_s: float = 12.0
+    late_window_s: float = 15.0
     stall_s: float = 1.5
     """Nobody is answered for so long."""
     error_count: int = 5
@@ -87,8 +87,9 @@ class Bounds:
     leak_mib: float = 8.0
     leak_handles: float = 12.0
     """Growth within `leak_window_s`, in steps."""
-    wal_mib: float = 4.0
-    """Above twice what the log was at most in plain use."""
+    wal_mib: float = 1.0
+    wal_kept_mib: float = 1.0
+    """The log, above where the service empties it, or above twice what it was at most in plain use."""
     window_s: float = 6.0
     leak_window_s: float = 12.0
     """Longer: memory is counted every few seconds only."""
@@ -121,7 +122,7 @@ def _stalls(record: Record, plain_s: Times, bounds: Bounds) -> Iterator[Finding]
     usual = [gap for _, late, gap in gaps if plain_s[0] <= late <= plain_s[1]]
     limit = max(bounds.stall_s, 3 * max(usual, default=0.0))
     for early, late, gap in gaps:
-        if early >= plain_s[1] and gap > limit:
+        if late > plain_s[1] and gap > limit:
             yield Finding("stall", early, early + limit, late, gap, "s")
 
 
@@ -201,7 +202,7 @@ def _log(samples: Sequence[Sample], plain_s: Times, bounds: Bounds) -> Iterator[
     """A write-ahead log far above what it was at most in plain use, when the writer had emptied it."""
     sizes = [(each.at_s, each.wal_mib) for each in samples]
     usual = max((value for at_s, value in sizes if at_s <= plain_s[1]), default=0.0)
-    limit = 2 * usual + bounds.wal_mib
+    limit = max(2 * usual, bounds.wal_kept_mib) + bounds.wal_mib
     for stretch in series.stretches(_after(sizes, plain_s), limit):
         if len(stretch) >= 2:
             size = max(value for _, value in stretch)

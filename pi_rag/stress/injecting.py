@@ -43,17 +43,17 @@ class Leaks:
     def __init__(self, called_for: Orders) -> None:
         self._orders = called_for
         self._owed: dict[str, float] = {}
-        self._kept: list[object] = []
+        self.kept: list[object] = []
 
     def take(self, seconds: float) -> None:
         """What so long a time is worth."""
-        self._kept.append(b"\x01" * int(self._orders.amount("leak") * seconds * 2**20))
+        self.kept.append(b"\x01" * int(self._orders.amount("leak") * seconds * 2**20))
         for _ in range(self._due("descriptors", seconds)):
-            self._kept.append(os.open(os.devnull, os.O_RDONLY))
+            self.kept.append(os.open(os.devnull, os.O_RDONLY))
         for _ in range(self._due("threads", seconds)):
             thread = threading.Thread(target=threading.Event().wait, daemon=True)
             thread.start()
-            self._kept.append(thread)
+            self.kept.append(thread)
 
     def _due(self, fault: str, seconds: float) -> int:
         """Whole ones; what is less than one is owed."""

@@ -177,5 +177,5 @@ def share(marked: Sequence[bool]) -> float:
 
 
 def usual_share(marked: Sequence[bool]) -> float:
-    """As above, and one more: what was not seen in a short time may happen all the same (Laplace)."""
-    return (sum(marked) + 1) / (len(marked) + 2)
+    """As above, and half a one more: what was not seen in a short time may happen all the same (Jeffreys)."""
+    return (sum(marked) + 0.5) / (len(marked) + 1)

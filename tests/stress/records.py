@@ -52,7 +52,7 @@ def _sample(dice: random.Random, second: int) -> Sample:
         processor_share={},
         descriptors=30 + dice.randrange(6),
         threads=15 + dice.randrange(2),
-        wal_mib=(second % 11) / 10,
+        wal_mib=(second % 13) / 10,
         disk_free_mib=1000.0,
         queued=0,
         is_ready=True,

@@ -20,7 +20,12 @@ SEEDS = st.integers(0, 1_000_000)
 
 def only(record: Record) -> Finding:
     """The one thing that is found."""
-    findings = found(record, PLAIN_S)
+    return only_after(record, PLAIN_S)
+
+
+def only_after(record: Record, plain_s: tuple[float, float]) -> Finding:
+    """The same, with another time of plain use."""
+    findings = found(record, plain_s)
     assert len(findings) == 1, [str(each) for each in findings]
     return findings[0]
 
@@ -63,7 +68,7 @@ def test_every_tenth_slow_search_is_found(seed: int, ms: float) -> None:
     finding = only(records.slower(records.clean(seed), ms, every=10))
 
     assert finding.kind == "slow_at_times"
-    assert BEGIN_S - 12 <= finding.began_s <= BEGIN_S + 3
+    assert BEGIN_S - 15 <= finding.began_s <= BEGIN_S + 3
     assert finding.noticed_s <= BEGIN_S + 13
 
 
@@ -170,6 +175,15 @@ def test_a_log_that_is_not_emptied_is_found(seed: int) -> None:
 
     assert finding.kind == "wal_growth"
     assert finding.noticed_s <= BEGIN_S + 15
+
+
+@settings(max_examples=15)
+@given(SEEDS)
+def test_what_begins_when_plain_use_ends_is_found(seed: int) -> None:
+    """A stall in the first moment after it: the last answer before it was one of plain use."""
+    finding = only_after(records.stalling(records.clean(seed), 3.0), (0.0, BEGIN_S))
+
+    assert finding.kind == "stall"
 
 
 @pytest.mark.parametrize("spoil", [lambda each: replace(each, probes=[], answers=[], samples=[])])

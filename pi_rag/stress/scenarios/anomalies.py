@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from pi_rag.stress import anomalies, probing
 from pi_rag.stress.anomalies import Anomaly, Done
-from pi_rag.stress.detecting import Finding, found
+from pi_rag.stress.detecting import Bounds, Finding, found
 from pi_rag.stress.types import Mark, Operation, Record, Scenario, Stage
 
 GUESTS, PACE_S = 3, 0.25
@@ -38,9 +38,12 @@ class Times:
         return self.start + self.warm_up + self.plain + after
 
 
-WHOLE = Times(warm_up=12.0, plain=20.0, clean=60.0, calm=6.0)
-QUICK = Times(warm_up=5.0, plain=8.0, clean=6.0, calm=3.0, start=0.0)
+WHOLE = Times(warm_up=8.0, plain=16.0, clean=45.0, calm=4.0)
+QUICK = Times(warm_up=3.0, plain=6.0, clean=4.0, calm=2.0, start=0.0)
 CLEAN_RUNS = 3
+
+BOUNDS = Bounds(wal_kept_mib=1.0)
+"""As small as it can be set, so that a log which is not emptied shows soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def _run(stage: Stage, times: Times, chosen: Sequence[Anomaly], *, clean_first: 
             stage.pause(times.clean)
         done = tuple(_do(stage, each, times.calm) for each in chosen)
         ended_s = stage.elapsed_s()
-    findings = tuple(found(_part(stage.record, began_s, ended_s), plain_s))
+    findings = tuple(found(_part(stage.record, began_s, ended_s), plain_s, BOUNDS))
     for each in findings:
         stage.record.marks.append(Mark(each.began_s, f"found {each.kind}", str(each)))
     stage.record.marks.sort(key=lambda each: each.at_s)
@@ -168,5 +171,5 @@ SCENARIO = Scenario(
     quick_minutes=1.5,
     run=run,
     under=(sys.executable, "-m", "pi_rag.stress.injecting"),
-    environ={"PI_RAG_STORE_WAL_MIB_MAX": "1", "PI_RAG_CACHE_QUERY_MIB_MAX": "1"},
+    environ={"PI_RAG_STORE_WAL_MIB_MAX": f"{BOUNDS.wal_kept_mib:.0f}", "PI_RAG_CACHE_QUERY_MIB_MAX": "1"},
 )

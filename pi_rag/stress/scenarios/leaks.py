@@ -37,7 +37,8 @@ WAL_TIMES_MAX = 3
 """The log is emptied at its bound when no reader is in the way; three times as much is no accident."""
 
 GUESTS, PACE_S = 4, 0.2
-MIX: dict[Operation, float] = {"search": 0.7, "add": 0.1, "remove": 0.1, "recall": 0.08, "remember": 0.02}
+MIX: dict[Operation, float] = {"search": 0.68, "add": 0.1, "remove": 0.12, "recall": 0.08, "remember": 0.02}
+"""More is removed than added, as far as there is anything: what is stored stays at what the filling left."""
 SHARE_OF_FILLING, FILLING_S_MAX = 0.1, 60.0
 ROLE_SHARE_MIN = 0.9
 """A role that was there in fewer samples comes and goes, such as a reading child: it counts in the whole."""
@@ -165,6 +166,7 @@ SCENARIO = Scenario(
         # Small: what fills looks like a leak, and the log should be emptied often.
         "PI_RAG_CACHE_QUERY_MIB_MAX": "1",
         "PI_RAG_CACHE_RESULTS_MAX": "100",
+        "PI_RAG_STORE_CACHE_MIB": "1",
         "PI_RAG_STORE_WAL_MIB_MAX": str(WAL_MIB_MAX),
     },
 )
