@@ -87,9 +87,9 @@ class Bounds:
     leak_mib: float = 8.0
     leak_handles: float = 12.0
     """Growth within `leak_window_s`, in steps."""
-    wal_mib: float = 1.0
+    wal_mib: float = 0.6
     wal_kept_mib: float = 1.0
-    """The log, above where the service empties it, or above twice what it was at most in plain use."""
+    """The log, above where the service empties it, and above what it was at most in plain use."""
     window_s: float = 6.0
     leak_window_s: float = 12.0
     """Longer: memory is counted every few seconds only."""
@@ -202,7 +202,7 @@ def _log(samples: Sequence[Sample], plain_s: Times, bounds: Bounds) -> Iterator[
     """A write-ahead log far above what it was at most in plain use, when the writer had emptied it."""
     sizes = [(each.at_s, each.wal_mib) for each in samples]
     usual = max((value for at_s, value in sizes if at_s <= plain_s[1]), default=0.0)
-    limit = max(2 * usual, bounds.wal_kept_mib) + bounds.wal_mib
+    limit = max(usual, bounds.wal_kept_mib) + bounds.wal_mib
     for stretch in series.stretches(_after(sizes, plain_s), limit):
         if len(stretch) >= 2:
             size = max(value for _, value in stretch)
