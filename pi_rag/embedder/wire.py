@@ -31,6 +31,9 @@ _COUNT = np.dtype("<u4")
 BEAT = b"b"
 """What a worker says when it has nothing to say: that it lives."""
 
+PID_MAX = 2**22
+"""The kernel's largest number of a process (PID_MAX_LIMIT)."""
+
 REQUEST_OVERHEAD_BYTES = 80
 """More than a request takes around its texts."""
 
@@ -105,9 +108,12 @@ def hello(pid: int) -> bytes:
 def parsed_hello(payload: bytes) -> int:
     """The pid of a worker that is ready. Raises VectorInvalid."""
     try:
-        return int(json.loads(payload)["pid"])
-    except (ValueError, KeyError, TypeError) as error:
+        pid = int(json.loads(payload)["pid"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise VectorInvalid("A worker began with something else than hello.") from error
+    if not 0 < pid <= PID_MAX:
+        raise VectorInvalid("A worker said a number that no process has.")
+    return pid
 
 
 def _body(payload: bytes, kind: bytes, request_id: int, bytes_due: int) -> bytes:
@@ -127,6 +133,6 @@ def _body(payload: bytes, kind: bytes, request_id: int, bytes_due: int) -> bytes
 def _error(body: bytes) -> PiRagError:
     try:
         found: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return from_wire(found) if isinstance(found, dict) else VectorInvalid("An error came back unreadable.")

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
-from tests.appliance.machine import wait_until
 from pi_rag.stress.workload import documents, questions
+from tests.appliance.machine import wait_until
 
 
 class Guests:

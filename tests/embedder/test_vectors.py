@@ -21,7 +21,7 @@ def test_normalised_rows_pass() -> None:
     vectors.check(unit(0), 0, 4)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -3.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -3.0, 3e38])
 def test_one_bad_number_is_noticed(value: float) -> None:
     """Not finite, or a row of another length: refused."""
     rows = unit()

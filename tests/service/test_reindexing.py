@@ -37,11 +37,11 @@ from pi_rag.service.meaning import Meaning, fingerprint
 from pi_rag.service.reindexing import Reindexing
 from pi_rag.store import checkup, documents, identity, reindex
 from pi_rag.store.rows import value
+from pi_rag.stress import workload
 from pi_rag.stress.running import RunningService
 from pi_rag.types import Lane, ModelCard, NewItem, Text
 from tests.embedder.fake import FakeEmbedder
 from tests.models.seeded import write_folder
-from pi_rag.stress import workload
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors

@@ -18,9 +18,9 @@ from pi_rag.config import StoreSettings
 from pi_rag.store import Connection, jobs
 from pi_rag.store.store import Store
 from pi_rag.stress.running import RunningService
+from pi_rag.stress.workload import marker
 from pi_rag.types import ModelCard, NewItem
 from tests.stress import truth
-from pi_rag.stress.workload import marker
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 

@@ -25,10 +25,10 @@ import pytest
 
 from pi_rag.errors import PiRagError, TryLater
 from pi_rag.host.memory import children, pss_mib
+from pi_rag.stress import workload
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 from tests.host import machines
-from pi_rag.stress import workload
 from tests.stress.faulty_reader import GREEDY
 from tests.stress.truth import until
 
