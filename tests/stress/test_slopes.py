@@ -65,7 +65,7 @@ def test_too_little_says_nothing() -> None:
 
 @pytest.mark.slow
 def test_noise_is_no_leak(long_form: bool) -> None:
-    """Of 1,000 runs (100 in the short form) of half an hour that do not grow, two at most are called leaks"""
+    """Of 1,000 runs (100 in the short form) of half an hour that do not grow, two at most are leaks."""
     seeds = range(1000 if long_form else 100)
 
     assert sum(seen(seed).leaks(BOUND) for seed in seeds) <= 2
