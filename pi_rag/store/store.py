@@ -86,9 +86,11 @@ class Store:
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
             is_torn = log_check.refuse_damaged(db, path, frames)
-            _make_ready(db, path, settings, clock, before_upgrade)
-            if is_torn:  # what is left of it must not be taken for damage after the next one
+            _look_over(db, settings, clock)
+            if is_torn:  # what is left of it, with new frames before it, could be taken for damage
+                settling.settle(db, path)
                 db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            _make_ready(db, path, settings, before_upgrade)
             store = cls(path, settings, clock, db, lock, index)
             connection.leave_log(db, leave=False)
             undo.pop_all()
@@ -303,18 +305,18 @@ class Store:
         return self._clean
 
 
-def _make_ready(
-    db: Connection,
-    path: Path,
-    settings: StoreSettings,
-    clock: Clock,
-    before_upgrade: Callable[[], object],
-) -> None:
-    """Put the policies that write into force, look at the file's structure, bring it to the newest schema."""
-    settling.settle(db, path)
-    connection.apply(db, connection.WRITER, settings)
+def _look_over(db: Connection, settings: StoreSettings, clock: Clock) -> None:
+    """At the file's structure, before anything is written. Raises StoreDamaged."""
     deadline_s = clock.monotonic_s() + settings.check_s_max
     checkup.check_quickly(db, lambda: clock.monotonic_s() >= deadline_s)
+
+
+def _make_ready(
+    db: Connection, path: Path, settings: StoreSettings, before_upgrade: Callable[[], object]
+) -> None:
+    """Put the policies that write into force, and bring the database to the newest schema."""
+    settling.settle(db, path)
+    connection.apply(db, connection.WRITER, settings)
     if migrations.is_behind(db):
         before_upgrade()
     migrations.migrate(db)

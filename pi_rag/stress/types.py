@@ -42,8 +42,8 @@ class Probe:
     way: Literal["words", "meaning"]
     latency_ms: float
     waited_ms: float
-    """How long the service's threads together stood in line for a processor meanwhile: a busy machine's
-    doing, and not theirs. 0 where the kernel does not say."""
+    """How long those whom it had to pass stood in line for a processor meanwhile: a busy machine's doing, and
+    not the service's. 0 where the kernel does not say."""
     code: str
     """As an answer's."""
     is_found: bool

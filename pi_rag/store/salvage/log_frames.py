@@ -132,8 +132,9 @@ def _frames(fd: int, header: bytes, page_bytes: int, words: str, *, header_is_wh
         before, at = _sums(head, 16), at + FRAME_HEADER_BYTES + page_bytes
 
 
-FLIPPED_BITS_MAX = 8
-"""Salts of another generation are random, and half of their bits differ. So many are taken for damage."""
+FLIPPED_BITS_MAX = 2
+"""So many are taken for damage. Of the salts of the generation before, the first is smaller by one, so that a
+bit of it differs at the least, and the second is random: one in a hundred million looks like the same."""
 
 
 def _is_begun_anew(header_salts: bytes, frame_salts: bytes) -> bool:

@@ -94,6 +94,22 @@ def test_the_header_of_the_next_generation_cut_short_is_no_damage(log: Path) -> 
     assert _read(log) == Log(4096, [], header_is_whole=False)
 
 
+def test_what_is_left_of_the_generation_before_is_no_damage(log: Path) -> None:
+    """Chance may make its salts nearly the same: a sound service would not start after a power cut."""
+    data = bytearray(log.read_bytes())
+    tail = _read(log).transactions[3]
+    first, second = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    salts = (first - 1 & 0xFFFFFFFF).to_bytes(4, "big") + (second ^ 0b10010001).to_bytes(4, "big")
+    for at in range(tail[0].at - 16, len(data), 24 + 4096):
+        data[at : at + 8] = salts
+    log.write_bytes(data)
+
+    found = _read(log)
+    assert (len(found.kept), found.damaged, found.last_is_torn) == (3, 0, False)
+    with log.open("rb") as file:
+        assert log_frames.count(file.fileno()) == len(found.frames)
+
+
 def test_no_bytes_do_any_harm(log: Path) -> None:
     """An empty file, one cut anywhere, one of noise."""
     whole = log.read_bytes()
