@@ -3,8 +3,8 @@
     python -m docs.build
 
 It writes `docs/settings.md` and `configs/pi-rag.toml` from pi_rag/config.py, `docs/errors.md` from
-pi_rag/errors.py, `docs/metrics.md` from pi_rag/service/measures.py, and each page that has a `.md.in` from it
-and benchmarks/results. tests/docs/test_pages.py fails while one of them is out of date.
+pi_rag/errors.py, `docs/metrics.md` from pi_rag/service/measures.py, and each page of benchmarks/pages from
+that and benchmarks/results. tests/docs/test_pages.py fails while one of them is out of date.
 """
 
 from __future__ import annotations
@@ -134,13 +134,13 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "errors.md": errors_page(),
         ROOT / "docs" / "metrics.md": metrics_page(),
         ROOT / "configs" / "pi-rag.toml": example_file(),
-        **{path.with_suffix(""): figures.filled(path.read_text(encoding="utf-8")) for path in figured()},
+        **{ROOT / "docs" / path.name: figures.filled(path.read_text(encoding="utf-8")) for path in figured()},
     }
 
 
 def figured() -> list[Path]:
     """What pages with figures are made of."""
-    return sorted((ROOT / "docs").glob("*.md.in"))
+    return sorted((ROOT / "benchmarks" / "pages").glob("*.md"))
 
 
 def settings_page() -> str:

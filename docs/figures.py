@@ -1,6 +1,6 @@
 """Fills the places for figures in a page with what benchmarks have written, so that no figure is typed.
 
-A page with figures is written from `docs/NAME.md.in`. A result is a file `benchmarks/results/NAME.json`, as
+A page with figures is written from `benchmarks/pages/NAME.md`. A result is `benchmarks/results/NAME.json`, as
 `python -m benchmarks.X --json` writes it. Places:
 
     {{table NAME}}                  all rows and columns that are not empty

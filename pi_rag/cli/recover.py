@@ -28,7 +28,6 @@ and is named. A backup, where there is one, has more: see pi-rag restore and doc
 """
 
 EXAMPLES = """\
-  sudo systemctl stop pi-rag.socket pi-rag
   pi-rag recover --dry-run
   pi-rag recover
   pi-rag recover --data /mnt/old-card/pi-rag --to /var/lib/pi-rag-new

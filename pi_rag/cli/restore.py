@@ -7,7 +7,7 @@ import tomllib
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, size, stamp, typed
@@ -15,11 +15,10 @@ from pi_rag.cli.reach import settings_of
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, to_toml
 from pi_rag.errors import ModelError, PathNotFound, RequestInvalid, SocketInUse
-from pi_rag.models.shelf import Shelf
-from pi_rag.store import backups
-from pi_rag.store import restore as restoring
-from pi_rag.store.backups import Found
-from pi_rag.store.restore import Restored
+
+if TYPE_CHECKING:
+    from pi_rag.store.backups import Found
+    from pi_rag.store.restore import Restored
 
 DESCRIPTION = """\
 The service must be stopped. FILE is compared with its checksums first; the database that is there
@@ -30,9 +29,7 @@ whether that is here, is said.
 
 EXAMPLES = """\
   pi-rag restore --list /var/lib/pi-rag/backups
-  sudo systemctl stop pi-rag.socket pi-rag
   sudo pi-rag restore --config /etc/pi-rag/pi-rag.toml /mnt/usb/pi-rag-backup-20261122T021500Z.db
-  sudo systemctl start pi-rag.socket pi-rag
 """
 
 STOP = "sudo systemctl stop pi-rag.socket pi-rag   (or end pi-rag serve), then the same again"
@@ -73,6 +70,8 @@ def run(args: Namespace) -> int:
 
 
 def _restored(source: Path, settings: Settings, *, quiet: bool) -> Restored:
+    from pi_rag.store import restore as restoring
+
     def tell(doing: str) -> None:
         if not quiet:
             print(f"{doing} ...", file=sys.stderr, flush=True)
@@ -98,6 +97,8 @@ def _model(wanted: Any, settings: Settings) -> dict[str, Any] | None:
     """The model that its vectors were made with, and whether it is here, and chosen."""
     if wanted is None:
         return None
+    from pi_rag.models.shelf import Shelf
+
     shelf = Shelf(settings.models_path)
     try:
         here = any(card.sha256 == wanted["model_sha256"] for card in shelf.cards())
@@ -159,6 +160,8 @@ def _different_lines(found: dict[str, list[Any]]) -> list[str]:
 
 
 def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
+    from pi_rag.store import backups
+
     try:
         found = backups.listing(folder, settings.store)
     except OSError as error:

@@ -163,7 +163,7 @@ class Guest:
         self.entries.append(("unsure", name, ""))
 
 
-class NotTaken(PiRagError):
+class NotTaken(Exception):
     """A sound document was refused or given up."""
 
     code = "not_taken"
@@ -231,7 +231,7 @@ def _live(number: int, order: Order, talk: Talk, is_over: threading.Event) -> No
         try:
             answer = guest.doing[operation]()
             code = "degraded" if answer.get("degraded") else ""
-        except PiRagError as error:
+        except (PiRagError, NotTaken) as error:
             code, wait_s = error.code, max(wait_s, _patience_s(error, guest.dice))
         answered_s = time.monotonic()
         entries, guest.entries = guest.entries, []
@@ -245,7 +245,7 @@ def _operations(guest: Guest, order: Order, is_over: threading.Event) -> Iterato
         yield guest.next_operation(order.mix)
 
 
-def _patience_s(error: PiRagError, dice: random.Random) -> float:
+def _patience_s(error: Exception, dice: random.Random) -> float:
     """How long a polite guest waits after an error; longer by chance, so that not all come at once."""
     if isinstance(error, TryLater):
         return (error.retry_after_ms or 100) / 1000 * (1 + dice.random() / 2)

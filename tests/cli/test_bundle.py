@@ -91,6 +91,7 @@ ValueError: {CANARY} password=99
 def report(service: StandIn, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A report of a service and a machine that are full of private text: its files by name."""
     service.on("GET", "/v1/status", with_canaries())
+    service.on("GET", "/v1/backup", {"state": "none"})
     data = tmp_path / CANARY
     boards.write(data, METRICS_FILES)
     boards.write(tmp_path, {"bin/journalctl": f"#!/bin/sh\ncat {tmp_path / 'log'}\n", "log": LOG})
@@ -155,6 +156,7 @@ def test_what_is_in_it_is_said_before_it_is_sent(
 ) -> None:
     """Each file with what it holds, and that nobody has got it; in this folder where no name is given."""
     service.on("GET", "/v1/status", with_canaries())
+    service.on("GET", "/v1/backup", {"state": "none"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "ROOT", boards.pi_5(tmp_path / "pi"))
     out = run("doctor", "--bundle").out
@@ -169,6 +171,7 @@ def test_what_is_missing_is_said_and_why(
 ) -> None:
     """Nothing that is not in it is told as if it were, neither by the command nor in the report."""
     service.on("GET", "/v1/status", with_canaries())
+    service.on("GET", "/v1/backup", {"state": "none"})
     boards.write(tmp_path, {"bin/journalctl": "#!/bin/sh\nexit 1\n"})
     (tmp_path / "bin/journalctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
