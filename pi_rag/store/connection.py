@@ -217,7 +217,7 @@ def _with_policies(db: Connection, settings: StoreSettings) -> Connection:
     try:
         apply(db, EVERY_CONNECTION, settings)
     except BaseException:
-        leave_log(db, leave=True)  # a damaged database is met here first
+        leave_log(db, leave=has_log(Path(db.filename)))  # a damaged database is met here first
         db.close()
         raise
     return db
