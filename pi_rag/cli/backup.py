@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 from pi_rag.cli import printing
-from pi_rag.cli.follow import ASK_S_MAX, AWAY_S_MAX
+from pi_rag.cli.follow import until_over
 from pi_rag.cli.printing import counted, one_line, size, span, stamp, typed
-from pi_rag.cli.progress import Pace, progress
+from pi_rag.cli.progress import Pace
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
 from pi_rag.clock import Clock, SystemClock
-from pi_rag.errors import ServiceDown, SocketForbidden, TryLater, from_wire
+from pi_rag.errors import ServiceDown, from_wire
 
 DESCRIPTION = """\
 The service copies its database as it is in this moment into one file, while searches and adding go
@@ -111,24 +110,16 @@ class _Shown(Pace):
 
 def followed(client: Client, answer: dict[str, Any], clock: Clock, *, quiet: bool) -> dict[str, Any]:
     """How it is once it is no longer running. Raises ServiceDown when the service stays away or was ended."""
-    away_since_s: float | None = None
     path = answer.get("path")
-    try:
-        with progress(clock, quiet=quiet, pace=_Shown()) as shown:
-            while answer.get("state") == "running":
-                shown.show(answer)
-                time.sleep(ASK_S_MAX)
-                try:
-                    answer, away_since_s = client.backup_status(), None
-                except SocketForbidden:
-                    raise
-                except (ServiceDown, TryLater):
-                    away_since_s = clock.monotonic_s() if away_since_s is None else away_since_s
-                    if clock.monotonic_s() - away_since_s > AWAY_S_MAX:
-                        raise
-    except KeyboardInterrupt:
-        print("\nStopped waiting. The service goes on; see it with: pi-rag backup --status", file=sys.stderr)
-        raise
+    answer = until_over(
+        client.backup_status,
+        answer,
+        clock=clock,
+        pause=time.sleep,
+        pace=_Shown(),
+        command="pi-rag backup --status",
+        quiet=quiet,
+    )
     if answer.get("path") != path:
         ended = "The service was ended before the backup was made."
         raise ServiceDown(ended, hint="Run it again: pi-rag backup")

@@ -5,10 +5,11 @@ A service that restarts meanwhile goes on with the job, so a short absence is wa
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from pi_rag.cli.progress import Progress, progress
+from pi_rag.cli.progress import Pace, Progress, progress
 from pi_rag.cli.status import NOT_BEGUN
 from pi_rag.client import Client
 from pi_rag.clock import Clock
@@ -42,6 +43,40 @@ def follow(
             ask_s = min(ASK_S_MAX, ask_s * 1.5)
             job = waiting.asked(job)
     return job
+
+
+def until_over(
+    ask: Callable[[], dict[str, Any]],
+    answer: dict[str, Any],
+    *,
+    clock: Clock,
+    pause: Callable[[float], None],
+    pace: Pace,
+    command: str,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """How a backup or a reindex is once it no longer runs; `command` is for whoever stops waiting.
+
+    Raises ServiceDown when the service stays away.
+    """
+    away_since_s: float | None = None
+    try:
+        with progress(clock, quiet=quiet, pace=pace) as shown:
+            while answer.get("state") == "running":
+                shown.show(answer)
+                pause(ASK_S_MAX)
+                try:
+                    answer, away_since_s = ask(), None
+                except SocketForbidden:
+                    raise
+                except (ServiceDown, TryLater):
+                    away_since_s = clock.monotonic_s() if away_since_s is None else away_since_s
+                    if clock.monotonic_s() - away_since_s > AWAY_S_MAX:
+                        raise
+    except KeyboardInterrupt:
+        print(f"\nStopped waiting. The service goes on; see it with: {command}", file=sys.stderr)
+        raise
+    return answer
 
 
 class _Waiting:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pi_rag.cli import backup
+from pi_rag.cli import follow
 from tests.cli.conftest import Run
 from tests.standin import StandIn
 
@@ -31,8 +31,8 @@ DONE = RUNNING | {
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "ASK_S_MAX", 0.001)
-    monkeypatch.setattr(backup, "AWAY_S_MAX", 0.01)
+    monkeypatch.setattr(follow, "ASK_S_MAX", 0.001)
+    monkeypatch.setattr(follow, "AWAY_S_MAX", 0.01)
 
 
 def test_it_is_followed_until_it_is_there(service: StandIn, run: Run) -> None:
