@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 
+from pi_rag.clock import SystemClock
+from pi_rag.config import Settings
 from pi_rag.errors import DiskStuck, PiRagError, StoreBusy, StoreDamaged, StoreUnusable
 from pi_rag.service.house import House
 from pi_rag.service.tally import Tally
@@ -44,15 +46,22 @@ def tally_of(between: Between, wait_s_max: float = 30.0) -> Tally:
     return Tally(cast("Store", between), wait_s_max)
 
 
-async def test_it_is_counted_once_after_each_write(house: House) -> None:
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    """One that nobody writes to but the test: in a house, others do in their own time."""
+    opened = Store.open(settings.database_path, settings.store, SystemClock())
+    yield opened
+    await opened.close()
+
+
+async def test_it_is_counted_once_after_each_write(store: Store) -> None:
     """However often it is asked for, and by however many at a time."""
-    await house.runner.stop()
-    between = Between(house.store)
+    between = Between(store)
     tally = tally_of(between)
     together = await asyncio.gather(*(tally.now() for _ in range(5)))
     again = await tally.now()
     before = between.reads
-    await house.store.write(lambda _: None)
+    await store.write(lambda _: None)
     await tally.now()
 
     assert (before, between.reads) == (1, 2)
