@@ -35,6 +35,8 @@ OFFERED=(/etc/systemd/{journald,system}.conf.d/99-pi-rag.conf /etc/rpi/swap.conf
 ENGINE=$ROOT/.cache/wheels # where a wheel of llama.cpp may lie ready
 OFFLINE=                   # the folder of a bundle's wheels and model, when nothing may come from the network
 
+TEST_PROCESSES=2 # at a time; each test that starts a service has six more, and some use a gigabyte
+
 RUN=     # a temporary folder, once there is one
 SERVICE= # the process id of a service started by `try`, while it runs
 
@@ -302,7 +304,7 @@ run_tests() {
   check mypy || failed+=("mypy")
   check lint-imports || failed+=("lint-imports")
   if command -v shellcheck >/dev/null; then check shellcheck install.sh .ci/run || failed+=("shellcheck"); fi
-  check coverage run -m pytest "$@" || failed+=("pytest")
+  check coverage run -m pytest --numprocesses "$TEST_PROCESSES" --dist loadfile --no-loadscope-reorder "$@" || failed+=("pytest")
   check coverage combine --quiet && check coverage report || failed+=("coverage")
   ((${#failed[@]} == 0)) || fail "These checks failed: ${failed[*]}." "What each found is above."
   say "All checks passed."

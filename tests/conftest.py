@@ -25,6 +25,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("looking", deadline=None, max_examples=1000)
 
+LASTING = ("tests/stress/", "tests/docs/", "tests/durability/", "tests/appliance/", "tests/fuzz/")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the sweeps that are marked `slow` whole")
@@ -32,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("looking" if config.getoption("--long") else "same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, so that of several processes none is left with one in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LASTING))
 
 
 @pytest.fixture(scope="session")
