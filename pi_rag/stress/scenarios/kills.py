@@ -163,7 +163,7 @@ class _Kills:
         }
         for what, count in acknowledged.items():
             stage.figure(f"acknowledged_{what}", count)
-        happened = all(acknowledged.values()) and ROLES <= self.killed.keys()
+        happened = all(acknowledged.values()) and self.killed.keys() >= ROLES
         stage.check("enough happened to tell", "every role, every kind", f"{done}; {acknowledged}", happened)
         self._promise("0 acknowledged writes lost", "lost")
         self._promise("0 documents by half", "by half")
