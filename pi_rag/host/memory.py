@@ -20,6 +20,9 @@ MIB = 2**20
 
 ROOT = Path("/")
 
+M_ARENA_MAX = -8
+"""Of mallopt(3)."""
+
 Told = Literal["present", "absent", "unreadable"]
 
 
@@ -130,6 +133,16 @@ def trim() -> None:
     trimming = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trimming is not None:
         trimming(ctypes.c_size_t(0))
+
+
+def share_arenas(arenas_max: int) -> None:
+    """Have the threads of this process share so many heaps. The C library gives each thread one of its own,
+    and what one has freed the others cannot use. It holds for threads not yet started; where there is no such
+    choice, nothing happens.
+    """
+    choosing = getattr(ctypes.CDLL(None), "mallopt", None)
+    if choosing is not None:
+        choosing(M_ARENA_MAX, arenas_max)
 
 
 def _told(there: bool, read: bool) -> Told:

@@ -24,7 +24,7 @@ from pi_rag.budget import Step
 from pi_rag.clock import Clock, SystemClock, tick_s
 from pi_rag.config import Settings
 from pi_rag.errors import PiRagError, SettingsInvalid
-from pi_rag.host import wall_clock
+from pi_rag.host import memory, wall_clock
 from pi_rag.host.heat import temperature_c
 from pi_rag.host.systemd import notify, watchdog_s
 from pi_rag.ingest.pace import Gauges
@@ -51,6 +51,10 @@ from pi_rag.store.store import Store
 PATIENCE_S = 5.0
 """How often a start that goes on asks systemd for more time, each time for three times as much."""
 
+ARENAS_MAX = 2
+"""Heaps that the service's threads share. With one for each of them, a dozen, memory creeps up for hours
+while as much is in use as before. systemd's unit says the same to the other processes."""
+
 PROOF_S_BETWEEN = 1.0
 """How often an unproven service tries again to prove itself. Each try costs one embedding."""
 
@@ -66,6 +70,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
     Returns the exit code. Raises PiRagError when the service cannot start.
     """
+    memory.share_arenas(ARENAS_MAX)
     _configure_log(settings)
     with log.aside():
         _tell_of_the_clock(settings)

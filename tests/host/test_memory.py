@@ -1,6 +1,8 @@
 """How RAM is measured."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,6 +27,41 @@ def test_the_share_of_a_living_process_is_between_nothing_and_its_resident_size(
 
     assert share_mib is not None
     assert 1 < share_mib < resident_mib * 1.1
+
+
+ARENAS = """
+import os, sys, tempfile, threading, ctypes
+from pi_rag.host import memory
+
+if sys.argv[1] != "0":
+    memory.share_arenas(int(sys.argv[1]))
+all_there = threading.Barrier(8)
+
+def busy():
+    kept = [bytes(700) for _ in range(1000)]
+    all_there.wait(30)
+    return kept
+
+threads = [threading.Thread(target=busy) for _ in range(8)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+def test_threads_share_as_many_heaps_as_they_are_given(tmp_path: Path) -> None:
+    """Counted by the C library; without being told, each of them has one of its own."""
+    heaps = {}
+    for asked in (0, 2):
+        told = tmp_path / f"{asked}.xml"
+        subprocess.run([sys.executable, "-c", ARENAS, str(asked), str(told)], check=True, timeout=60)
+        heaps[asked] = told.read_text(encoding="utf-8").count("<heap nr=")
+
+    assert heaps[2] == 2 < heaps[0]
 
 
 def test_a_process_that_is_gone_has_no_share() -> None:
