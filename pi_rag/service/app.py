@@ -7,37 +7,61 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from pi_rag import __version__, log
-from pi_rag.errors import InternalError, PiRagError, RequestInvalid, RouteNotFound
+from pi_rag.errors import InternalError, PiRagError, RequestInvalid, RouteNotFound, every_kind
 from pi_rag.service.agents import door
 from pi_rag.service.answers import error_response
 from pi_rag.service.house import House
 from pi_rag.service.routes import router
+from pi_rag.service.schemas import ErrorAnswer
 
 _log = log.logger("service")
 
+REF = "#/components/schemas/{model}"
+NEVER_SENT = {"422", "HTTPValidationError", "ValidationError"}
+"""The framework's own error and its shapes, in place of which `_malformed` answers."""
+
 
 class _Described(FastAPI):
-    """The web framework, which otherwise describes a route's errors as being of the type of its answers."""
+    """The web framework, which otherwise makes a model for each error of each route, at every start."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description of the interface: every error is JSON, also of what answers with text or events."""
+        """The description of the interface: every route may answer with every error, always as JSON."""
         if self.openapi_schema is None:
-            for operations in super().openapi()["paths"].values():
+            described = super().openapi()
+            schemas = described["components"]["schemas"]
+            described["components"]["schemas"] = _without(schemas, NEVER_SENT) | _schemas(ErrorAnswer)
+            for operations in described["paths"].values():
                 for operation in operations.values():
-                    _errors_as_json(operation["responses"])
+                    operation["responses"] = _errors() | _without(operation["responses"], NEVER_SENT)
         assert self.openapi_schema is not None
         return self.openapi_schema
 
 
-def _errors_as_json(responses: dict[str, Any]) -> None:
-    for status, response in responses.items():
-        if int(status) >= 400:
-            (shape,) = response["content"].values()
-            response["content"] = {"application/json": shape}
+def _errors() -> dict[str, Any]:
+    """What a description says of each status that an error has."""
+    shape = {"application/json": {"schema": {"$ref": REF.format(model=ErrorAnswer.__name__)}}}
+    codes: dict[int, list[str]] = {}
+    for kind in every_kind():
+        codes.setdefault(kind.http_status, []).append(kind.code)
+    return {
+        str(status): {"description": f"One of: {', '.join(named)}", "content": shape}
+        for status, named in codes.items()
+    }
+
+
+def _without(named: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: each for name, each in named.items() if name not in names}
+
+
+def _schemas(model: type[BaseModel]) -> dict[str, Any]:
+    """Of a model and of those within it, as they are named in a description."""
+    schema = model.model_json_schema(ref_template=REF)
+    return schema.pop("$defs") | {model.__name__: schema}
 
 
 def application(house: House) -> FastAPI:

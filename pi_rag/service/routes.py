@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from pi_rag import log
-from pi_rag.errors import every_kind
 from pi_rag.service import (
     answers,
     backing_up,
@@ -34,7 +33,6 @@ from pi_rag.service.schemas import (
     DocumentsRequest,
     DocumentWithText,
     DuplicateList,
-    ErrorAnswer,
     Health,
     ImportAnswer,
     ImportRequest,
@@ -53,15 +51,6 @@ from pi_rag.store import documents, duplicates, removal
 
 _log = log.logger("query")
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "model": ErrorAnswer,
-        "description": "One of: "
-        + ", ".join(kind.code for kind in every_kind() if kind.http_status == status),
-    }
-    for status in sorted({kind.http_status for kind in every_kind()})
-}
-
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 RowId = Annotated[int, Query(ge=0, le=2**63 - 1)]
 DocumentId = Annotated[int, Path(ge=0, le=2**63 - 1)]
@@ -71,7 +60,7 @@ Pair = Annotated[str, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$", description="`
 
 def router(house: House) -> APIRouter:
     """All routes over one house."""
-    api = APIRouter(responses=ERRORS, route_class=StrictRoute)
+    api = APIRouter(route_class=StrictRoute)
     _search_routes(api, house)
     _document_routes(api, house)
     _import_route(api, house)
@@ -81,7 +70,7 @@ def router(house: House) -> APIRouter:
     source_routes.mount(api, house)
     memory_routes.mount(api, house)
     # Clients of OpenAI's interface send what that one takes, and are not to be told of it.
-    lenient = APIRouter(responses=ERRORS)
+    lenient = APIRouter()
     embeddings.mount(lenient, house)
     api.include_router(lenient)
     _reindex_routes(api, house)
