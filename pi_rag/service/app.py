@@ -61,7 +61,8 @@ def _without(named: dict[str, Any], names: set[str]) -> dict[str, Any]:
 def _schemas(model: type[BaseModel]) -> dict[str, Any]:
     """Of a model and of those within it, as they are named in a description."""
     schema = model.model_json_schema(ref_template=REF)
-    return schema.pop("$defs") | {model.__name__: schema}
+    within: dict[str, Any] = schema.pop("$defs", {})
+    return within | {model.__name__: schema}
 
 
 def application(house: House) -> FastAPI:

@@ -5,7 +5,7 @@ Nothing is decided here. The contract is in docs/api.md and at /openapi.json.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
