@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pi_rag.stress.running import RunningService
+from tests.appliance.machine import wait_until
 from tests.docs.pages import ROOT, blocks, examples
 
 pytestmark = pytest.mark.model
@@ -29,6 +30,10 @@ NOT_THERE = {
     "session_not_found",
 }
 """Refusals that are right, since the numbers in the examples are made up, and its model is not installed."""
+
+
+STICK = "/mnt/usb"
+"""Where the examples have a stick; no test writes there."""
 
 
 def typed(command: str, service: RunningService) -> subprocess.CompletedProcess[str]:
@@ -84,13 +89,27 @@ def requests() -> list[str]:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed: apt-get install curl")
 @pytest.mark.parametrize("command", requests(), ids=lambda line: " ".join(shlex.split(line)[3:6]))
-def test_every_request_of_the_interface_is_understood(command: str, service: RunningService) -> None:
+def test_every_request_of_the_interface_is_understood(
+    command: str, service: RunningService, tmp_path: Path
+) -> None:
     """Each curl example is answered in (lines of) JSON: with success, or that something is not there."""
-    done = typed(f"{command} --silent", service)
+    done = typed(f"{command.replace(STICK, str(tmp_path))} --silent", service)
     answers = [json.loads(line) for line in done.stdout.split("\n") if line]
     assert answers
     for answer in answers:
         assert (answer.get("error") or {"code": "document_not_found"})["code"] in NOT_THERE, answer
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed: apt-get install curl")
+def test_the_example_of_a_backup_makes_one(service: RunningService, tmp_path: Path) -> None:
+    """With a folder of the test's own in place of the stick, a file comes to lie in it, and nowhere else."""
+    wait_until(lambda: service.client.backup_status()["state"] != "running", 60, "the backup before to end")
+    (command,) = [each for each in requests() if STICK in each]
+    typed(f"{command.replace(STICK, str(tmp_path))} --silent", service)
+    wait_until(lambda: service.client.backup_status()["state"] != "running", 60, "the backup to end")
+
+    told = service.client.backup_status()
+    assert (told["state"], [told["path"]]) == ("done", [str(each) for each in tmp_path.iterdir()])
 
 
 def test_every_address_is_described(service: RunningService) -> None:
