@@ -64,20 +64,34 @@ def inspect(
     `stop` is asked now and then whether to end. Raises PathNotFound, Stopping, SocketInUse when a service has
     it open, StoreUnusable when it is no database of ours or cannot be read, SchemaNewer.
     """
+    refuse_half_swapped(path)
+    if not path.is_file():
+        raise PathNotFound(f"There is no file {path}.", hint="Name a backup, or a data folder with --data.")
+    seen = Inspection(path, is_deep=deep)
+    with read_alone(path), translated(str(path)), _no_trace(path):
+        _looked_over(path, settings, seen, stop, pause)
+    return seen
+
+
+def refuse_half_swapped(path: Path) -> None:
+    """Raises StoreUnusable where what lies at `path` is about to be another database."""
     if folder.swap_path(path).exists():
         raise StoreUnusable(
             f"Another database was about to be put in the place of {path} when it was cut short.",
             hint="The next start of the service carries that out by itself; then run it again.",
         )
-    if not path.is_file():
-        raise PathNotFound(f"There is no file {path}.", hint="Name a backup, or a data folder with --data.")
-    seen = Inspection(path, is_deep=deep)
-    with ExitStack() as undo, translated(str(path)):
+
+
+@contextlib.contextmanager
+def read_alone(path: Path) -> Iterator[None]:
+    """Nobody writes the database `path` meanwhile. Where it has no lock to hold, nobody ever has.
+
+    Raises SocketInUse when a service has it open.
+    """
+    with ExitStack() as undo:
         if folder.lock_path(path).exists():
             undo.callback(folder.FolderLock(path, reading=True).release)
-        undo.enter_context(_no_trace(path))
-        _looked_over(path, settings, seen, stop, pause)
-    return seen
+        yield
 
 
 def examine(db: Connection, seen: Inspection, pause: Pause = no_pause) -> None:

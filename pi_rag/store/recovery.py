@@ -25,6 +25,7 @@ from pi_rag.store import (
     connection,
     folder,
     identity,
+    inspection,
     migrations,
     swapping,
     upkeep,
@@ -50,7 +51,7 @@ from pi_rag.store.salvage.trees import Forest
 from pi_rag.store.translate import of_the_system, translated
 
 NEW_SUFFIX = ".recovering"
-"""The new database while it is made: `pi-rag.recovering`."""
+"""The new database while it is made: `pi-rag.recovering`, which has the lock of `pi-rag.db`."""
 
 WORD = "damaged"
 """The old one is called `pi-rag.db.damaged-TIME` afterwards."""
@@ -109,27 +110,25 @@ def recover(
     another program's file, DiskFull, StoreReadOnly.
     """
     versions.check_versions(apsw.sqlite_lib_version(), connection.sqlite_vec_version())
-    new = to.with_name(to.stem + NEW_SUFFIX)
-    with _held(path, to):
-        try:
-            _clear(new)
-            with image.opened(path) as found, translated(f"The new database {new}"):
-                saved = _made(new, found, settings, means, now)
-            return saved if dry_run else _placed(saved, path, to, new, now)
-        finally:
-            _clear(new)
+    with _held(path, to), swapping.beside(to, f"{to.stem}{NEW_SUFFIX}") as new:
+        with image.opened(path) as found, translated(f"The new database {new}"):
+            saved = _made(new, found, settings, means, now)
+        return saved if dry_run else _placed(saved, path, to, new, now)
 
 
 @contextmanager
 def _held(path: Path, to: Path) -> Iterator[None]:
-    """Hold both folders, and end what was begun there before."""
+    """Hold both folders. Where the new one goes, what was begun there before is ended first; the other one is
+    only read, and may lie where nothing can be written."""
     if not path.exists() and not folder.has_log(path) and not folder.swap_path(path).exists():
         raise PathNotFound(f"There is no database {path}.", hint="Name its folder with --data.")
     with ExitStack() as undo:
-        for place in dict.fromkeys((path, to)):
-            _make_folder(place.parent)
-            undo.callback(folder.FolderLock(place).release)
-            swapping.finish(place)
+        if to != path:
+            inspection.refuse_half_swapped(path)
+            undo.enter_context(inspection.read_alone(path))
+        _make_folder(to.parent)
+        undo.callback(folder.FolderLock(to).release)
+        swapping.finish(to)
         if to != path and (to.exists() or folder.has_log(to)):
             raise StoreUnusable(f"{to} is there already.", hint="Name a folder without a database with --to.")
         yield
@@ -140,15 +139,6 @@ def _make_folder(place: Path) -> None:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise of_the_system(error, place) from error
-
-
-def _clear(new: Path) -> None:
-    """Remove what an attempt that was cut short has left. Nothing but it has this name."""
-    try:
-        for each in (new, folder.wal_path(new), new.with_name(f"{new.name}-shm")):
-            each.unlink(missing_ok=True)
-    except OSError as error:
-        raise of_the_system(error, new) from error
 
 
 def _placed(saved: Saved, path: Path, to: Path, new: Path, now: float) -> Saved:

@@ -9,10 +9,9 @@ What is derived beside the database belongs to the old one and goes: it is made 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +57,7 @@ def restore(source: Path, database: Path, settings: StoreSettings, wall_s: float
         _prepared(database)
         undo.callback(folder.FolderLock(database).release)
         swapping.finish(database)
-        new = undo.enter_context(_beside(database))
+        new = undo.enter_context(swapping.beside(database, f"{database.name}.restoring"))
         told("copying")
         _copied(source, new)
         told("comparing")
@@ -68,7 +67,6 @@ def restore(source: Path, database: Path, settings: StoreSettings, wall_s: float
         told("restoring")
         kept = swapping.kept_path(database, "before-restore", wall_s)
         was_there = database.exists() or folder.has_log(database)
-        _own(new, database.parent)
         shutil.rmtree(database.parent / INDEX, ignore_errors=True)
         swapping.put_in_place(database, new, kept)
     return Restored(seen.card, seen, kept if was_there else None)
@@ -95,24 +93,6 @@ def _prepared(database: Path) -> None:
             raise StoreReadOnly(f"{database.parent} cannot be written by this user.")
     except OSError as error:
         raise of_the_system(error, database.parent) from error
-
-
-@contextlib.contextmanager
-def _beside(database: Path) -> Iterator[Path]:
-    """A name for the new one, free of what a restore that was killed has left, and freed again."""
-    new = database.with_name(f"{database.name}.restoring")
-    _removed(new)
-    try:
-        yield new
-    finally:
-        # After the swap it has the database's name; and where the swap was written down, it must stay.
-        if not folder.swap_path(database).exists():
-            _removed(new)
-
-
-def _removed(new: Path) -> None:
-    for each in (new, folder.wal_path(new), folder.shm_path(new)):
-        each.unlink(missing_ok=True)
 
 
 def _copied(source: Path, new: Path) -> None:
@@ -146,12 +126,3 @@ def _made_a_database(new: Path) -> None:
     finally:
         db.close(True)
     sync(new)
-
-
-def _own(new: Path, data: Path) -> None:
-    """Root may restore for the service: what it writes belongs to whom the folder belongs."""
-    if os.geteuid() == 0:
-        facts = data.stat()
-        for each in (new, folder.lock_path(data / "pi-rag.db")):
-            if each.exists():
-                os.chown(each, facts.st_uid, facts.st_gid)

@@ -11,6 +11,9 @@ Whoever calls it holds the lock of the data folder, and nobody has the database 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +34,30 @@ def kept_path(database: Path, word: str, wall_s: float) -> Path:
     return found
 
 
+@contextmanager
+def beside(database: Path, name: str) -> Iterator[Path]:
+    """A file for the new one, free of what an attempt that was cut short has left, and freed again.
+
+    Nothing else has this name. Raises StoreReadOnly, StoreUnusable.
+    """
+    new = database.with_name(name)
+    _remove(new)
+    try:
+        yield new
+    finally:
+        # After the swap it has the database's name; and where the swap was written down, it must stay.
+        if not folder.swap_path(database).exists():
+            _remove(new)
+
+
+def _remove(new: Path) -> None:
+    try:
+        for each in (new, folder.wal_path(new), folder.shm_path(new)):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise of_the_system(error, new) from error
+
+
 def put_in_place(database: Path, new: Path, kept: Path) -> None:
     """`new`, a whole database without a log, becomes `database`; what was there, and its log, `kept`.
 
@@ -40,11 +67,20 @@ def put_in_place(database: Path, new: Path, kept: Path) -> None:
     assert new.parent == kept.parent == database.parent, "a file is renamed within its folder"
     assert not folder.has_log(new), "a log would not come along"
     try:
+        _own(new, folder.lock_path(database))
         sync(new)
         write_whole(folder.swap_path(database), json.dumps({"new": new.name, "kept": kept.name}).encode())
     except OSError as error:
         raise of_the_system(error, database) from error
     finish(database)
+
+
+def _own(*paths: Path) -> None:
+    """Root may do it for the service: what it writes belongs to whom the folder belongs."""
+    if os.geteuid() == 0:
+        for each in filter(Path.exists, paths):
+            facts = each.parent.stat()
+            os.chown(each, facts.st_uid, facts.st_gid)
 
 
 def finish(database: Path) -> bool:
@@ -73,7 +109,7 @@ def _carry_out(database: Path, new: Path, kept: Path) -> None:
     log, kept_log = folder.wal_path(database), folder.wal_path(kept)
     if log.exists() and not kept_log.exists():
         log.rename(kept_log)
-    database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
+    folder.shm_path(database).unlink(missing_ok=True)
     sync(database.parent)
     new.rename(database)
     sync(database.parent)

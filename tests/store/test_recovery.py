@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -244,10 +246,13 @@ def test_a_dry_run_changes_nothing(path: Path) -> None:
 
 
 def test_it_can_be_put_elsewhere(path: Path, tmp_path: Path, before: household.Held) -> None:
-    """The folder stays as it was; one that has a database is refused."""
-    data, to = path.read_bytes(), tmp_path / "new" / "pi-rag.db"
+    """Nothing is written where it was, which may be a card that takes no more; a folder that has a database is
+    refused."""
+    folder.lock_path(path).unlink(missing_ok=True)
+    data, to, names = path.read_bytes(), tmp_path / "new" / "pi-rag.db", sorted(path.parent.iterdir())
     saved = recover(path, to)
     assert (saved.kept, path.read_bytes()) == (None, data)
+    assert sorted(path.parent.iterdir()) == names
     assert household.held_at(to) == before
     with pytest.raises(StoreUnusable):
         recover(path, to)
@@ -308,6 +313,36 @@ def test_an_attempt_that_was_cut_short_is_no_hindrance(path: Path, before: house
     (path.parent / "pi-rag.recovering").write_bytes(b"half a file")
     recover(path)
     assert household.held_at(path) == before
+
+
+def test_a_disk_that_fails_between_two_renames_takes_nothing(
+    path: Path, before: household.Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The damaged file has its new name by then, and the saved one not yet its own: the next start gives it."""
+    renamed = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.name.endswith(recovery.NEW_SUFFIX):
+            raise OSError(errno.EIO, "the card is gone")
+        return renamed(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(StoreUnusable):
+        recover(path)
+    monkeypatch.undo()
+    assert not path.exists()
+    asyncio.run(Store.open(path, StoreSettings(), SystemClock()).close())
+    assert household.held_at(path) == before
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can do it for another user")
+def test_what_root_has_saved_belongs_to_whom_the_folder_belongs(path: Path) -> None:
+    """The service could else not open its own database."""
+    os.chown(path.parent, 4711, 4712)
+    recover(path)
+    owners = {(each.stat().st_uid, each.stat().st_gid) for each in (path, folder.lock_path(path))}
+    assert owners == {(4711, 4712)}
 
 
 def test_what_cannot_be_made_whole_is_not_put_in_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
