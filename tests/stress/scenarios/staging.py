@@ -31,3 +31,24 @@ def broken(record: Record) -> list[Check]:
 def timed(check: Check) -> bool:
     """Whether it is a bound in time, which no test asserts: a machine of tests is never quiet."""
     return any(word in check.asked for word in ("within", "p95", "p99"))
+
+
+class Noted:
+    """What a stage is told, for scenarios of which only a part is run."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bool | None] = {}
+        self.seen: dict[str, str] = {}
+        self.figures: dict[str, float] = {}
+        self.marks: list[str] = []
+
+    def check(self, name: str, asked: str, seen: str, is_kept: bool | None) -> None:
+        assert asked
+        assert name not in self.kept
+        self.kept[name], self.seen[name] = is_kept, seen
+
+    def figure(self, name: str, value: float) -> None:
+        self.figures[name] = value
+
+    def mark(self, name: str, _detail: str = "") -> None:
+        self.marks.append(name)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from pathlib import Path
+from threading import Lock
+from typing import cast
 
 import pytest
 
+from pi_rag.stress.promises import Promises
 from pi_rag.stress.scenarios import kills
+from pi_rag.stress.torn import Torn
+from pi_rag.stress.types import Stage
 from pi_rag.types import ModelCard
 
-from .staging import broken, ran
-
-pytestmark = [pytest.mark.model, pytest.mark.slow]
+from .staging import Noted, broken, ran
 
 
+@pytest.mark.model
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_and_nothing_is_there_by_half(
     tmp_path: Path, minilm: ModelCard, long_form: bool
 ) -> None:
@@ -35,3 +42,93 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_there_by_half(
 def test_a_percentile_is_one_of_the_values(percent: float, found: float) -> None:
     """By nearest rank, so that the worst of a few is not averaged away."""
     assert kills.percentile([5, 1, 4, 2, 3], percent) == found
+
+
+class Supervisor:
+    """A service that falls in the pause after its child was killed, as its process tells."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.process = self
+        self.is_fallen = False
+
+    def poll(self) -> int | None:
+        return 1 if self.is_fallen else None
+
+    def start(self) -> None:
+        self.is_fallen = False
+
+
+class House(Noted):
+    """A stage with that service."""
+
+    is_quick = True
+    dice = random.Random(1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.service = Supervisor()
+        self.falls = False
+
+    def pause(self, _seconds: float) -> bool:
+        self.service.is_fallen = self.falls
+        return True
+
+
+class Writer:
+    """A guest who writes nothing."""
+
+    promises = Promises()
+
+    def __init__(self) -> None:
+        self.lock, self.seen, self.errors = Lock(), Counter[str](), Counter[str]()
+
+    def found(self) -> dict[str, tuple[str, int]]:
+        return {}
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    """One whose worker can be met, as long as the supervisor stands."""
+    made = House()
+    monkeypatch.setattr(
+        "pi_rag.stress.family.family", lambda _: {} if made.service.is_fallen else {"worker": [2]}
+    )
+    monkeypatch.setattr("pi_rag.stress.signals.kill", lambda pid: pid)
+    return made
+
+
+def killing(house: House) -> kills._Kills:
+    return kills._Kills(cast("Stage", house), cast("Torn", Writer()))
+
+
+def test_a_supervisor_that_falls_after_a_kill_is_not_taken_for_a_kill(house: House) -> None:
+    """It is seen, told as broken, and started again."""
+    done = killing(house)
+    done.one()
+    house.falls = True
+    done.one()
+    done.tell()
+
+    assert done.fell == 1
+    assert set(done.killed) == {"worker"}
+    assert house.kept["a supervisor outlives its children"] is False
+
+
+def test_who_killed_nobody_cannot_tell(house: House) -> None:
+    """Nothing is called kept, and that the time was too short is nobody's fault."""
+    killing(house).tell()
+
+    assert set(house.kept.values()) == {None}
+
+
+def test_fewer_kills_than_promised_are_not_enough(house: House) -> None:
+    """What they have shown counts all the same."""
+    done = killing(house)
+    done.one()
+    done.tell()
+
+    assert house.kept["enough happened to tell"] is None
+    assert house.kept["0 acknowledged writes lost"] is True
+    assert house.kept["no process left of a killed service"] is None, "no service was killed"

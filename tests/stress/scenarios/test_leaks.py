@@ -13,27 +13,11 @@ from pi_rag.config import Settings
 from pi_rag.stress.scenarios import leaks
 from pi_rag.stress.types import Sample, Stage
 from pi_rag.types import ModelCard
-from tests.stress.scenarios.staging import broken, ran
+from tests.stress.scenarios.staging import Noted, broken, ran
 
 
-class Judged:
-    """A stage on which nothing is done but to judge."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bool | None] = {}
-        self.seen: dict[str, str] = {}
-        self.figures: dict[str, float] = {}
-
-    def check(self, name: str, asked: str, seen: str, is_kept: bool | None) -> None:
-        assert asked
-        self.kept[name], self.seen[name] = is_kept, seen
-
-    def figure(self, name: str, value: float) -> None:
-        self.figures[name] = value
-
-
-def judged(samples: list[Sample]) -> Judged:
-    stage = Judged()
+def judged(samples: list[Sample]) -> Noted:
+    stage = Noted()
     leaks.judge(cast("Stage", stage), samples)
     return stage
 
