@@ -10,7 +10,7 @@ import json
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ class Guests:
         self._orders = [self._order(numbers, mix, pace_s) for numbers in shared_out(first, clients)]
         self._listener = threading.Thread(target=self._listen, name="crowd", daemon=True)
         self.lost_processes = 0
-        """How many processes of guests have ended before they were told to. None should."""
+        """How many processes of guests were not heard to their end. None should be."""
 
     def _order(self, numbers: list[int], mix: Mapping[Operation, float], pace_s: float) -> Order:
         place = self._place
@@ -106,11 +106,6 @@ class Guests:
         for child in self._children:
             child.kill()
 
-    def acknowledged(self) -> Sequence[str]:
-        """Sources of documents, of all crowds of this run, that must be there."""
-        with self._place.lock:
-            return [name for name in self._place.ledger.must if " " not in name]
-
     def seen(self, operation: Operation) -> Histogram:
         """What became of these guests' requests of one kind."""
         with self._lock:
@@ -125,8 +120,16 @@ class Guests:
                 for key, _ in selector.select():
                     sock, buffer = key.fileobj, key.data
                     assert isinstance(sock, socket.socket)
-                    if not self._hear(sock, buffer):
+                    if not self._understood(sock, buffer):
                         selector.unregister(sock)
+
+    def _understood(self, sock: socket.socket, buffer: bytearray) -> bool:
+        """Whether more will come. One who talks nonsense is lost, and the others are heard on."""
+        try:
+            return self._hear(sock, buffer)
+        except Exception:
+            self.lost_processes += 1
+            return False
 
     def _hear(self, sock: socket.socket, buffer: bytearray) -> bool:
         """Take what has come; whether more will."""

@@ -7,7 +7,6 @@ machine than this one says why (`lacking`), and is not done.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import fcntl
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from pi_rag.errors import PiRagError, RequestInvalid
 from pi_rag.host.memory import available_mib
 from pi_rag.stress import family, jumping, rude, spoiling
+from pi_rag.stress.patience import until
 from pi_rag.stress.running import COMMAND, RunningService
 from pi_rag.stress.signals import kill_one, stopped
 from pi_rag.stress.types import Stage
@@ -124,9 +124,9 @@ def _reader_at_work(stage: Stage) -> Iterator[None]:
     page = "<p>The lamp was lit.</p>" * 6_000
     given = {"source": "fault-page.html", "text": f"<html><body>{page}{stage.dice.random()}</body></html>"}
     job = stage.service.client.add_documents([given])["job"]["id"]
-    wait_until(lambda: "reader" in family.family(stage.service.pid), 10.0)
+    until(lambda: "reader" in family.family(stage.service.pid), 10.0)
     yield
-    done = wait_until(lambda: stage.service.client.job(job)["job"]["state"] == "done", 60.0)
+    done = until(lambda: stage.service.client.job(job)["job"]["state"] == "done", 60.0)
     stage.check("a page that is read meanwhile", "stored", "stored" if done else "not within 60 s", done)
 
 
@@ -176,7 +176,7 @@ def _memory_squeeze(stage: Stage) -> Iterator[str]:
     wanted_mib = int(free_mib - taken_mib / 2)
     environ = {"PI_RAG_MEMORY_AVAILABLE_MIB_MIN": str(wanted_mib), "PI_RAG_MEMORY_CALM_S": "1"}
     with _other_start(stage, environ=environ), spoiling.ballast(taken_mib):
-        noticed = wait_until(lambda: _memory_step(stage) != "normal", NOTICED_S_MAX)
+        noticed = until(lambda: _memory_step(stage) != "normal", NOTICED_S_MAX)
         step = _memory_step(stage)
         stage.check("memory-squeeze is noticed", f"within {NOTICED_S_MAX:g} s", step, noticed)
         yield f"{taken_mib} MiB taken of {free_mib:.0f}"
@@ -254,7 +254,7 @@ def _journal_frozen(stage: Stage) -> Iterator[str]:
     try:
         environ = {"PI_RAG_SERVICE_LOG_LEVEL": "debug", "PI_RAG_SERVICE_LOG_TEXTS": "on"}
         with _other_start(stage, environ=environ, stderr=writing):
-            wait_until(lambda: _search(stage) and _waiting_bytes(reading) > PIPE_BYTES * 3 // 4, 60.0)
+            until(lambda: _search(stage) and _waiting_bytes(reading) > PIPE_BYTES * 3 // 4, 60.0)
             yield f"{_waiting_bytes(reading)} of {PIPE_BYTES} bytes wait to be read"
     finally:
         os.close(writing)
@@ -341,17 +341,6 @@ def _search(stage: Stage) -> bool:
 def _waiting_bytes(pipe: int) -> int:
     """What lies in a pipe and nobody has read."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def wait_until(condition: Callable[[], object], seconds: float, look_s: float = LOOK_S) -> bool:
-    """Whether it came true within so many seconds. What nobody answers is not true."""
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        with contextlib.suppress(PiRagError):
-            if condition():
-                return True
-        time.sleep(look_s)
-    return False
 
 
 ALL: tuple[Fault, ...] = (

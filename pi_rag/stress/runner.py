@@ -109,6 +109,7 @@ class Running:
         self._lock = threading.Lock()
         self._ledger_lock = threading.Lock()
         self._guests = 0
+        self._crowds: list[Guests] = []
         self._sample_every = 1
         self._samples_seen = 0
         self.service = RunningService(
@@ -210,11 +211,6 @@ class Running:
         with self._ledger_lock:
             self.ledger.take(("added", each["source"], workload.digest(each["text"])) for each in documents)
 
-    def removed(self, sources: Iterable[str]) -> None:
-        """Note what must be gone in the end."""
-        with self._ledger_lock:
-            self.ledger.take(("removed", source, "") for source in sources)
-
     def restarted(
         self, environ: Mapping[str, str] | None = None, *, under: Sequence[str] | None = None
     ) -> RunningService:
@@ -234,7 +230,12 @@ class Running:
             ledger=self.ledger,
             lock=self._ledger_lock,
         )
-        return Guests(place, first, clients, mix, pace_s)
+        self._crowds.append(guests := Guests(place, first, clients, mix, pace_s))
+        return guests
+
+    def lost_guests(self) -> int:
+        """Processes of guests of whose last word nobody knows."""
+        return sum(each.lost_processes for each in self._crowds)
 
     def _keep_answers(self, answers: list[Answer]) -> None:
         with self._lock:
@@ -261,7 +262,7 @@ def run_one(scenario: Scenario, plan: Plan, stop: Stop, record: Record) -> None:
     try:
         with Running(scenario, plan, stop, record) as stage:
             scenario.run(stage)
-            if not stop.is_wished and scenario.is_looked_over:
+            if not stop.is_wished:
                 truth.looked_over(stage)
             # Within the block: what is kept of the service depends on how it went.
             record.ending, record.reason = ("interrupted", stop.reason) if stop.is_wished else ("whole", "")

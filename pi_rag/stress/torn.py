@@ -10,7 +10,6 @@ import contextlib
 import json
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from pi_rag.errors import PiRagError, ServiceDown, TryLater
 from pi_rag.memory_client import MemoryClient
 from pi_rag.stress.papers import VERSIONS, Pool, stored
+from pi_rag.stress.patience import until
 from pi_rag.stress.promises import GONE, Promises, Version
 from pi_rag.stress.workload import ACTS, THINGS, marker
 
@@ -214,10 +214,4 @@ def learned(client: MemoryClient, pool: Pool, folder: Path, quiet_s_max: float) 
 
 def quiet(client: MemoryClient, seconds: float) -> bool:
     """Whether nothing waits any more, within so many seconds."""
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        with contextlib.suppress(PiRagError):
-            if client.status()["counts"]["items_queued"] == 0:
-                return True
-        time.sleep(BREATH_S)
-    return False
+    return until(lambda: client.status()["counts"]["items_queued"] == 0, seconds, BREATH_S)

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from pi_rag.client import Client
 from pi_rag.errors import PiRagError
 from pi_rag.memory_client import MemoryClient
 from pi_rag.stress import family, workload
+from pi_rag.stress.patience import until
 from pi_rag.stress.running import RunningService
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ NAMED_MAX = 3
 def looked_over(stage: Running) -> None:
     """Everything that must be so at the end of any scenario. It ends the service."""
     service = stage.service
-    if service.process is None or service.process.poll() is not None:
-        service.start()
+    _see_that_it_stood(stage)
     quiet = until(lambda: _is_quiet(service.client), QUIET_S_MAX)
     stage.check("what waits is worked off", f"within {QUIET_S_MAX:g} s", _waiting(service.client), quiet)
     _check_ledger(stage)
@@ -50,14 +50,14 @@ def looked_over(stage: Running) -> None:
     stage.check("the database is sound", "no problem", _named(problems, "none found"), not problems)
 
 
-def until(condition: Callable[[], object], seconds: float) -> bool:
-    """Wait for it; whether it came true in time."""
-    end_s = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.05)
-    return True
+def _see_that_it_stood(stage: Running) -> None:
+    """One that the scenario has stopped is started again; one that has ended by itself too, and told."""
+    process = stage.service.process
+    code = None if process is None else process.poll()
+    seen = "it did" if process is None or code is None else f"it had ended with {code}"
+    stage.check("only the harness ends the service", "it stands until then", seen, code is None)
+    if process is None or code is not None:
+        stage.service.start()
 
 
 def stored(client: MemoryClient) -> dict[str, str]:
@@ -77,18 +77,23 @@ def stored(client: MemoryClient) -> dict[str, str]:
 
 
 def _check_ledger(stage: Running) -> None:
-    ledger = stage.ledger
+    """What guests were told, against what is there."""
+    ledger, deaf = stage.ledger, stage.lost_guests()
+    if deaf:
+        stage.check("no process of guests is lost", "0 lost", str(deaf), is_kept=False)
     found = stored(MemoryClient(stage.service.socket))
-    lost, changed = ledger.lost(found), ledger.changed(found)
+    lost, changed, risen = ledger.lost(found), ledger.changed(found), ledger.risen(found)
     stage.figure("acknowledged_at_end", len(ledger.must))
     stage.figure("acknowledged_lost", len(lost))
-    seen = _named(lost, f"all of {len(ledger.must)} there")
-    stage.check(LOST, "0 lost", seen, not lost if ledger.must else None)
-    stage.check(
-        "nothing is there by half", "each text as it was sent", _named(changed, "all whole"), not changed
+    checks = (
+        (LOST, "0 lost", lost, f"all of {len(ledger.must)} there", ledger.must),
+        ("nothing is there by half", "each text as it was sent", changed, "all whole", ledger.must),
+        ("what was removed is gone", "0 left", risen, "none left", ledger.gone),
     )
-    risen = ledger.risen(found)
-    stage.check("what was removed is gone", "0 left", _named(risen, "none left"), not risen)
+    for name, asked, wrong, otherwise, noted in checks:
+        # Who has lost guests does not know what those were told last: neither good nor bad can be seen.
+        is_kept = not wrong if noted and not deaf else None
+        stage.check(name, asked, _named(wrong, otherwise if noted else "nothing was noted"), is_kept)
 
 
 def _problems(service: RunningService) -> list[str]:
@@ -137,10 +142,8 @@ def kill_left(pids: Iterable[int]) -> None:
 
 
 def _is_quiet(client: Client) -> bool:
-    with suppress(PiRagError):
-        status = client.status()
-        return bool(status["counts"]["items_queued"] == 0 and status["ready"])
-    return False
+    status = client.status()
+    return bool(status["counts"]["items_queued"] == 0 and status["ready"])
 
 
 def _waiting(client: Client) -> str:

@@ -176,9 +176,6 @@ class Stage(Protocol):
         A crowd notes its own.
         """
 
-    def removed(self, sources: Iterable[str]) -> None:
-        """Note sources whose removal was acknowledged."""
-
     def restarted(
         self, environ: Mapping[str, str] | None = None, *, under: Sequence[str] | None = None
     ) -> RunningService:
@@ -197,9 +194,6 @@ class Crowd(Protocol):
 
     def __enter__(self) -> Crowd: ...
     def __exit__(self, *_: object) -> None: ...
-
-    def acknowledged(self) -> Sequence[str]:
-        """Sources whose adding was acknowledged and which nobody has removed since."""
 
     def seen(self, operation: Operation) -> Histogram:
         """What became of these guests' requests of one kind; whole once the crowd has gone."""
@@ -222,7 +216,5 @@ class Scenario:
     """A program that becomes its service, as `RunningService` takes it."""
     must_fail: bool = False
     """The canary: it is well when a promise is found broken."""
-    is_looked_over: bool = True
-    """Whether, after it, the service must hold all that was acknowledged, be sound and end in time."""
     disk_mib: int = 512
     """How much room its data and files may take."""

@@ -39,9 +39,3 @@ def test_who_may_not_mount_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert lacking.keys() == {"disk-full", "disk-read-only"}
     assert all("root" in reason for reason in lacking.values())
-
-
-def test_waiting_ends_in_time_and_takes_no_error_for_true() -> None:
-    """Of a service that is not there, nothing is true."""
-    assert faults.wait_until(lambda: True, 1.0)
-    assert not faults.wait_until(lambda: faults.by_name("none"), 0.05)

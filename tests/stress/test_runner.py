@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pi_rag.host import memory
-from pi_rag.stress import family, runner, workload
+from pi_rag.stress import family, runner, truth, workload
+from pi_rag.stress.crowd import Guests
 from pi_rag.stress.runner import Plan, Running, Stop, new_record, run_one
 from pi_rag.stress.truth import LOST
 from pi_rag.stress.types import Answer, Record, Scenario, Stage
 from pi_rag.types import ModelCard
 from tests.stress.reported import sample
+from tests.stress.truth import until
 
 
 def scenario(run: Callable[[Stage], None], environ: Mapping[str, str] | None = None) -> Scenario:
@@ -100,6 +105,76 @@ def test_chance_is_the_scenarios_own(tmp_path: Path) -> None:
     assert dealt[0] == dealt[1] != dealt[2]
 
 
+class Ended:
+    """A process that has ended by itself."""
+
+    def poll(self) -> int:
+        return -9
+
+
+def kept(stage: Running) -> dict[str, bool | None]:
+    return {each.name: each.is_kept for each in stage.record.checks}
+
+
+def test_a_service_that_ended_by_itself_is_told(idle: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is started again to be looked over, and that is no excuse; one that was stopped is none to tell."""
+    started: list[bool] = []
+    monkeypatch.setattr(idle.service, "start", lambda: started.append(True))
+    truth._see_that_it_stood(idle)
+    assert kept(idle) == {"only the harness ends the service": True}
+
+    idle.record.checks.clear()
+    idle.service.process = cast("subprocess.Popen[bytes]", Ended())
+    truth._see_that_it_stood(idle)
+    idle.service.process = None
+    assert kept(idle) == {"only the harness ends the service": False}
+    assert started == [True, True]
+
+
+LEDGER_CHECKS = [LOST, "nothing is there by half", "what was removed is gone"]
+
+
+def looked_into(stage: Running, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool | None]:
+    monkeypatch.setattr(truth, "stored", lambda _: {"one": "digest"})
+    truth._check_ledger(stage)
+    return kept(stage)
+
+
+def test_nothing_noted_is_nothing_kept(idle: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an empty ledger nobody can say that it was honoured."""
+    assert looked_into(idle, monkeypatch) == dict.fromkeys(LEDGER_CHECKS)
+
+
+def test_what_was_noted_is_held_against_what_is_there(idle: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Added and there, removed and gone."""
+    idle.ledger.take([("added", "one", "digest"), ("removed", "two", "")])
+
+    assert looked_into(idle, monkeypatch) == dict.fromkeys(LEDGER_CHECKS, True)
+
+
+def test_with_guests_lost_nobody_knows_what_was_acknowledged(
+    idle: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That they were lost is told, and neither loss nor its absence is: one of them may have removed it."""
+    idle.ledger.take([("added", "gone", "digest"), ("removed", "two", "")])
+    with cast("Guests", idle.crowd(1, {"search": 1.0})) as crowd:
+        crowd._children[0].process.kill()
+        until(lambda: crowd.lost_processes)
+
+    expected: dict[str, bool | None] = dict.fromkeys(LEDGER_CHECKS)
+    assert looked_into(idle, monkeypatch) == {"no process of guests is lost": False} | expected
+
+
+def test_guests_who_talk_nonsense_are_lost_and_end_nobody_elses_hearing(idle: Running) -> None:
+    """Whatever a line is, the thread that listens goes on."""
+    crowd = cast("Guests", idle.crowd(1, {"search": 1.0}))
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"nonsense\n")
+        assert not crowd._understood(here, bytearray())
+    assert idle.lost_guests() == 1
+
+
 def test_a_service_that_does_not_start_is_a_failed_run(tmp_path: Path) -> None:
     """Its reason is one line, its log is kept beside the report, and nothing stays."""
     record = ran(scenario(lambda _: None, {"PI_RAG_STORE_READERS": "many"}), tmp_path, None)
@@ -120,7 +195,8 @@ def test_everything_broken_is_found_and_named(tmp_path: Path, minilm: ModelCard)
     def run(stage: Stage) -> None:
         stage.service.client.add_documents(documents[:3], wait=True)
         stage.acknowledged([documents[0], documents[1] | {"text": "another"}, documents[3]])
-        stage.removed([documents[2]["source"]])
+        assert isinstance(stage, Running)
+        stage.ledger.take([("removed", documents[2]["source"], "")])
         stage.mark("here", "now")
         seen.append(family.all_of(stage.service.pid))
 
@@ -152,9 +228,10 @@ def test_a_crowd_is_answered_across_a_restart_and_loses_nothing(tmp_path: Path, 
             stage.pause(2.0)
             stage.restarted({"PI_RAG_STORE_READERS": "3"})
             stage.pause(1.5)
-        held["acknowledged"] = len(crowd.acknowledged())
+        assert isinstance(stage, Running)
+        held["acknowledged"] = len(stage.ledger.must)
         held["searches"] = crowd.seen("search").count
-        held["lost"] = crowd.lost_processes  # type: ignore[attr-defined]
+        held["lost"] = stage.lost_guests()
         stage.check("it ran", "", "", True)
 
     record = ran(scenario(run), tmp_path, minilm)

@@ -12,7 +12,7 @@ from collections import Counter
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
 from pi_rag.stress import neighbours
-from pi_rag.stress.faults import wait_until
+from pi_rag.stress.patience import until
 from pi_rag.stress.types import Scenario, Stage
 from pi_rag.stress.yard import Yard, word_of
 
@@ -43,7 +43,7 @@ def run(stage: Stage) -> None:
     yard.fill(files)
     client = stage.service.client
     client.watch(str(yard.folder), collection="default")
-    first = wait_until(lambda: not _wrong(client, yard), FIRST_S_MAX, LOOK_S)
+    first = until(lambda: not _wrong(client, yard), FIRST_S_MAX, LOOK_S)
     stage.check("what is there at first is taken in", f"{files} files", _told(_wrong(client, yard)), first)
     stage.mark("churn")
     with stage.crowd(GUESTS, {"search": 1.0}, pace_s=PACE_S) as crowd:
@@ -70,7 +70,7 @@ def _churn(stage: Stage, yard: Yard, count: int) -> int:
 
 def _right_again(stage: Stage, client: Client, yard: Yard, others: float) -> None:
     began_s = time.monotonic()
-    right = wait_until(lambda: not _wrong(client, yard), HOPELESS_S_MAX, LOOK_S)
+    right = until(lambda: not _wrong(client, yard), HOPELESS_S_MAX, LOOK_S)
     took_s = time.monotonic() - began_s
     wrong = _wrong(client, yard)
     stage.figure("right_after_s", took_s)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
 from pi_rag.stress import faults, workload
-from pi_rag.stress.faults import Fault, wait_until
+from pi_rag.stress.faults import Fault
+from pi_rag.stress.patience import until
 from pi_rag.stress.types import Scenario, Stage
 
 KNOWN, KNOWN_QUICK = 40, 12
@@ -65,7 +66,7 @@ class _House:
 
     def lost(self) -> list[str]:
         """Acknowledged, and not there as it was sent once nothing waits any more."""
-        wait_until(lambda: self._client(ASK_S_MAX).status()["counts"]["items_queued"] == 0, STORED_S_MAX)
+        until(lambda: self._client(ASK_S_MAX).status()["counts"]["items_queued"] == 0, STORED_S_MAX)
         return sorted(source for source in self.acknowledged if not self._is_there(source))
 
     def _is_there(self, source: str) -> bool:
@@ -112,7 +113,7 @@ def _one(stage: Stage, house: _House, fault: Fault) -> None:
         if fault.adds:
             adds[house.add(seconds=seconds)] += 1
     ended_s = time.monotonic()
-    normal = wait_until(house.is_normal, fault.normal_s_max)
+    normal = until(house.is_normal, fault.normal_s_max)
     normal_s = time.monotonic() - ended_s
     stage.mark(f"{fault.name} over")
     added = house.add(wait=True, seconds=STORED_S_MAX)

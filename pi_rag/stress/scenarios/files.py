@@ -13,7 +13,7 @@ from typing import Any
 from pi_rag.client import Client
 from pi_rag.errors import DocumentRefused, every_kind
 from pi_rag.stress import making, workload
-from pi_rag.stress.faults import wait_until
+from pi_rag.stress.patience import until
 from pi_rag.stress.types import Scenario, Stage
 
 BUDGET_MIB = 1024
@@ -119,7 +119,7 @@ def _one(stage: Stage, client: Client, large: Large, path: Path) -> None:
     stage.mark(large.name, f"{path.stat().st_size / MIB:.1f} MiB")
     began_s = stage.elapsed_s()
     job = client.add_paths([str(path)])["job"]["id"]
-    ended = wait_until(lambda: client.job(job)["job"]["state"] == "done", large.ends_s_max, LOOK_S)
+    ended = until(lambda: client.job(job)["job"]["state"] == "done", large.ends_s_max, LOOK_S)
     took_s = stage.elapsed_s() - began_s
     stage.figure(f"{large.name.replace('-', '_').replace('.', '_')}_s", took_s)
     became, is_right = _became(client, client.job(job)["job"], path)
