@@ -526,24 +526,24 @@ class BackupSettings:
     mib_s_max: float = setting(
         16.0,
         "MiB/s",
-        "How fast a backup, and a check of everything, read. Less leaves searches and a slow card more in "
-        "peace, and takes longer, in which the log grows.",
+        "How fast a backup, and a check of everything, copy and hash. Less leaves searches and a slow card "
+        "more in peace, and takes longer, in which the log grows.",
         low=0.25,
         high=4096,
     )
     snapshot_s_max: float = setting(
         1800.0,
         "s",
-        "Longest a backup may hold its view of the database, which the log cannot be emptied beside. Past it "
-        "the backup is given up. A larger database needs more of this, or more of mib_s_max.",
+        "Longest a backup or `pi-rag verify` may hold its view of the database, which the log cannot be "
+        "emptied beside. Past it it is given up. A larger database needs more of this, or more of mib_s_max.",
         low=1,
         high=86400,
     )
     log_mib_max: int = setting(
         512,
         "MiB",
-        "How far the log may grow beside a backup, by what is written meanwhile. Past it the backup is given "
-        "up, so that the disk does not fill.",
+        "How far the log may grow beside a backup or `pi-rag verify`, by what is written meanwhile. Past it "
+        "that is given up, so that the disk does not fill.",
         low=16,
         high=65536,
     )

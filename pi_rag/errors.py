@@ -708,7 +708,7 @@ class BackupUnwritable(StoreError):
 
 
 class BackupOvertaken(StoreError):
-    """A backup took longer, or more was written beside it, than the log may grow for."""
+    """A backup or a comparison took longer, or more was written beside it, than the log may grow for."""
 
     code = "backup_overtaken"
     hint_default = "Raise backup.mib_s_max or backup.snapshot_s_max, and run it again."

@@ -84,6 +84,7 @@ class BackingUp:
         if self.is_running:  # somebody else was faster
             raise Busy("A backup is under way.", hint="See it with: pi-rag backup --status")
         self._last = {"state": "running", "path": str(folder / name), "began_at": began_at}
+        self._doing = ("", 0.0)
         self._task = asyncio.create_task(self._make(order, thins_out=to is None), name="backup")
         return await self.status()
 
@@ -138,7 +139,7 @@ class BackingUp:
                     f"The service sees no folder {folder}.",
                     hint="Make it, or see docs/backup.md for folders that systemd hides from the service.",
                 )
-        backup.refuse_taken(folder / name)
+            backup.refuse_taken(folder / name)
         return folder, name
 
     async def _make(self, order: Order, *, thins_out: bool) -> None:
@@ -153,6 +154,7 @@ class BackingUp:
         )
         try:
             made = await self._store.aside(making)
+            is_here = await asyncio.to_thread(self._is_on_same_disk, made.path)
             gone = await asyncio.to_thread(self._thinned_out, made) if thins_out else []
         except PiRagError as error:
             self._failed(error)
@@ -160,7 +162,8 @@ class BackingUp:
             _log.exception("backup_fault")
             self._failed(InternalError(f"{type(error).__name__} while a backup was made."))
         else:
-            self._done(made, gone, self._clock.monotonic_s() - begun_s, is_ours=thins_out)
+            took_s = self._clock.monotonic_s() - begun_s
+            self._done(made, gone, took_s, is_ours=thins_out, warnings=[SAME_DISK] if is_here else [])
 
     def _tell(self, doing: str, share: float) -> None:
         """On the thread that makes it."""
@@ -181,7 +184,9 @@ class BackingUp:
         self._last |= {"state": "failed", "error": error.to_wire()}
         _log.error("backup_failed", code=error.code, reason=error.message)
 
-    def _done(self, made: Made, gone: list[str], took_s: float, *, is_ours: bool) -> None:
+    def _done(
+        self, made: Made, gone: list[str], took_s: float, *, is_ours: bool, warnings: list[str]
+    ) -> None:
         if is_ours:
             self._newest_at, self._has_looked = made.card.made_at, True
         self._last |= {
@@ -191,13 +196,15 @@ class BackingUp:
             "counts": dict(made.card.counts),
             "content_hash": made.card.content,
             "removed": gone,
-            "warnings": [SAME_DISK] if self._is_on_same_disk(made.path) else [],
+            "warnings": warnings,
         }
         mib = round(made.size_bytes / 2**20, 1)
         _log.info("backup_made", used_mib=mib, took_s=round(took_s, 3), count=len(gone))
 
     def _is_on_same_disk(self, path: Path) -> bool:
-        return path.stat().st_dev == self._settings.data_path.stat().st_dev
+        """Raises BackupUnwritable when it is gone already, with the stick that it was on."""
+        with backup.writable(path):
+            return path.stat().st_dev == self._settings.data_path.stat().st_dev
 
 
 def mount(api: APIRouter, backing_up: BackingUp, required: Any) -> None:

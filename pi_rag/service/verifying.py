@@ -1,6 +1,7 @@
 """POST /v1/verify: all of the database compared with itself, for `pi-rag verify` of a running service.
 
-One reading at a time, beside the searches and at a bounded pace; who asks meanwhile for the same shares it.
+One reading at a time, beside the searches; who asks meanwhile for the same shares it. What is hashed is read
+at a bounded pace, and the view is held no longer than a backup's.
 Nothing is mended or removed.
 """
 
@@ -18,6 +19,7 @@ from pi_rag.store import inspection
 from pi_rag.store.inspection import Inspection
 from pi_rag.store.long_read import Reading
 from pi_rag.store.rate import Rate
+from pi_rag.store.view import View
 
 KEPT_S = 5.0
 """How long an answer is kept: for who asks again because a request's time was up just before it was there."""
@@ -74,8 +76,15 @@ class Verifying:
         return shown(seen)
 
     def _examined(self, reading: Reading, seen: Inspection) -> None:
-        pace = self._house.settings.backup.mib_s_max
-        inspection.examine(reading.db, seen, Rate(pace, self._house.clock, reading.rest))
+        house, settings = self._house, self._house.settings.backup
+        rate = Rate(settings.mib_s_max, house.clock, reading.rest)
+        view = View(settings, house.clock, lambda: house.store.wal_bytes)
+
+        def pause(spent: int) -> None:
+            view.expect_in_time()
+            rate(spent)
+
+        inspection.examine(reading.db, seen, pause)
 
 
 def shown(seen: Inspection) -> Verified:

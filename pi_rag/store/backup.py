@@ -23,7 +23,7 @@ import apsw
 
 from pi_rag.clock import Clock
 from pi_rag.config import BackupSettings, StoreSettings
-from pi_rag.errors import BackupOvertaken, BackupUnwritable, DiskFull, StoreDamaged
+from pi_rag.errors import BackupUnwritable, DiskFull, StoreDamaged
 from pi_rag.models.wholefile import sync
 from pi_rag.store import Connection, card, content, identity, inspection, migrations
 from pi_rag.store.card import Card
@@ -32,6 +32,7 @@ from pi_rag.store.long_read import Reading
 from pi_rag.store.rate import Rate
 from pi_rag.store.rows import value
 from pi_rag.store.translate import translated
+from pi_rag.store.view import View
 
 PREFIX, SUFFIX = "pi-rag-backup-", ".db"
 PARTIAL_PREFIX, PARTIAL_SUFFIX = ".pi-rag-", ".partial"
@@ -90,8 +91,7 @@ class Making:
     ) -> None:
         """`log_bytes` is how much of the write-ahead log is in use."""
         self._order, self._settings, self._store = order, settings, store
-        self._clock, self._told, self._log_bytes = clock, told, log_bytes
-        self._begun_s = clock.monotonic_s()
+        self._clock, self._told, self._view = clock, told, View(settings, clock, log_bytes)
 
     def __call__(self, reading: Reading) -> Made:
         """Make it.
@@ -139,7 +139,7 @@ class Making:
                     _let_go(fd)
                     unsynced = 0
                 self._told("copying", 1 - steps.remaining / max(1, steps.page_count))
-                self._expect_in_time()
+                self._view.expect_in_time()
                 rate(STEP_PAGES * page_bytes)
 
     def _described(self, reading: Reading, rate: Rate) -> Card:
@@ -147,7 +147,7 @@ class Making:
         self._told("counting", 0.0)
 
         def pause(spent: int) -> None:
-            self._expect_in_time()
+            self._view.expect_in_time()
             rate(spent)
 
         digest: Digest = content.digest(reading.db, pause)
@@ -186,16 +186,6 @@ class Making:
             raise DiskFull(
                 f"The backup needs {room}.",
                 hint="Make room, or name another folder: pi-rag backup FOLDER",
-            )
-
-    def _expect_in_time(self) -> None:
-        """Raises BackupOvertaken: the log may not grow for ever beside it."""
-        if self._clock.monotonic_s() - self._begun_s > self._settings.snapshot_s_max:
-            raise BackupOvertaken(f"It took longer than {self._settings.snapshot_s_max:g} s to copy.")
-        if self._log_bytes() > self._settings.log_mib_max * 2**20:
-            raise BackupOvertaken(
-                f"More than {self._settings.log_mib_max} MiB were written while it was copied.",
-                hint="Try again when less is added, or raise backup.mib_s_max or backup.log_mib_max.",
             )
 
 

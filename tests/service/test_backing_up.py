@@ -14,6 +14,7 @@ import pytest
 from pi_rag.config import StoreSettings
 from pi_rag.service.house import House
 from pi_rag.store import inspection
+from pi_rag.store.backup import Made, Making
 
 
 async def _ended(guest: httpx.AsyncClient) -> dict[str, Any]:
@@ -85,6 +86,24 @@ async def test_a_named_file_is_made_and_never_overwritten_nor_thinned_out(
     assert (await guest.post("/v1/backup", json={"to": str(there)})).status_code == 202
     done = await _ended(guest)
     assert (done["removed"], len(list(there.iterdir()))) == ([], 3)
+
+
+async def test_a_stick_that_is_pulled_at_the_end_is_a_failure(
+    house: House, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not a backup that runs for ever."""
+    aside = house.store.aside
+
+    async def pulled(work: Making) -> Made:
+        made = await aside(work)
+        made.path.unlink()
+        return made
+
+    monkeypatch.setattr(house.store, "aside", pulled)
+    await guest.post("/v1/backup", json={"to": str(tmp_path)})
+    ended = await _ended(guest)
+
+    assert (ended["state"], ended["error"]["code"]) == ("failed", "backup_unwritable")
 
 
 async def test_of_one_day_the_newest_stays_in_the_folder_of_the_settings(

@@ -50,6 +50,18 @@ async def test_what_is_wrong_is_told(house: House, guest: httpx.AsyncClient) -> 
     assert (await guest.post("/v1/verify", json={"depth": 3})).status_code == 400
 
 
+async def test_a_log_that_grows_beside_it_ends_it(
+    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a backup: the disk is not to be filled by a look at what is on it."""
+    await _added(guest)
+    monkeypatch.setattr(type(house.store), "wal_bytes", 2**40)
+
+    answer = await guest.post("/v1/verify", json={})
+
+    assert answer.json()["error"]["code"] == "backup_overtaken"
+
+
 async def test_who_asks_meanwhile_shares_the_reading(
     guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

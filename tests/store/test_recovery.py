@@ -246,8 +246,8 @@ def test_a_dry_run_changes_nothing(path: Path) -> None:
 
 
 def test_it_can_be_put_elsewhere(path: Path, tmp_path: Path, before: household.Held) -> None:
-    """Nothing is written where it was, which may be a card that takes no more; a folder that has a database is
-    refused."""
+    """Nothing is written where it was, which may be a card that takes no more; a folder that has a database
+    is refused."""
     folder.lock_path(path).unlink(missing_ok=True)
     data, to, names = path.read_bytes(), tmp_path / "new" / "pi-rag.db", sorted(path.parent.iterdir())
     saved = recover(path, to)
@@ -318,7 +318,7 @@ def test_an_attempt_that_was_cut_short_is_no_hindrance(path: Path, before: house
 def test_a_disk_that_fails_between_two_renames_takes_nothing(
     path: Path, before: household.Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The damaged file has its new name by then, and the saved one not yet its own: the next start gives it."""
+    """The damaged file has its new name by then, and the saved one not yet its own: a start gives it that."""
     renamed = Path.rename
 
     def fails(self: Path, target: Path) -> Path:
