@@ -67,6 +67,19 @@ class Histogram:
         }
 
 
+def judged(seen: Mapping[str, Histogram]) -> tuple[str, bool | None]:
+    """Of answers by operation: what was told that is worse than `busy`, and whether all is well.
+
+    None: nothing was asked. Where nobody ever got an answer, it is not well.
+    """
+    errors = [f"{name} {code} {n}" for name, each in seen.items() for code, n in each.errors().items()]
+    asked = sum(each.count for each in seen.values())
+    answered = sum(n for each in seen.values() for code, n in each.codes.items() if is_answered(code))
+    busy = sum(each.codes["busy"] for each in seen.values())
+    told = f"{', '.join(errors) or 'none'} of {asked} requests ({busy} times busy)"
+    return told, (not errors and answered > 0) if asked else None
+
+
 def is_answered(code: str) -> bool:
     """Whether an answer with this code told what was asked for, if by less than everything."""
     return code in ("", "degraded")

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.stress.tally import SLOTS_MAX, WIDTH, Histogram, Tally, bucket_of, upper_ms
+from pi_rag.stress.tally import SLOTS_MAX, WIDTH, Histogram, Tally, bucket_of, judged, upper_ms
 from pi_rag.stress.types import Answer
 
 latencies = st.lists(st.floats(0.01, 3_000_000.0), min_size=1, max_size=200)
@@ -97,3 +97,24 @@ def test_a_tally_that_was_written_is_read_as_it_was(given_answers: list[Answer])
     tally.add(given_answers)
 
     assert Tally.from_json(tally.to_json()) == tally
+
+
+def coded(*codes: str) -> Histogram:
+    made = Histogram()
+    for each in codes:
+        made.add(1.0, each)
+    return made
+
+
+def test_answers_are_judged_by_their_errors_and_by_there_being_any() -> None:
+    """`busy` is no error, and no answer; what nobody asked shows nothing."""
+    assert judged({"search": coded("", "busy"), "add": coded("degraded")}) == (
+        "none of 3 requests (1 times busy)",
+        True,
+    )
+    assert judged({"search": coded("", "", "internal"), "add": coded("")}) == (
+        "search internal 1 of 4 requests (0 times busy)",
+        False,
+    )
+    assert judged({"search": coded("busy")})[1] is False
+    assert judged({"search": coded()})[1] is None

@@ -13,6 +13,7 @@ from functools import partial
 from statistics import median
 
 from pi_rag.stress.slopes import Growth, Point, growth
+from pi_rag.stress.tally import judged
 from pi_rag.stress.types import Operation, Sample, Scenario, Stage
 
 GROWTH_MIB_H_MAX = 1.0
@@ -52,9 +53,12 @@ def run(stage: Stage) -> None:
         stage.pause(filling_s)
     stage.mark("steady use")
     began_s = stage.elapsed_s()
-    with stage.crowd(GUESTS, MIX, pace_s=PACE_S):
+    with stage.crowd(GUESTS, MIX, pace_s=PACE_S) as crowd:
         stage.pause(stage.left_s())
         ended_s = stage.elapsed_s()
+    # A service that answers nobody takes nothing either.
+    told, is_kept = judged({operation: crowd.seen(operation) for operation in MIX})
+    stage.check("guests are answered all the while", "no error but busy", told, is_kept)
     judge(stage, [each for each in stage.record.samples if began_s <= each.at_s <= ended_s])
 
 
@@ -68,8 +72,9 @@ def judge(stage: Stage, samples: Sequence[Sample]) -> None:
         _memory(stage, role, points(samples, partial(_private, role), role), warm_up_s)
     _memory(stage, "whole", points(samples, lambda each: sum(each.private_mib.values())), warm_up_s)
     settled = [each for each in samples if each.at_s - samples[0].at_s >= warm_up_s]
-    _handles(stage, "descriptors", [each.descriptors for each in settled])
-    _handles(stage, "threads", [each.threads for each in settled])
+    # None at all are those of a supervisor that was not there.
+    _handles(stage, "descriptors", [each.descriptors for each in settled if each.descriptors])
+    _handles(stage, "threads", [each.threads for each in settled if each.threads])
     _log(stage, samples)
 
 

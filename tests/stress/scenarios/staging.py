@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pi_rag.stress.runner import Plan, Stop, new_record, run_one
+from pi_rag.stress.tally import Histogram
 from pi_rag.stress.types import Check, Record, Scenario
 from pi_rag.types import ModelCard
 
@@ -31,6 +33,30 @@ def broken(record: Record) -> list[Check]:
 def timed(check: Check) -> bool:
     """Whether it is a bound in time, which no test asserts: a machine of tests is never quiet."""
     return any(word in check.asked for word in ("within", "p95", "p99"))
+
+
+class Said:
+    """Guests who have been answered with these codes, by operation."""
+
+    def __init__(self, codes: Mapping[str, Iterable[str]]) -> None:
+        self._seen = {name: histogram(each) for name, each in codes.items()}
+
+    def __enter__(self) -> Said:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def seen(self, operation: str) -> Histogram:
+        return self._seen.get(operation, Histogram())
+
+
+def histogram(codes: Iterable[str]) -> Histogram:
+    """Of answers with these codes, each after 5 ms."""
+    made = Histogram()
+    for code in codes:
+        made.add(5.0, code)
+    return made
 
 
 class Noted:

@@ -11,9 +11,9 @@ import pytest
 
 from pi_rag.config import Settings
 from pi_rag.stress.scenarios import leaks
-from pi_rag.stress.types import Sample, Stage
+from pi_rag.stress.types import Record, Sample, Stage
 from pi_rag.types import ModelCard
-from tests.stress.scenarios.staging import Noted, broken, ran
+from tests.stress.scenarios.staging import Noted, Said, broken, ran
 
 
 def judged(samples: list[Sample]) -> Noted:
@@ -89,6 +89,45 @@ def test_a_role_without_figures_is_left_out() -> None:
     samples = [replace(each, private_mib={}) if each.at_s % 50 == 0 else each for each in steady()]
 
     assert judged(samples).kept["private memory, whole"] is True
+
+
+def test_a_supervisor_that_is_gone_has_not_closed_anything() -> None:
+    """What was left open before shows, though there is nothing of it in the end."""
+    samples = steady(descriptors=40.0)
+    gone = [replace(each, descriptors=0, threads=0) for each in samples[1350:]]
+
+    kept = judged(samples[:1350] + gone).kept
+    assert kept["descriptors"] is False
+    assert judged([replace(each, threads=0) for each in samples]).kept["threads"] is None
+
+
+class Steady(Noted):
+    """A stage with guests to whom this was said, and no samples."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self.record = Record("leaks", 1, 1.0)
+        self._code = code
+
+    def left_s(self) -> float:
+        return 1.0
+
+    def elapsed_s(self) -> float:
+        return 1.0
+
+    def pause(self, _seconds: float) -> bool:
+        return True
+
+    def crowd(self, *_: object, **__: object) -> Said:
+        return Said({"search": [self._code, "busy"]})
+
+
+@pytest.mark.parametrize(("code", "is_kept"), [("", True), ("service_down", False), ("busy", False)])
+def test_what_guests_are_told_counts(code: str, is_kept: bool) -> None:
+    """A service that answers nobody does not grow, and is not well."""
+    stage = Steady(code)
+    leaks.run(cast("Stage", stage))
+    assert stage.kept["guests are answered all the while"] is is_kept
 
 
 def test_its_bound_of_the_log_is_what_it_sets() -> None:
