@@ -11,6 +11,7 @@ import contextlib
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +19,7 @@ from itertools import islice
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
 from pi_rag.stress import neighbours, workload
-from pi_rag.stress.tally import Histogram
+from pi_rag.stress.tally import Histogram, is_answered
 from pi_rag.stress.types import Answer, Sample, Scenario, Stage
 
 REQUESTS_MAX = 64
@@ -40,7 +41,9 @@ NORMAL_TIMES_MAX, NORMAL_MS_MIN = 2.0, 50.0
 """A search is normal again when it takes no more than so many times what one alone took at the 95th
 percentile, or no more than this."""
 ALONE = 50
-REFUSED = frozenset({"busy", "store_busy", "deadline_exceeded"})
+LATE = frozenset({"store_busy", "deadline_exceeded"})
+"""What becomes of a guest who was let in, and not served in time."""
+LATE_S_MAX = 30.0
 STORED_S_MAX = 300.0
 
 
@@ -52,7 +55,8 @@ class _Step:
     began_s: float = 0.0
     ended_s: float = 0.0
     searches: Histogram = field(default_factory=Histogram)
-    queued_max: int = 0
+    queued_max: int | None = None
+    """None: nobody was told."""
     refused: list[PiRagError] = field(default_factory=list)
     """What a guest of our own was told."""
 
@@ -136,7 +140,7 @@ def _look(stage: Stage, step: _Step, done: threading.Event) -> None:
         except PiRagError as error:
             step.refused.append(error)
         with contextlib.suppress(PiRagError):  # no room for one more connection
-            step.queued_max = max(step.queued_max, int(client.status()["embedder"]["queued"]["query"]))
+            step.queued_max = max(step.queued_max or 0, client.status()["embedder"]["queued"]["query"])
 
 
 def _normal_after(stage: Stage, alone_ms: float) -> float:
@@ -159,24 +163,52 @@ def _tell(stage: Stage, steps: Sequence[_Step], others: float) -> None:
     for number, step in enumerate(steps):
         stage.figure(f"step_{number}_times", step.times)
         stage.figure(f"step_{number}_admitted_p95_ms", step.p95_ms)
+    if not steps:
+        stage.check("overload", f"{max(STEPS)}x, some are refused", "the run's time was over", None)
+        return
     first, peak = steps[0], max(steps, key=lambda step: step.times)
     codes = peak.searches.codes
     if peak.times < max(STEPS) or not codes["busy"]:
         stage.check("overload", f"{max(STEPS)}x, some are refused", f"{peak.times}x, {dict(codes)}", None)
     _tell_of_refusals(stage, peak, others)
-    times = peak.p95_ms / first.p95_ms if first.p95_ms else 0.0
-    stage.figure("admitted_times", times)
+    _tell_of_service(stage, first, peak, others)
+    _tell_of_queue(stage, steps)
+    _tell_of_errors(stage, steps, others)
+    _tell_of_memory(stage, peak)
+
+
+def _tell_of_service(stage: Stage, first: _Step, peak: _Step, others: float) -> None:
     asked = f"p95 at {peak.times}x at most {ADMITTED_TIMES_MAX:g} times that at 1x"
+    if not first.p95_ms or not peak.searches.count:
+        stage.check("who is let in is served", asked, "no search to compare", None)
+        return
+    times = peak.p95_ms / first.p95_ms
+    stage.figure("admitted_times", times)
     seen = f"{peak.p95_ms:.0f} ms beside {first.p95_ms:.0f} ms: {times:.2f} times"
-    stage.check(
-        "who is let in is served", asked, *neighbours.judged(0 < times <= ADMITTED_TIMES_MAX, seen, others)
-    )
-    queued = max(step.queued_max for step in steps)
+    is_held = 0 < times <= ADMITTED_TIMES_MAX
+    stage.check("who is let in is served", asked, *neighbours.judged(is_held, seen, others))
+
+
+def _tell_of_queue(stage: Stage, steps: Sequence[_Step]) -> None:
+    queued = max((step.queued_max for step in steps if step.queued_max is not None), default=None)
+    if queued is None:
+        stage.check("the queue keeps its bound", f"{QUERY_QUEUE_MAX}", "nobody was told", None)
+        return
     stage.figure("queued_max", queued)
     stage.check("the queue keeps its bound", f"{QUERY_QUEUE_MAX}", str(queued), queued <= QUERY_QUEUE_MAX)
-    strange = {code: n for step in steps for code, n in step.searches.errors(but=REFUSED).items()}
-    stage.check("nobody sees another error", "busy only", str(strange or "none"), not strange)
-    _tell_of_memory(stage, peak)
+
+
+def _tell_of_errors(stage: Stage, steps: Sequence[_Step], others: float) -> None:
+    """Of all steps: who was let in and left alone, which a busy machine may do too, and all else."""
+    codes = sum((step.searches.codes for step in steps), Counter[str]())
+    late = {code: codes[code] for code in sorted(LATE) if codes[code]}
+    strange = {code: n for code, n in codes.items() if not is_answered(code) and code not in {"busy", *LATE}}
+    seen = f"{late or 'all'} of {codes.total() - codes['busy']}"
+    asked = f"an answer within {LATE_S_MAX:g} s"
+    is_served = neighbours.judged(not late, seen, others) if codes else (seen, None)
+    stage.check("nobody who is let in is left alone", asked, *is_served)
+    is_kept = not strange if codes else None
+    stage.check("nobody sees another error", "busy only", str(strange or "none"), is_kept)
 
 
 def _tell_of_refusals(stage: Stage, peak: _Step, others: float) -> None:
@@ -190,7 +222,7 @@ def _tell_of_refusals(stage: Stage, peak: _Step, others: float) -> None:
     asked, seen = f"p99 at most {REJECT_MS_MAX:g} ms", f"{p99_ms:.1f} ms of {len(took_ms)}"
     is_held = p99_ms <= REJECT_MS_MAX
     stage.check("who is refused is told at once", asked, *neighbours.judged(is_held, seen, others))
-    told = [error.retry_after_ms for error in peak.refused]
+    told = [error.retry_after_ms for error in peak.refused if error.code == "busy"]
     is_told = all(each for each in told) if told else None
     stage.check("and when to come again", "retry_after_ms", f"{len(told)} told: {told[:3]}", is_told)
 

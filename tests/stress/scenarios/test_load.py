@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pi_rag.config import Settings
 from pi_rag.stress.scenarios import load
-from pi_rag.stress.types import Answer, Sample
+from pi_rag.stress.types import Answer, Record, Sample, Stage
 from pi_rag.types import ModelCard
 
-from .staging import broken, ran, timed
+from .staging import Noted, broken, histogram, ran, timed
 
 
 @pytest.mark.model
@@ -57,3 +58,47 @@ def test_memory_grows_from_the_first_third_to_the_last() -> None:
 def sample(at_s: float, mib: float) -> Sample:
     """Of two processes that take so much each."""
     return Sample(at_s, {}, {"supervisor": mib, "worker": mib}, {}, 0, 0, 0.0, 0.0, 0, is_ready=True)
+
+
+class Seen(Noted):
+    """A stage after the last step."""
+
+    record = Record("load", 1, 1.0)
+
+
+def told(*codes: str, others: float = 0.0) -> dict[str, bool | None]:
+    """What is said of a first step that was served, and of a peak with these answers."""
+    stage = Seen()
+    steps = [load._Step(1, searches=histogram([""])), load._Step(10, searches=histogram(codes), queued_max=3)]
+    load._tell(cast("Stage", stage), steps, others)
+    return stage.kept
+
+
+SERVED, ALONE, OTHER = (
+    "who is let in is served",
+    "nobody who is let in is left alone",
+    "nobody sees another error",
+)
+
+
+def test_busy_is_the_only_error_that_is_none() -> None:
+    """Who is let in and left alone has a promise of his own, of which a busy machine tells nothing."""
+    kept = told("", "busy")
+    assert (kept[SERVED], kept[ALONE], kept[OTHER]) == (True, True, True)
+
+    for late in ("deadline_exceeded", "store_busy"):
+        assert (told("", late)[ALONE], told("", late)[OTHER]) == (False, True)
+        assert told("", late, others=0.9)[ALONE] is None
+    assert (told("", "internal")[ALONE], told("", "internal")[OTHER]) == (True, False)
+
+
+def test_steps_without_a_search_have_shown_nothing() -> None:
+    """Nor have none at all; that nobody of many was served is seen, and broken."""
+    stage = Seen()
+    load._tell(cast("Stage", stage), [load._Step(1), load._Step(10)], 0.0)
+
+    assert set(stage.kept.values()) == {None}
+    assert told("busy")[SERVED] is False
+    nothing = Seen()
+    load._tell(cast("Stage", nothing), [], 0.0)
+    assert nothing.kept == {"overload": None}
