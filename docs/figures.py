@@ -44,11 +44,12 @@ def names(text: str) -> list[str]:
 
 
 def _shown(place: re.Match[str], results: Path) -> str:
-    figures = _read(results / f"{place['name']}.json")
+    figures, what = _read(results / f"{place['name']}.json"), place["what"]
     if place["table"]:
-        wanted = place["what"]
-        return table(figures.rows, wanted.split(", ") if wanted else None)
-    value = _value(figures, place["what"])
+        return table(figures.rows, what.split(", ") if what else None)
+    if what is None:
+        raise LookupError(f"{place[0]} says nothing of what it wants of the result.")
+    value = _value(figures, what)
     return format(value, place["form"]) if place["form"] else str(value)
 
 

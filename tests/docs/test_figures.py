@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,11 +43,28 @@ def test_a_table_has_the_columns_that_are_wanted(results: Path) -> None:
     assert figures.filled("{{table some: way}}", results) == "| way |\n| --- |\n| ours |\n| theirs |"
 
 
-@pytest.mark.parametrize("place", ["{{other: p50_ms}}", "{{some: p95_ms}}", "{{some: ours | kg}}"])
+@pytest.mark.parametrize(
+    "place",
+    ["{{other: p50_ms}}", "{{some: p95_ms}}", "{{some: ours | kg}}", "{{some}}", "{{some: its | ms}}"],
+)
 def test_a_place_for_what_nobody_measured_is_an_error(place: str, results: Path) -> None:
     """A page never shows an empty place."""
     with pytest.raises(LookupError):
         figures.filled(place, results)
+
+
+def measuring() -> list[str]:
+    """The command of each result that is one run of one benchmark."""
+    told = [json.loads(path.read_text())["notes"]["command"] for path in figures.RESULTS.glob("*.json")]
+    return sorted(command for command in told if command.startswith("python -m "))
+
+
+@pytest.mark.parametrize("command", measuring())
+def test_a_result_can_be_measured_again(command: str) -> None:
+    """The benchmark that it names is there, with the flags that it names."""
+    run = [sys.executable, *command.split()[1:3], "--help"]
+    told = subprocess.run(run, cwd=figures.ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(re.findall(r"--[\w-]+", command)) <= set(re.findall(r"--[\w-]+", told))
 
 
 @pytest.mark.parametrize("path", build.figured(), ids=lambda path: path.name)
