@@ -54,6 +54,12 @@ BALLAST_MIB_MAX, BALLAST_SHARE_MAX = 1024, 0.25
 """What a process of ours takes to squeeze, and the most of it as a part of what is free."""
 NOTICED_S_MAX = 15.0
 ORPHANS_S_MAX = 10.0
+THERE_S_MAX = 10.0
+"""So long somebody is waited for to whom a fault is to be done."""
+
+
+class NotDone(Exception):
+    """The fault could not be done this time, and says why."""
 
 
 def nothing() -> str:
@@ -81,13 +87,26 @@ class Fault:
 
 @contextmanager
 def _kill(role: str, stage: Stage) -> Iterator[str]:
-    yield f"pid {kill_one(stage.service.pid, role, stage.dice)}"
+    yield f"pid {_killed(stage, role)}"
+
+
+def _killed(stage: Stage, role: str) -> int:
+    """One of this role met its end. Raises NotDone when nobody was there."""
+    killed: set[int | None] = set()
+
+    def is_met() -> bool:
+        killed.add(kill_one(stage.service.pid, role, stage.dice))
+        return killed != {None}
+
+    if not until(is_met, THERE_S_MAX, LOOK_S):
+        raise NotDone(f"nobody was there: no {role} within {THERE_S_MAX:g} s")
+    return max(pid for pid in killed if pid)
 
 
 @contextmanager
 def _kill_reader(stage: Stage) -> Iterator[str]:
     with _reader_at_work(stage):
-        yield f"pid {kill_one(stage.service.pid, 'reader', stage.dice)}"
+        yield f"pid {_killed(stage, 'reader')}"
 
 
 @contextmanager
@@ -105,11 +124,23 @@ def _kill_supervisor(stage: Stage) -> Iterator[str]:
 
 @contextmanager
 def _stop(role: str, stage: Stage) -> Iterator[str]:
-    pids = family.family(stage.service.pid).get(role, [])
-    chosen = stage.dice.sample(pids, 1) if pids else []
-    with stopped(chosen):
-        yield f"pid {chosen}"
+    pid = _somebody(stage, role)
+    with stopped([pid]):
+        if not until(lambda: family.state(pid) == "T", THERE_S_MAX, LOOK_S):
+            raise NotDone(f"nobody was there: the {role} has not stood still")
+        yield f"pid {pid}"
         stage.pause(1.0 if stage.is_quick else 12.0)
+
+
+def _somebody(stage: Stage, role: str) -> int:
+    """One of this role. Raises NotDone when nobody was there."""
+
+    def those() -> list[int]:
+        return family.family(stage.service.pid).get(role, [])
+
+    if until(those, THERE_S_MAX, LOOK_S) and (pids := those()):
+        return stage.dice.choice(pids)
+    raise NotDone(f"nobody was there: no {role} within {THERE_S_MAX:g} s")
 
 
 @contextmanager
@@ -124,7 +155,6 @@ def _reader_at_work(stage: Stage) -> Iterator[None]:
     page = "<p>The lamp was lit.</p>" * 6_000
     given = {"source": "fault-page.html", "text": f"<html><body>{page}{stage.dice.random()}</body></html>"}
     job = stage.service.client.add_documents([given])["job"]["id"]
-    until(lambda: "reader" in family.family(stage.service.pid), 10.0)
     yield
     done = until(lambda: stage.service.client.job(job)["job"]["state"] == "done", 60.0)
     stage.check("a page that is read meanwhile", "stored", "stored" if done else "not within 60 s", done)
@@ -133,6 +163,8 @@ def _reader_at_work(stage: Stage) -> Iterator[None]:
 @contextmanager
 def _guests(come: Callable[[Path, int], AbstractContextManager[int]], stage: Stage) -> Iterator[str]:
     with come(stage.service.socket, GUESTS) as count:
+        if not count:
+            raise NotDone("nobody was let in")
         yield f"{count} guests"
         stage.pause(0.5 if stage.is_quick else 10.0)
 
@@ -254,7 +286,8 @@ def _journal_frozen(stage: Stage) -> Iterator[str]:
     try:
         environ = {"PI_RAG_SERVICE_LOG_LEVEL": "debug", "PI_RAG_SERVICE_LOG_TEXTS": "on"}
         with _other_start(stage, environ=environ, stderr=writing):
-            until(lambda: _search(stage) and _waiting_bytes(reading) > PIPE_BYTES * 3 // 4, 60.0)
+            if not until(lambda: _search(stage) and _waiting_bytes(reading) > PIPE_BYTES * 3 // 4, 60.0):
+                raise NotDone(f"the pipe was not full: {_waiting_bytes(reading)} of {PIPE_BYTES} bytes")
             yield f"{_waiting_bytes(reading)} of {PIPE_BYTES} bytes wait to be read"
     finally:
         os.close(writing)

@@ -23,6 +23,9 @@ ROOM_MIB = 16
 PAGE_BYTES = 4096
 DAMAGED_SHARE = 0.3
 """Of a database's pages."""
+STATUS = Path("/proc/self/status")
+CAP_SYS_ADMIN = 1 << 21
+"""Without it, root mounts nothing."""
 CLOSED_TO_ROOT = (
     "setpriv",
     "--bounding-set=-dac_override,-dac_read_search",
@@ -31,11 +34,19 @@ CLOSED_TO_ROOT = (
 """Under this, root is refused what any other owner would be refused."""
 
 
-def may_mount() -> str:
+def may_mount(status: Path = STATUS) -> str:
     """Why nothing can be mounted here; empty where it can."""
     if os.geteuid() != 0:
         return "needs root, to mount a disk of its own: run it with sudo"
+    if not _capabilities(status) & CAP_SYS_ADMIN:
+        return "root may not mount here, as in most containers: run it on the machine itself"
     return "" if shutil.which("mount") and shutil.which("umount") else "needs mount and umount"
+
+
+def _capabilities(status: Path) -> int:
+    """What the kernel lets this process do, a bit each (capabilities(7)); none where it does not say."""
+    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+    return next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
 
 
 def may_close() -> str:

@@ -66,6 +66,20 @@ def test_what_is_closed_opens_again(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def test_root_that_may_not_mount_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: what the kernel says counts, and not the user alone."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    contained, free, silent = (tmp_path / name for name in ("contained", "free", "silent"))
+    contained.write_text("Name:\tpython\nCapEff:\t00000000a80425fb\n")
+    free.write_text("Name:\tpython\nCapEff:\t000001ffffffffff\n")
+    silent.write_text("Name:\tpython\n")
+
+    assert spoiling.may_mount(free) == ""
+    assert "container" in spoiling.may_mount(contained)
+    assert "container" in spoiling.may_mount(silent)
+
+
 def test_ballast_takes_memory_and_gives_it_back() -> None:
     """All of it, in a process that is gone afterwards."""
     before = set(children(os.getpid()))
@@ -76,7 +90,7 @@ def test_ballast_takes_memory_and_gives_it_back() -> None:
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.skipif(bool(spoiling.may_mount()), reason="only root may mount, and not in a container")
 class TestDisks:
     """A disk of its own under the data folder."""
 
