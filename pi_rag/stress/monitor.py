@@ -11,6 +11,7 @@ import math
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ class Monitor:
         self._seen = Seen()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+        self.errors: Counter[str] = Counter()
+        """What looking has failed with. None should be: a look tells of what is away too."""
         self.looking_s = 0.0
         """Processor time that looking has taken so far."""
 
@@ -85,7 +88,10 @@ class Monitor:
     def _run(self) -> None:
         while True:
             began_s = time.monotonic()
-            self._keep(self.look())
+            try:
+                self._keep(self.look())
+            except Exception as error:
+                self.errors[f"{type(error).__name__}: {error}"] += 1
             self.looking_s = time.thread_time()
             if self._is_over.wait(max(0.05, EVERY_S - (time.monotonic() - began_s))):
                 return

@@ -105,10 +105,12 @@ class Prober:
         before, began_s = self._line.stood_s(way), time.monotonic()
         try:
             answer = self._client.search(question, k=HITS, mode=mode)
-            sources = [hit["source"] for hit in answer["hits"]]
             code = "degraded" if answer["degraded"] else ""
+            sources = [hit["source"] for hit in answer["hits"]]
         except PiRagError as error:
             code = error.code
+        except Exception as error:  # an answer in no form of ours; the next question is asked all the same
+            code = type(error).__name__
         latency_ms = (time.monotonic() - began_s) * 1000
         waited_ms = self._line.waited_ms(before, self._line.stood_s(way))
         at_s = self._elapsed_s()

@@ -16,7 +16,7 @@ from typing import Any
 from pi_rag.errors import RequestInvalid
 from pi_rag.stress.private import cleaned, without_names
 from pi_rag.stress.tally import Tally
-from pi_rag.stress.types import Check, Mark, Probe, Record, Sample
+from pi_rag.stress.types import LOST, Check, Mark, Probe, Record, Sample
 
 SCHEMA = 1
 """Of the JSON. It changes when a reader of before would misread it."""
@@ -161,10 +161,16 @@ def outcome(record: Record) -> str:
         return without_names(f"{record.ending.upper()}: {record.reason}")
     broken = sum(each.is_kept is False for each in record.checks)
     if record.must_fail:
-        return "well: the broken promise was found" if record.is_well else "NOT WELL: nothing was found"
+        return "well: the loss was found" if record.is_well else f"NOT WELL: {_missed(record)}"
     if not record.checks:
         return "NOT WELL: nothing was looked at"
     return f"NOT WELL: {broken} of {len(record.checks)} promises broken" if broken else "all promises kept"
+
+
+def _missed(record: Record) -> str:
+    """Of a canary that is not well."""
+    broken = {each.name for each in record.checks if each.is_kept is False}
+    return "the loss was not found" if LOST not in broken else f"{len(broken) - 1} more than the loss"
 
 
 def word(check: Check) -> str:

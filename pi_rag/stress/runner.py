@@ -145,7 +145,10 @@ class Running:
         return Monitor(self._pid, client, self.service.data, self.elapsed_s, self._keep_sample)
 
     def _tell_cost(self, monitor: Monitor) -> None:
-        """What looking has taken of one core: the harness is a load of its own."""
+        """What looking has taken of one core: the harness is a load of its own. And how often it failed."""
+        if monitor.errors:
+            seen = f"{monitor.errors.total()} times not: {monitor.errors.most_common(3)}"
+            self.check("the monitor sees all the while", "each second", seen, is_kept=False)
         self.figure("monitor_core_share", monitor.looking_s / max(self.elapsed_s(), 1.0))
         self.figure("memory_counted_every_s", monitor.size_every_s)
 
@@ -269,14 +272,20 @@ def run_one(scenario: Scenario, plan: Plan, stop: Stop, record: Record) -> None:
     except KeyboardInterrupt:
         record.ending, record.reason = "interrupted", stop.reason or "It was interrupted."
         raise
-    except PiRagError as error:
-        record.ending, record.reason = "failed", f"{error.code}: {error.message}"
     except Exception as error:
-        # Its first line: a service that did not start brings its whole log along, which is kept beside.
-        told = f"{type(error).__name__}: {error}".partition("\n")[0]
-        record.ending, record.reason = "failed", f"{told} ({_place(error)})"
+        # Who cuts a scenario short has it find less than it counts on.
+        wished = stop.is_wished
+        record.ending, record.reason = ("interrupted", stop.reason) if wished else ("failed", _why(error))
     finally:
         record.seconds = round(time.monotonic() - began_s, 1)
+
+
+def _why(error: Exception) -> str:
+    """One line. A service that did not start brings its whole log along, which is kept beside."""
+    if isinstance(error, PiRagError):
+        return f"{error.code}: {error.message}"
+    told = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"{told} ({_place(error)})"
 
 
 def _place(error: BaseException) -> str:

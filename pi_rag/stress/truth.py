@@ -21,11 +21,11 @@ from pi_rag.memory_client import MemoryClient
 from pi_rag.stress import family, workload
 from pi_rag.stress.patience import until
 from pi_rag.stress.running import RunningService
+from pi_rag.stress.types import LOST
 
 if TYPE_CHECKING:
     from pi_rag.stress.runner import Running
 
-LOST = "nothing acknowledged is lost"
 QUIET_S_MAX = 120.0
 """So long the queue may take to empty after the last request."""
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pi_rag.stress.running import RunningService
 
 Operation = Literal["search", "add", "remove", "remember", "event", "recall"]
+LOST = "nothing acknowledged is lost"
+"""The name of the promise that the canary breaks."""
+
 Ending = Literal["whole", "interrupted", "failed"]
 """`failed`: the harness could not go on. A run in which a promise was not kept is whole all the same."""
 
@@ -131,10 +134,10 @@ class Record:
 
     @property
     def is_well(self) -> bool:
-        """Whether it ended as it must: of the canary, that a broken promise was found."""
+        """Whether it ended as it must: of the canary, that the loss was found, and nothing else."""
         if not self.must_fail:
             return self.is_kept
-        return self.ending == "whole" and any(c.is_kept is False for c in self.checks)
+        return self.ending == "whole" and [c.name for c in self.checks if c.is_kept is False] == [LOST]
 
 
 class Stage(Protocol):
@@ -215,6 +218,6 @@ class Scenario:
     under: tuple[str, ...] = ()
     """A program that becomes its service, as `RunningService` takes it."""
     must_fail: bool = False
-    """The canary: it is well when a promise is found broken."""
+    """The canary: it is well when a loss is found, and nothing else."""
     disk_mib: int = 512
     """How much room its data and files may take."""

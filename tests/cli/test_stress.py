@@ -19,7 +19,7 @@ import pytest
 from pi_rag.cli.main import main
 from pi_rag.stress import family, scenarios
 from pi_rag.stress.running import COMMAND
-from pi_rag.stress.truth import LOST
+from pi_rag.stress.types import LOST
 from pi_rag.types import ModelCard
 from tests.stress.truth import until
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
-from pi_rag.stress.types import Answer, Check, Ending, Mark, Record, Sample
+from pi_rag.stress.types import LOST, Answer, Check, Ending, Mark, Record, Sample
 
 
 def small(ending: Ending = "whole", *kept: bool | None, must_fail: bool = False) -> Record:
-    """Twenty seconds with some searches, one fault, and a service that is away for a while."""
+    """Twenty seconds with some searches, one fault, and a service that is away for a while.
+
+    The last promise of one that must fail is that which it must break.
+    """
     record = Record("load", 7, 1.0, ending=ending, seconds=22.0, must_fail=must_fail)
     for second in range(20):
         code = "busy" if second == 9 else ""
@@ -17,6 +22,8 @@ def small(ending: Ending = "whole", *kept: bool | None, must_fail: bool = False)
         record.samples.append(sample(second + 0.1, is_ready=not 8 <= second <= 11))
     record.marks = [Mark(8.0, "kill -9 of the supervisor", "pid 12"), Mark(15.0, "<b>&", "\"'")]
     record.checks = [Check(f"promise {each}", "that", "this", was_kept) for each, was_kept in enumerate(kept)]
+    if must_fail and kept:
+        record.checks[-1] = replace(record.checks[-1], name=LOST)
     record.figures = {"search_p95_ms": 24.5, "memory_budget_mib": 200.0}
     record.machine = {"board": "Raspberry Pi 5", "cores": "4"}
     return record

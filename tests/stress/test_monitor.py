@@ -128,3 +128,22 @@ def test_it_samples_until_it_is_told_to_end(tmp_path: Path) -> None:
 
     assert not look._thread.is_alive()
     assert len(kept) == count
+
+
+def test_a_look_that_fails_is_counted_and_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes a monitor that has ended for a service in which nothing happens."""
+    monkeypatch.setattr("pi_rag.stress.monitor.EVERY_S", 0.0)
+    kept: list[Sample] = []
+    failing = [ValueError("of what nobody thought")] * 2
+
+    def keep(each: Sample) -> None:
+        if failing:
+            raise failing.pop()
+        kept.append(each)
+
+    look = Monitor(os.getpid, Service(), tmp_path, Clock(), keep)
+    with look:
+        until(lambda: kept)
+    assert look.errors == {"ValueError: of what nobody thought": 2}

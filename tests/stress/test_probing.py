@@ -11,6 +11,7 @@ from pi_rag.errors import ServiceDown
 from pi_rag.stress import probing
 from pi_rag.stress.probing import Line, Prober
 from pi_rag.stress.types import Probe
+from tests.stress.truth import until
 
 
 class Answering(Client):
@@ -41,6 +42,23 @@ def test_a_probe_tells_what_became_of_a_question() -> None:
     assert probe(Answering([right], degraded=True), 0).code == "degraded"
     assert probe(Answering(None), 0).code == "service_down"
     assert not probe(Answering(None), 0).is_found
+
+
+def test_an_answer_that_nobody_understands_is_an_error() -> None:
+    """It has the error's name, and asking goes on."""
+
+    class Strange(Client):
+        def __init__(self) -> None:
+            pass
+
+        def search(self, *_: object, **__: object) -> dict[str, object]:
+            return {"degraded": []}
+
+    seen: list[Probe] = []
+    with Prober(Strange(), os.getpid, lambda: 5.0, seen.append):
+        until(lambda: len(seen) >= 2)
+    assert {each.code for each in seen} == {"KeyError"}
+    assert not any(each.is_found for each in seen)
 
 
 def test_questions_are_asked_both_ways_and_never_twice() -> None:

@@ -17,8 +17,7 @@ from pi_rag.host import memory
 from pi_rag.stress import family, runner, truth, workload
 from pi_rag.stress.crowd import Guests
 from pi_rag.stress.runner import Plan, Running, Stop, new_record, run_one
-from pi_rag.stress.truth import LOST
-from pi_rag.stress.types import Answer, Record, Scenario, Stage
+from pi_rag.stress.types import LOST, Answer, Record, Scenario, Stage
 from pi_rag.types import ModelCard
 from tests.stress.reported import sample
 from tests.stress.truth import until
@@ -103,6 +102,34 @@ def test_chance_is_the_scenarios_own(tmp_path: Path) -> None:
 
     dealt = [dealt_to(name) for name in ("one", "one", "other")]
     assert dealt[0] == dealt[1] != dealt[2]
+
+
+def test_who_is_interrupted_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scenario that is cut short may find nothing to count; one that is not has failed."""
+    stop = Stop()
+
+    def failing(*_: object) -> Running:
+        raise IndexError("list index out of range")
+
+    def cut(*_: object) -> Running:
+        stop.wish("Ctrl-C")
+        return failing()
+
+    for begun, ending in ((failing, "failed"), (cut, "interrupted")):
+        monkeypatch.setattr(runner, "Running", begun)
+        record = ran(scenario(lambda _: None), tmp_path, None, stop)
+        assert record.ending == ending
+    assert record.reason == "Ctrl-C"
+
+
+def test_a_monitor_that_failed_is_told(idle: Running) -> None:
+    """One that did not is no promise."""
+    monitor = idle._monitor()
+    idle._tell_cost(monitor)
+    assert kept(idle) == {}
+    monitor.errors["ValueError: strange"] += 1
+    idle._tell_cost(monitor)
+    assert kept(idle) == {"the monitor sees all the while": False}
 
 
 class Ended:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pi_rag.stress.types import Check, Ending, Record
+from pi_rag.stress.types import LOST, Check, Ending, Record
+
+
+def canary(*broken: str) -> Record:
+    made = Record("canary", 1, 1.0, ending="whole", must_fail=True)
+    made.checks = [Check(name, "that", "this", name not in broken) for name in (LOST, "another")]
+    return made
+
+
+def test_the_canary_is_well_by_the_loss_alone() -> None:
+    """What it breaks besides was not meant, and what it breaks instead shows nothing."""
+    assert canary(LOST).is_well
+    assert not canary(LOST, "another").is_well
+    assert not canary("another").is_well
+    assert not canary().is_well
 
 
 def record(ending: Ending, *kept: bool | None) -> Record:

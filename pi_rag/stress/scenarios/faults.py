@@ -48,6 +48,7 @@ class _House:
         except PiRagError as error:
             return error.code
         self.acknowledged[document["source"]] = document["text"]
+        self.stage.acknowledged([document])
         return ""
 
     def search(self, seconds: float = ASK_S_MAX) -> str:

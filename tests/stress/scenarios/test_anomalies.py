@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pi_rag.stress import anomalies
-from pi_rag.stress.scenarios.anomalies import QUICK, SCENARIO, WHOLE, Run
+from pi_rag.stress.anomalies import Done
+from pi_rag.stress.detecting import Finding
+from pi_rag.stress.scenarios.anomalies import QUICK, SCENARIO, WHOLE, Run, _check_run
+from pi_rag.stress.types import Stage
 from pi_rag.types import ModelCard
-from tests.stress.scenarios.staging import broken, ran
+from tests.stress.scenarios.staging import Noted, broken, ran
 
 
 @pytest.mark.model
@@ -39,3 +43,21 @@ def test_the_time_is_enough() -> None:
 def test_a_clean_run_has_done_nothing() -> None:
     """Whatever is found in it is false."""
     assert Run((), ()).false_ones == []
+
+
+def checked(one: Run) -> set[bool | None]:
+    stage = Noted()
+    _check_run(cast("Stage", stage), "the run", one)
+    return {*stage.kept.values()}
+
+
+def test_who_asked_no_known_question_has_found_nothing_and_missed_nothing() -> None:
+    """With questions, what was done and not found is broken; a false finding is broken without them too."""
+    stall = next(each for each in anomalies.ALL if each.name == "stall")
+    done, false = Done(stall, 10.0, 13.0), Finding("errors", 1.0, 2.0, 3.0, 1.0, "", "")
+
+    assert checked(Run((), ())) == {None}
+    assert checked(Run((done,), ())) == {None}
+    assert checked(Run((), (), probes=9)) == {True}
+    assert checked(Run((done,), (), probes=9)) == {True, False}
+    assert checked(Run((), (false,))) == {False}

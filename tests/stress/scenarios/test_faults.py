@@ -56,10 +56,14 @@ class House(Noted):
         super().__init__()
         self.dice = random.Random(1)
         self._looks = looks
+        self.noted: list[str] = []
 
     def left_s(self) -> float:
         self._looks -= 1
         return float(self._looks >= 0)
+
+    def acknowledged(self, documents: list[dict[str, str]]) -> None:
+        self.noted += [each["source"] for each in documents]
 
     def crowd(self, *_: object, **__: object) -> Said:
         return Said({})
@@ -133,9 +137,11 @@ def test_what_is_lost_and_what_cannot_be_asked_are_told_apart(
     client: type[Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither is well."""
-    house = scenario._House(cast("Stage", House()))
+    stage = House()
+    house = scenario._House(cast("Stage", stage))
     house.add()
     assert house.wrong() == ""
+    assert stage.noted == [*house.acknowledged], "it is looked for in the end as well"
 
     client.error = PiRagError("It is broken.")
     assert house.wrong() == f"looking for what was acknowledged: {PiRagError.code}"

@@ -6,15 +6,18 @@ import random
 from collections import Counter
 from pathlib import Path
 from threading import Lock
-from typing import cast
+from typing import NoReturn, cast
 
 import pytest
 
+from pi_rag.memory_client import MemoryClient
+from pi_rag.stress.papers import Pool
 from pi_rag.stress.promises import Promises
 from pi_rag.stress.scenarios import kills
 from pi_rag.stress.torn import Torn
 from pi_rag.stress.types import Stage
 from pi_rag.types import ModelCard
+from tests.stress.truth import until
 
 from .staging import Noted, broken, ran
 
@@ -132,3 +135,21 @@ def test_fewer_kills_than_promised_are_not_enough(house: House) -> None:
     assert house.kept["enough happened to tell"] is None
     assert house.kept["0 acknowledged writes lost"] is True
     assert house.kept["no process left of a killed service"] is None, "no service was killed"
+
+
+class Strange(MemoryClient):
+    """One whose answers nobody understands."""
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise KeyError(name)
+
+
+def test_a_writer_goes_on_after_what_nobody_thought_of(tmp_path: Path) -> None:
+    """Each time counts as an error, and of what was asked nobody knows whether it was done."""
+    torn = Torn(tmp_path / "s", tmp_path, Pool(1, 2), 1)
+    torn._client = Strange(tmp_path / "s")
+    with torn:
+        until(lambda: torn.errors["KeyError: 'log_event'"] and torn.errors["KeyError: 'remember'"])
+
+    assert {None} in torn.promises.open.values()
+    assert not torn.seen
