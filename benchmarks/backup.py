@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,8 @@ def measure(passages: int, seconds: float, rounds: int) -> Figures:
     quiet, backup = rows[0], rows[1]
     return Figures(
         headline={
-            "search_p95_ratio": round(backup["search_p95_ms"] / quiet["search_p95_ms"], 3),
-            "write_p95_ratio": round(backup["write_p95_ms"] / quiet["write_p95_ms"], 3),
+            "search_p95_ratio": _ratio("search_p95_ms", backup, quiet),
+            "write_p95_ratio": _ratio("write_p95_ms", backup, quiet),
             "memory_more_mib": round(backup["private_mib_max"] - quiet["private_mib_max"], 1),
         },
         rows=rows,
@@ -169,15 +169,8 @@ def _asking(service: RunningService, seen: Seen, over: threading.Event) -> Itera
                 service.client.add_documents([{"source": f"{time.monotonic_ns()}", "text": "a note"}])
                 seen.write_ms.append((time.monotonic() - begun_s) * 1000)
 
-    threads = [threading.Thread(target=each) for each in (search, write)]
-    for thread in threads:
-        thread.start()
-    try:
+    with _beside(over, search, write):
         yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 @contextlib.contextmanager
@@ -188,13 +181,34 @@ def _sampling(pid: int, seen: Seen, over: threading.Event) -> Iterator[None]:
         while not over.wait(0.05):
             seen.private_mib_max = max(seen.private_mib_max, _private_mib(pid))
 
-    thread = threading.Thread(target=look)
-    thread.start()
+    with _beside(over, look):
+        yield
+
+
+@contextlib.contextmanager
+def _beside(over: threading.Event, *tasks: Callable[[], None]) -> Iterator[None]:
+    """Each in a thread of its own, until the block is left. What ended one before is raised then: the figures
+    of a window in which nobody searched would look like those of a quick one.
+    """
+    ended: list[Exception] = []
+
+    def done(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except Exception as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=done, args=(each,)) for each in tasks]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
+    for error in ended:
+        raise error
 
 
 def _private_mib(pid: int) -> float:
@@ -214,6 +228,13 @@ def _row(kind: str, seen: Seen) -> dict[str, Any]:
         "copy_s": _at(seen.copies_s, 0.5),
         "private_mib_max": round(seen.private_mib_max, 1),
     }
+
+
+def _ratio(name: str, beside: Mapping[str, Any], quiet: Mapping[str, Any]) -> float:
+    """Of one figure. Raises ValueError where a window was too short for it."""
+    if not (beside[name] and quiet[name]):
+        raise ValueError(f"There is no {name} of some windows, since nothing ended in them: more --seconds.")
+    return float(round(beside[name] / quiet[name], 3))
 
 
 def _at(values: list[float], share: float) -> float:
