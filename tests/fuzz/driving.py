@@ -23,7 +23,7 @@ from types import FrameType
 from pi_rag.host import memory
 
 CORPUS = Path(__file__).parent / "corpus"
-"""What once found something, by target; our own, small, and replayed by tests/fuzz/test_corpus.py."""
+"""What once found something, by target; our own, small, and replayed by the tests beside this file."""
 
 INPUT_S_MAX = 20
 """Longest any one input may take. All take milliseconds; a machine may be busy."""
@@ -141,7 +141,16 @@ def own_mib() -> float:
     """Private memory of this process in MiB, what is free in it given back first."""
     gc.collect()
     memory.trim()
-    return memory.private_mib(os.getpid()) or 0.0
+    return private_mib(os.getpid())
+
+
+def private_mib(pid: int) -> float:
+    """Of a process. Where the kernel hides it, nothing could be said of what grows: from nothing to nothing
+    is flat.
+    """
+    found = memory.private_mib(pid)
+    assert found, f"the kernel does not tell the private memory of process {pid}"
+    return found
 
 
 def kept(finding: Finding, corpus: Path = CORPUS) -> Path:

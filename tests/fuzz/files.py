@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -416,15 +415,3 @@ def memory_list(data: bytes) -> str:
     lines = [item.line for item in found]
     assert lines == sorted(lines) and all(item.fact.text.strip() for item in found)
     return f"{min(len(found), 9)} facts"
-
-
-def cleared(folder: Path) -> Path:
-    """An empty folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def names(found: Sequence[Target]) -> list[str]:
-    """Of targets."""
-    return [each.name for each in found]

@@ -25,7 +25,6 @@ from tests.fuzz.driving import (
     Finding,
     Outcome,
     Target,
-    bounded,
     fuzz,
     kept,
     tried,
@@ -210,8 +209,6 @@ def summed(outcomes: list[Outcome], args: argparse.Namespace, seconds: float) ->
         args.json.write_text(json.dumps({"inputs": whole, "kinds": len(became), "targets": rows}, indent=1))
     return 1 if found or grown else 0
 
-
-__all__ = ["bounded", "frames_and_files", "main", "service", "told", "too_much"]
 
 if __name__ == "__main__":
     sys.exit(main())

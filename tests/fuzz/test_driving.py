@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
+from pi_rag.host import memory
+from pi_rag.stress.running import RunningService
+from tests.fuzz import asking, driving, wires
 from tests.fuzz.driving import FINDINGS_MAX, Target, TooSlow, bounded, corpus_of, fuzz, kept
 from tests.fuzz.mutating import BYTES_MAX, Mutator
 from tests.fuzz.run import shares
@@ -57,6 +61,22 @@ def test_an_endless_input_ends() -> None:
     with pytest.raises(TooSlow), bounded(0.05):
         while True:
             pass
+
+
+def test_who_waits_for_an_answer_gives_up_before_the_alarm() -> None:
+    """So a finding says what was waited for; and a request that takes as long as it may is none."""
+    assert asking.REQUEST_S_MAX < asking.ANSWER_S_MAX < driving.INPUT_S_MAX
+    assert wires.SILENCE_S_MAX < wires.CLOSED_S_MAX < driving.INPUT_S_MAX
+
+
+def test_memory_that_is_hidden_is_not_flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel does not tell it, a run ends instead of finding nothing."""
+    assert driving.own_mib() > 0
+    monkeypatch.setattr(memory, "private_mib", lambda pid: None)
+    with pytest.raises(AssertionError, match="does not tell"):
+        fuzz(CANARY, 1, 1)
+    with pytest.raises(AssertionError, match="does not tell"):
+        asking.private_mib(create_autospec(RunningService, instance=True, pid=1))
 
 
 @pytest.mark.parametrize("seed", range(5))
