@@ -87,8 +87,8 @@ async def test_kills_under_load_cost_no_answer(minilm: ModelCard) -> None:
         await asyncio.gather(*asking)
         assert pool.status()["restarts"] >= 1
         await until(lambda: staffed(pool))
-        await until(lambda: open_files() == before)
-        assert threading.active_count() == threads
+        await until(lambda: open_files() <= before)
+        assert threading.active_count() <= threads
         assert zombies() == []
 
 
@@ -160,7 +160,7 @@ async def test_ten_starts_leave_nothing(minilm: ModelCard) -> None:
         starting.cancel()
         await asyncio.wait({starting})
     assert zombies() == []
-    await until(lambda: open_files() == before)
+    await until(lambda: open_files() <= before)
 
 
 def _missing(card: ModelCard, folder: Path) -> ModelCard:

@@ -164,7 +164,7 @@ async def test_a_nursery_that_cannot_boot_is_reported(kind: str, error: type[PiR
     assert pool.status()["reason"]
     await pool.stop()
     assert zombies() == []
-    assert open_files() == before
+    assert open_files() <= before
 
 
 async def test_who_waits_is_told_when_the_embedder_goes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ async def test_stop_is_bounded_and_leaves_nothing() -> None:
         await ask(pool, [1])
     assert gone([status["nursery_pid"], *(worker["pid"] for worker in status["workers"])])
     assert zombies() == []
-    assert open_files() == before
+    assert open_files() <= before
 
 
 async def test_stop_lets_running_calls_end() -> None:
@@ -316,7 +316,7 @@ async def test_a_storm_of_kills_costs_no_answer_and_no_descriptor() -> None:
         await asyncio.gather(*asking)
         assert killed >= 5
         await until(lambda: staffed(pool))
-        await until(lambda: open_files() == before)
+        await until(lambda: open_files() <= before)
         assert zombies() == []
 
 

@@ -86,7 +86,7 @@ async def test_who_cannot_boot_does_not_follow(embedder: Succession, minilm: Mod
         await embedder.follow(pool_of(replace(minilm, path="/nowhere.gguf")), grace_s=LONG_S)
     assert embedder.status()["nursery_pid"] == nursery
     assert np.array_equal(await embedder.embed(TEXTS, lane="query", deadline_s=LONG_S), right)
-    await until(lambda: open_files() == files)
+    await until(lambda: open_files() <= files)
 
 
 async def test_nobody_follows_one_that_was_stopped(embedder: Succession, minilm: ModelCard) -> None:
@@ -95,5 +95,5 @@ async def test_nobody_follows_one_that_was_stopped(embedder: Succession, minilm:
     files = open_files()
     with pytest.raises(Stopping):
         await embedder.follow(pool_of(minilm), grace_s=LONG_S)
-    await until(lambda: open_files() == files)
+    await until(lambda: open_files() <= files)
     assert zombies() == []

@@ -221,7 +221,7 @@ def test_nothing_is_left_open(root: Path) -> None:
     for name in ("inner/file", "pipe", "none", "link", "inner/file/below", "x" * 300):
         with contextlib.suppress(DocumentRefused, NotFound):
             read_file(root / name, 1, Roots([str(root)]))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_a_kernel_without_openat2_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

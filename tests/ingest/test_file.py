@@ -167,4 +167,4 @@ def test_no_file_is_left_open(tmp_path: Path) -> None:
     read_file(tmp_path / "a", 2)
     with pytest.raises(DocumentTooLarge):
         read_file(tmp_path / "a", 1)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

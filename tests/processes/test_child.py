@@ -105,7 +105,7 @@ def test_a_child_leaves_no_descriptor_behind() -> None:
     before = open_files()
     for _ in range(20):
         Child.spawn(ECHO, environ={"PYTHONPATH": ROOT}).kill()
-    assert open_files() == before
+    assert open_files() <= before
 
 
 def test_a_program_that_cannot_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_a_program_that_cannot_start_leaves_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(FileNotFoundError):
         Child.spawn(ECHO)
-    assert open_files() == before
+    assert open_files() <= before
 
 
 def test_only_the_main_thread_may_spawn() -> None:

@@ -68,7 +68,7 @@ def test_every_version_gets_rules_that_it_takes(
     landlock.restrict(rights, version)
     assert kernel.granted == [landlock.WRITE & kernel.files, landlock.READ_FILE]
     assert kernel.restricted
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_what_the_kernel_reads_has_its_size() -> None:

@@ -86,7 +86,7 @@ def test_a_refused_lock_leaves_no_file_open(path: Path) -> None:
     for _ in range(5):
         with pytest.raises(SocketInUse):
             folder.FolderLock(path)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     first.release()
 
 
