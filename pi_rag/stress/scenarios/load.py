@@ -59,6 +59,8 @@ class _Step:
     """None: nobody was told."""
     refused: list[PiRagError] = field(default_factory=list)
     """What a guest of our own was told."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """What that guest failed with besides."""
 
     @property
     def p95_ms(self) -> float:
@@ -89,6 +91,7 @@ def _fill(stage: Stage) -> None:
     count = DOCUMENTS_QUICK if stage.is_quick else DOCUMENTS
     documents = list(islice(workload.documents(stage.seed), count))
     Client(stage.service.socket, answer_s_max=STORED_S_MAX).add_documents(documents, wait=True)
+    stage.acknowledged(documents)
 
 
 def _alone_p95_ms(stage: Stage) -> float:
@@ -139,6 +142,8 @@ def _look(stage: Stage, step: _Step, done: threading.Event) -> None:
             client.search(f"what was asked at {stage.elapsed_s()}")
         except PiRagError as error:
             step.refused.append(error)
+        except Exception as error:  # who ends unseen looks at nothing more
+            step.failed[type(error).__name__] += 1
         with contextlib.suppress(PiRagError):  # no room for one more connection
             step.queued_max = max(step.queued_max or 0, client.status()["embedder"]["queued"]["query"])
 
@@ -202,7 +207,10 @@ def _tell_of_errors(stage: Stage, steps: Sequence[_Step], others: float) -> None
     """Of all steps: who was let in and left alone, which a busy machine may do too, and all else."""
     codes = sum((step.searches.codes for step in steps), Counter[str]())
     late = {code: codes[code] for code in sorted(LATE) if codes[code]}
-    strange = {code: n for code, n in codes.items() if not is_answered(code) and code not in {"busy", *LATE}}
+    own = sum((step.failed + Counter(each.code for each in step.refused) for step in steps), Counter[str]())
+    strange = {
+        code: n for code, n in (codes + own).items() if not is_answered(code) and code not in {"busy", *LATE}
+    }
     seen = f"{late or 'all'} of {codes.total() - codes['busy']}"
     asked = f"an answer within {LATE_S_MAX:g} s"
     is_served = neighbours.judged(not late, seen, others) if codes else (seen, None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
 
 import pytest
 
+from pi_rag.client import Client
 from pi_rag.config import Settings
 from pi_rag.stress.scenarios import load
 from pi_rag.stress.types import Answer, Record, Sample, Stage
@@ -64,6 +67,10 @@ class Seen(Noted):
     """A stage after the last step."""
 
     record = Record("load", 1, 1.0)
+    service = SimpleNamespace(socket=Path("/nowhere"))
+
+    def elapsed_s(self) -> float:
+        return 1.0
 
 
 def told(*codes: str, others: float = 0.0) -> dict[str, bool | None]:
@@ -90,6 +97,36 @@ def test_busy_is_the_only_error_that_is_none() -> None:
         assert (told("", late)[ALONE], told("", late)[OTHER]) == (False, True)
         assert told("", late, others=0.9)[ALONE] is None
     assert (told("", "internal")[ALONE], told("", "internal")[OTHER]) == (True, False)
+
+
+class Strange(Client):
+    """One who is answered in no form that anybody knows, and tells when he has asked twice."""
+
+    asked = 0
+    is_enough = threading.Event()
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def search(self, *_: object, **__: object) -> NoReturn:
+        raise KeyError("hits")
+
+    def status(self, *_: object, **__: object) -> dict[str, Any]:
+        Strange.asked += 1
+        if Strange.asked == 2:
+            self.is_enough.set()
+        return {"embedder": {"queued": {"query": 5}}}
+
+
+def test_our_own_guest_goes_on_and_tells_what_he_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """He ends neither in silence nor at the first thing that nobody thought of."""
+    monkeypatch.setattr(load, "Client", Strange)
+    stage, step = Seen(), load._Step(1, searches=histogram([""]))
+    load._look(cast("Stage", stage), step, Strange.is_enough)
+    load._tell_of_errors(cast("Stage", stage), [step], 0.0)
+
+    assert (step.failed["KeyError"], step.queued_max) == (2, 5)
+    assert stage.kept[OTHER] is False
 
 
 def test_steps_without_a_search_have_shown_nothing() -> None:
