@@ -7,7 +7,6 @@ machine than this one says why (`lacking`), and is not done.
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import os
 import subprocess
@@ -20,9 +19,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pi_rag.errors import PiRagError, RequestInvalid
+from pi_rag.errors import PiRagError
 from pi_rag.host.memory import available_mib
 from pi_rag.stress import family, jumping, rude, spoiling
+from pi_rag.stress.naming import named
 from pi_rag.stress.patience import until
 from pi_rag.stress.running import COMMAND, RunningService
 from pi_rag.stress.signals import kill_one, stopped
@@ -433,8 +433,4 @@ BY_NAME = {fault.name: fault for fault in ALL}
 
 def by_name(name: str) -> Fault:
     """Raises RequestInvalid, with the names that there are."""
-    if name in BY_NAME:
-        return BY_NAME[name]
-    near = difflib.get_close_matches(name, BY_NAME, 1)
-    meant = f"Did you mean {near[0]!r}? " if near else ""
-    raise RequestInvalid(f"There is no fault {name!r}.", hint=f"{meant}There are: {', '.join(BY_NAME)}.")
+    return named(BY_NAME, name, "fault")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
 from pi_rag.host import memory
 from pi_rag.stress import family, runner, truth, workload
 from pi_rag.stress.crowd import Guests
+from pi_rag.stress.guest import Guest, Order, Talk, _live
 from pi_rag.stress.runner import Plan, Running, Stop, new_record, run_one
 from pi_rag.stress.types import LOST, Answer, Record, Scenario, Stage
 from pi_rag.types import ModelCard
@@ -190,6 +192,32 @@ def test_with_guests_lost_nobody_knows_what_was_acknowledged(
 
     expected: dict[str, bool | None] = dict.fromkeys(LEDGER_CHECKS)
     assert looked_into(idle, monkeypatch) == {"no process of guests is lost": False} | expected
+
+
+class Heard(Talk):
+    """Hears out a guest until he has said so much."""
+
+    def __init__(self, count: int) -> None:
+        self.codes: list[str] = []
+        self.is_enough = threading.Event()
+        self._count = count
+
+    def note(self, answer: list[Any], _entries: object) -> None:
+        self.codes.append(answer[-1])
+        if len(self.codes) >= self._count:
+            self.is_enough.set()
+
+
+def test_a_guest_goes_on_after_what_nobody_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error with its name, and no end that nobody sees."""
+
+    def search(_: Guest) -> NoReturn:
+        raise KeyError("hits")
+
+    monkeypatch.setattr(Guest, "search", search)
+    talk = Heard(2)
+    _live(0, Order("/nowhere", 1, [0], {"search": 1.0}, 0.0, 0.0, 1.0), talk, talk.is_enough)
+    assert talk.codes == ["KeyError", "KeyError"]
 
 
 def test_guests_who_talk_nonsense_are_lost_and_end_nobody_elses_hearing(idle: Running) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from pi_rag.errors import RequestInvalid
+from pi_rag.stress.naming import named
 from pi_rag.stress.scenarios import anomalies, canary, churn, clients, faults, files, kills, leaks, load
 from pi_rag.stress.types import Scenario
 
@@ -26,11 +24,4 @@ BY_NAME = {scenario.name: scenario for scenario in ALL}
 
 def by_name(name: str) -> Scenario:
     """Raises RequestInvalid, with the names that there are."""
-    if name in BY_NAME:
-        return BY_NAME[name]
-    near = difflib.get_close_matches(name, BY_NAME, 1)
-    meant = f"Did you mean {near[0]!r}? " if near else ""
-    raise RequestInvalid(
-        f"There is no scenario {name!r}.",
-        hint=f"{meant}There are: {', '.join(BY_NAME)}. See: pi-rag stress --list",
-    )
+    return named(BY_NAME, name, "scenario", " See: pi-rag stress --list")

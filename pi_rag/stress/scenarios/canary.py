@@ -7,15 +7,12 @@ harness does not find the loss, its word on all else is worth nothing.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from pi_rag.stress import workload
+from pi_rag.stress.signals import stopped
 from pi_rag.stress.types import Scenario, Stage
 
 KEPT, LOST = 5, 3
@@ -31,7 +28,8 @@ def run(stage: Stage) -> None:
     documents = list(islice(workload.documents(stage.seed), KEPT + LOST))
     _added(stage, documents[:KEPT])
     before.mkdir()
-    with _standing_still(service.pid):
+    # What lies on the disk while nothing is written is what a power cut would leave.
+    with stopped([service.pid]):
         _copied(data, before)
     _added(stage, documents[KEPT:])
     service.kill()
@@ -47,16 +45,6 @@ def _added(stage: Stage, documents: list[dict[str, str]]) -> None:
     job = stage.service.client.add_documents(documents, wait=True)["job"]
     assert job["state"] == "done", job
     stage.acknowledged(documents)
-
-
-@contextmanager
-def _standing_still(pid: int) -> Iterator[None]:
-    """Within it nothing is written: what lies on the disk is what a power cut would leave."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def _copied(source: Path, target: Path) -> None:
