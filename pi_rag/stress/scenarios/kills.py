@@ -142,6 +142,7 @@ class _Kills:
 
     def quiet(self) -> None:
         """All that was acknowledged is done, once, and nothing else is there, whole."""
+        self._see_whether_it_stands()
         with self.torn.lock:
             began_s = time.monotonic()
             client = MemoryClient(self.stage.service.socket)

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from pathlib import Path
 from threading import Lock
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
@@ -51,6 +51,7 @@ class Supervisor:
     """A service that falls in the pause after its child was killed, as its process tells."""
 
     pid = 1
+    socket = Path("/nowhere")
 
     def __init__(self) -> None:
         self.process = self
@@ -79,6 +80,16 @@ class House(Noted):
         return True
 
 
+class Sound(MemoryClient):
+    """Of a service whose database has no problem."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def status(self, *, check: bool = False) -> dict[str, Any]:
+        return {"store": {"problems": []}}
+
+
 class Writer:
     """A guest who writes nothing."""
 
@@ -86,6 +97,9 @@ class Writer:
 
     def __init__(self) -> None:
         self.lock, self.seen, self.errors = Lock(), Counter[str](), Counter[str]()
+
+    def jobs_wrong(self) -> list[str]:
+        return []
 
     def found(self) -> dict[str, tuple[str, int]]:
         return {}
@@ -117,6 +131,19 @@ def test_a_supervisor_that_falls_after_a_kill_is_not_taken_for_a_kill(house: Hou
     assert done.fell == 1
     assert set(done.killed) == {"worker"}
     assert house.kept["a supervisor outlives its children"] is False
+
+
+def test_a_supervisor_that_falls_after_the_last_kill_is_seen_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is waited for what it has to do."""
+    monkeypatch.setattr(kills, "quiet", lambda *_: house.service.poll() is None)
+    monkeypatch.setattr(kills, "MemoryClient", Sound)
+    done = killing(house)
+    house.service.is_fallen = True
+    done.quiet()
+
+    assert (done.fell, done.wrong["jobs"]) == (1, [])
 
 
 def test_who_killed_nobody_cannot_tell(house: House) -> None:
