@@ -26,7 +26,7 @@ does it every night: docs/backup.md.
 
 EXAMPLES = """\
   pi-rag backup
-  pi-rag backup /mnt/usb
+  pi-rag backup /mnt/usb/pi-rag
   pi-rag backup --status
 """
 

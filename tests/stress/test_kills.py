@@ -46,8 +46,8 @@ async def test_a_kill_every_second_costs_no_answer(minilm: ModelCard) -> None:
         assert killed >= SECONDS / 2, "the fault did not happen"
         assert answers > killed
         assert pool.status()["circuit"] == "closed", "kills are nobody's fault"
-        await until(lambda: open_files() == files)
-        assert threading.active_count() == threads
+        await until(lambda: open_files() <= files)
+        assert threading.active_count() <= threads
         assert zombies() == []
     finally:
         await pool.stop()
