@@ -32,7 +32,8 @@ class Size:
 
     pss_mib: float
     private_mib: float
-    """What would be free again if it ended."""
+    """What only this process has, and no file: what it has made itself. Clean pages of files, which the
+    kernel takes and gives back as it likes, are not in it."""
 
 
 def size(pid: int) -> Size | None:
@@ -44,7 +45,7 @@ def size(pid: int) -> Size | None:
     kib = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
     if "Pss" not in kib:
         return None
-    private = sum(value for name, value in kib.items() if name.startswith("Private_"))
+    private = sum(kib.get(name, 0) for name in ("Private_Dirty", "Private_Hugetlb"))
     return Size(round(kib["Pss"] / 1024, 1), round(private / 1024, 1))
 
 
@@ -55,7 +56,7 @@ def pss_mib(pid: int) -> float | None:
 
 
 def private_mib(pid: int) -> float | None:
-    """What would be free again if a process ended, in MiB; None when it is gone or hidden."""
+    """What only this process has, and no file, in MiB; None when it is gone or hidden."""
     found = size(pid)
     return found.private_mib if found else None
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pi_rag.budget import Group
 from pi_rag.host import memory
 from pi_rag.host.memory import Told, available_mib, pss_mib
+from pi_rag.models.wholefile import sync
 from tests.host import machines
 
 
@@ -27,6 +28,29 @@ def test_the_share_of_a_living_process_is_between_nothing_and_its_resident_size(
 
     assert share_mib is not None
     assert 1 < share_mib < resident_mib * 1.1
+
+
+def test_what_a_file_has_is_not_private(tmp_path: Path) -> None:
+    """A file that is only read may be dropped from memory at any time, and is no sign of a leak; what was
+    made by the process is."""
+    file = tmp_path / "file"
+    file.write_bytes(b"1" * (32 << 20))
+    sync(file)
+    code = (
+        "import mmap, os, sys; from pi_rag.host.memory import private_mib\n"
+        "before = private_mib(os.getpid())\n"
+        "mapped = mmap.mmap(os.open(sys.argv[1], os.O_RDONLY), 0, prot=mmap.PROT_READ)\n"
+        "assert mapped[::4096].count(b'1') == 8192\n"
+        "read = private_mib(os.getpid())\n"
+        "made = bytes([1]) * (32 << 20)\n"
+        "print(read - before, private_mib(os.getpid()) - read)\n"
+    )
+    run = [sys.executable, "-c", code, str(file)]
+    said = subprocess.run(run, check=True, timeout=60, capture_output=True, text=True).stdout
+    of_the_file, made = map(float, said.split())
+
+    assert of_the_file < 8
+    assert made > 24
 
 
 ARENAS = """
