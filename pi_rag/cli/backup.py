@@ -19,9 +19,9 @@ from pi_rag.errors import ServiceDown, from_wire
 DESCRIPTION = """\
 The service copies its database as it is in this moment into one file, while searches and adding go
 on, reads the copy again and compares it, and only then gives it its name. TO is a folder that is
-there, or a file that is not; without it the folder of the settings, where older ones are thinned
-out. The service writes it, with its own rights. Ctrl-C only stops the waiting. A timer of systemd
-does it every night: docs/backup.md.
+there, or a file that is not and ends with .db; without it the folder of the settings, where older
+ones are thinned out. The service writes it, with its own rights. Ctrl-C only stops the waiting. A
+timer of systemd does it every night: docs/backup.md.
 """
 
 EXAMPLES = """\
@@ -39,7 +39,7 @@ WARNINGS = {
 
 def configure(parser: ArgumentParser) -> None:
     """Where to, or what else."""
-    parser.add_argument("to", metavar="TO", nargs="?", help="a folder, or a file that is not there yet")
+    parser.add_argument("to", metavar="TO", nargs="?", help="a folder, or a new file that ends with .db")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--status", action="store_true", help="show how far it is, or how the last one went")
     instead.add_argument("--no-wait", action="store_true", help="come back as soon as it is begun")

@@ -62,7 +62,7 @@ def run(args: Namespace) -> int:
     begun_s = clock.monotonic_s()
     found = _found(args, settings, clock)
     found["took_s"] = round(clock.monotonic_s() - begun_s, 3)
-    found["next"] = _next(found)
+    found["next"] = _next(found, settings)
     if args.json:
         printing.as_json(found)
     else:
@@ -128,19 +128,26 @@ def _of_service(client: Client, clock: Clock, *, deep: bool) -> dict[str, Any]:
         return {"ok": not answer.get("problems"), "what": "service", **answer, "backup": None}
 
 
-def _next(found: dict[str, Any]) -> list[str]:
-    """What to type when something is wrong."""
+def _next(found: dict[str, Any], settings: Settings) -> list[str]:
+    """What to type when something is wrong. Nothing that would replace another database than this one."""
     if found["ok"]:
         return []
+    path, ours = Path(found["path"]), settings.database_path
     if found["what"] == "backup":
-        folder = str(Path(found["path"]).parent)
-        return [typed("restore", "--list", folder)]
-    stop = ["sudo systemctl stop pi-rag.socket pi-rag"] if found["what"] == "service" else []
-    return [*stop, typed("restore", "BACKUP"), typed("recover")]
+        return [typed("restore", "--list", path.parent)]
+    if found["what"] == "service":
+        return ["sudo systemctl stop pi-rag.socket pi-rag", typed("restore", "BACKUP"), typed("recover")]
+    if path.absolute() == ours.absolute():
+        return [typed("restore", "BACKUP"), typed("recover")]
+    if path.name == ours.name:
+        data = ("--data", path.absolute().parent)
+        return [typed("restore", *data, "BACKUP"), typed("recover", *data)]
+    return []
 
 
 def _show(found: dict[str, Any]) -> None:
-    print(f"{found['what']} {one_line(found['path'])}")
+    is_strange = found["schema_version"] is None and not found["next"]
+    print(f"{'file' if is_strange else found['what']} {one_line(found['path'])}")
     if found["backup"]:
         print(f"  made {stamp(found['backup']['made_at'])} by pi_rag {one_line(found['backup']['version'])}")
     holds = [
@@ -155,9 +162,17 @@ def _show(found: dict[str, Any]) -> None:
     if not problems:
         print(f"all is whole ({found['took_s']:.1f} s)")
         return
-    print(f"{counted(len(problems), 'problem')}. A copy of the file first, then one of these:")
+    print(f"{counted(len(problems), 'problem')}. {_advice(found)}")
     for command in found["next"]:
         print(f"  {command}")
+
+
+def _advice(found: dict[str, Any]) -> str:
+    if found["next"]:
+        return "A copy of the file first, then one of these:"
+    if found["schema_version"] is None:
+        return "It is no database of pi_rag, or its beginning is damaged. Your memory is another file."
+    return "Your memory is another file: nothing has to be put in its place."
 
 
 def _plural(what: str) -> str | None:

@@ -34,7 +34,8 @@ class BackupRequest(BaseModel):
     to: str | None = Field(
         default=None,
         max_length=4096,
-        description="A folder that is there, or a file that is not: an absolute path. Null: backup.folder.",
+        description="A folder that is there, or a file that is not and ends with .db: an absolute path. "
+        "Null: backup.folder.",
     )
 
 
@@ -140,6 +141,7 @@ class BackingUp:
                     hint="Make it, or see docs/backup.md for folders that systemd hides from the service.",
                 )
             backup.refuse_taken(folder / name)
+            _refuse_missing_folder(path, folder / name)
         return folder, name
 
     async def _make(self, order: Order, *, thins_out: bool) -> None:
@@ -205,6 +207,16 @@ class BackingUp:
         """Raises BackupUnwritable when it is gone already, with the stick that it was on."""
         with backup.writable(path):
             return path.stat().st_dev == self._settings.data_path.stat().st_dev
+
+
+def _refuse_missing_folder(asked: Path, file: Path) -> None:
+    """A folder that is not there is not to become a file. Raises PathNotFound."""
+    if not file.name.endswith(backup.SUFFIX):
+        raise PathNotFound(
+            f"There is no folder {asked}.",
+            hint=f"Make it where the service may write (docs/backup.md), or name a file that ends with "
+            f"{backup.SUFFIX}.",
+        )
 
 
 def mount(api: APIRouter, backing_up: BackingUp, required: Any) -> None:

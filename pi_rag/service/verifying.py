@@ -69,7 +69,9 @@ class Verifying:
         house = self._house
         seen = Inspection(house.settings.database_path, is_deep=deep)
         try:
-            await house.store.aside(self._examined, seen)
+            # Damage may show as soon as the file is opened, before anything is looked at.
+            with inspection.damage_told(seen):
+                await house.store.aside(self._examined, seen)
         finally:
             task, _ = self._readings[deep]
             self._readings[deep] = (task, house.clock.monotonic_s())

@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 
 from pi_rag.config import StoreSettings
-from pi_rag.errors import PathNotFound, StoreUnusable
+from pi_rag.errors import PathNotFound, StoreDamaged, StoreUnusable
 from pi_rag.store import Connection, card, checkup, connection, content, folder, identity, migrations
 from pi_rag.store.card import Card
 from pi_rag.store.content import Digest, Pause, no_pause
@@ -68,7 +68,7 @@ def inspect(
     if not path.is_file():
         raise PathNotFound(f"There is no file {path}.", hint="Name a backup, or a data folder with --data.")
     seen = Inspection(path, is_deep=deep)
-    with read_alone(path), translated(str(path)), _no_trace(path):
+    with damage_told(seen), read_alone(path), translated(str(path)), _no_trace(path):
         _looked_over(path, settings, seen, stop, pause)
     return seen
 
@@ -99,10 +99,10 @@ def examine(db: Connection, seen: Inspection, pause: Pause = no_pause) -> None:
 
     Raises StoreUnusable for another program's database, SchemaNewer for one of a newer pi_rag.
     """
-    with _damage_told(seen):
+    with damage_told(seen):
         _described(db, seen)
         _checked(db, seen)
-    with _damage_told(seen):
+    with damage_told(seen):
         seen.digest = content.digest(db, pause)
         _compared(seen)
 
@@ -110,7 +110,7 @@ def examine(db: Connection, seen: Inspection, pause: Pause = no_pause) -> None:
 def _looked_over(path: Path, settings: StoreSettings, seen: Inspection, stop: Stop, pause: Pause) -> None:
     if folder.is_cut_short(path, connection.PAGE_BYTES):
         seen.problems.append("it is cut short: its last page is not whole")
-    with _damage_told(seen):
+    with damage_told(seen):
         db = connection.open_still(path, settings)
         try:
             db.set_progress_handler(stop, checkup.PROGRESS_STEPS)
@@ -126,7 +126,7 @@ def _described(db: Connection, seen: Inspection) -> None:
         raise StoreUnusable(f"{seen.path} is an empty database.", hint="Name another file; see: ls -l")
     migrations.refuse_stranger(db)
     seen.schema = migrations.schema_version(db)
-    with _damage_told(seen):
+    with damage_told(seen):
         seen.card = card.read(db)
         seen.model = identity.fingerprint(db)
         seen.counts = counts(db)
@@ -163,12 +163,12 @@ def counts(db: Connection) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _damage_told(seen: Inspection) -> Iterator[None]:
+def damage_told(seen: Inspection) -> Iterator[None]:
     """What SQLite calls damage becomes a line; the next look may still tell more."""
     try:
         yield
-    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
-        said = str(error)
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, StoreDamaged) as error:
+        said = str(error).rstrip(".")
         if said not in seen.problems:
             seen.problems.append(said)
 

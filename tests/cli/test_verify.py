@@ -94,7 +94,20 @@ def test_a_damaged_file_by_name(database: Path, run: Run) -> None:
     told, shown = run("verify", str(database), "--json"), run("verify", str(database))
 
     assert (told.code, shown.code, json.loads(told.out)["ok"]) == (1, 1, False)
-    assert "pi-rag recover" in shown.out and json.loads(told.out)["next"][-1] == "pi-rag recover"
+    advised = f"pi-rag recover --data {database.parent}"
+    assert advised in shown.out and json.loads(told.out)["next"][-1] == advised
+
+
+@pytest.mark.parametrize("name", ["passwd", "pi-rag.db.damaged-20261122T021500Z"])
+def test_of_another_file_the_database_is_left_alone(name: str, tmp_path: Path, run: Run) -> None:
+    """What is wrong with it is no reason to put anything in the place of the database."""
+    (tmp_path / name).write_text("root:x:0:0::/:/bin/sh\n" * 1000)
+
+    told, shown = run("verify", str(tmp_path / name), "--json"), run("verify", str(tmp_path / name))
+
+    assert (shown.code, json.loads(told.out)["next"]) == (1, [])
+    assert "no database of pi_rag" in shown.out
+    assert "restore" not in shown.out and "recover" not in shown.out
 
 
 def test_nothing_there_is_said(tmp_path: Path, run: Run) -> None:

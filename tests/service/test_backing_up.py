@@ -88,6 +88,17 @@ async def test_a_named_file_is_made_and_never_overwritten_nor_thinned_out(
     assert (done["removed"], len(list(there.iterdir()))) == ([], 3)
 
 
+async def test_a_folder_that_is_missing_does_not_become_a_file(
+    guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """A mistyped name is refused at once, with what to do."""
+    answer = await guest.post("/v1/backup", json={"to": str(tmp_path / "ubs")})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"]) == (404, f"There is no folder {tmp_path / 'ubs'}.")
+    assert "ends with .db" in error["hint"] and not (tmp_path / "ubs").exists()
+
+
 async def test_a_stick_that_is_pulled_at_the_end_is_a_failure(
     house: House, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
+import apsw
 import httpx
 import pytest
 
 from pi_rag.config import StoreSettings
 from pi_rag.service.house import House
 from pi_rag.store import Connection, inspection
+from pi_rag.store.connection import PAGE_BYTES
 from pi_rag.store.content import Pause
 from pi_rag.store.inspection import Inspection
 
@@ -48,6 +51,28 @@ async def test_what_is_wrong_is_told(house: House, guest: httpx.AsyncClient) -> 
 
     assert found["problems"] == ["1 passages without words"]
     assert (await guest.post("/v1/verify", json={"depth": 3})).status_code == 400
+
+
+@pytest.mark.parametrize("page", [0, 3])
+async def test_damage_is_told_and_not_raised(house: House, guest: httpx.AsyncClient, page: int) -> None:
+    """As of a stopped one: also where the file cannot even be opened any more."""
+    await _added(guest)
+    path = house.settings.database_path
+    emptied(path)
+    with path.open("r+b") as file:
+        file.seek(page * PAGE_BYTES)
+        file.write(b"\xff" * PAGE_BYTES)
+
+    answer = await guest.post("/v1/verify", json={})
+
+    assert (answer.status_code, bool(answer.json()["problems"])) == (200, True)
+
+
+def emptied(path: Path) -> None:
+    """All of the log goes into the database, where a reader finds what lies there."""
+    db = apsw.Connection(str(path))
+    assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    db.close()
 
 
 async def test_a_log_that_grows_beside_it_ends_it(
