@@ -83,7 +83,15 @@ class Saved:
     """Whether the last commit was left out: it is not whole, as after a power cut."""
     schema_version: int
     guessed: Sequence[str]
-    """Tables whose place was taken from a fresh database, since the list of tables is damaged."""
+    """Tables and indexes that the list of tables does not name, and that were found all the same."""
+    missing: Sequence[str]
+    """Tables that were not found: what they held is lost."""
+    unread: int
+    """Pages of tables and indexes that could not be read."""
+    unvouched: Sequence[str]
+    """Tables of which a page could not be read, and of whose rows nothing else tells which they were."""
+    cut: bool
+    """Whether the file ends before its database does."""
     refused: int
     """Rows that could not be read, as far as they could be counted."""
     documents: Documents
@@ -164,7 +172,7 @@ def _made(new: Path, found: Image, settings: StoreSettings, means: Means, now: f
         migrations.migrate(db, migrations.STEPS[: laid.schema.version])
         filled = filling.fill(db, forest, laid)
         migrations.migrate(db)
-        saved = _mended(db, found, laid, filled, witnesses.heard(forest, laid), means, now)
+        saved = _mended(db, found, laid, filled, forest, means, now)
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     finally:
         db.close(True)
@@ -173,6 +181,8 @@ def _made(new: Path, found: Image, settings: StoreSettings, means: Means, now: f
 
 def _laid_out(found: Image) -> Layout:
     """Raises StoreUnusable, SchemaNewer, StoreDamaged when there is nothing to read."""
+    if not found.count:
+        raise StoreDamaged("The database is an empty file: there is nothing to save.", hint=RESTORE)
     if layout.is_another_programs(found):
         raise StoreUnusable("It is a database of another program.", hint="Choose another --data.")
     if layout.is_newer(found):
@@ -190,10 +200,11 @@ def _mended(
     found: Image,
     laid: Layout,
     filled: Filled,
-    told: witnesses.Witnesses,
+    forest: Forest,
     means: Means,
     now: float,
 ) -> Saved:
+    told = witnesses.heard(forest, laid)
     db.execute("BEGIN IMMEDIATE")
     queue = mending_queue.mend(db, told, now)
     documents = mending.mend(db, filled, told, means.to_queue, now)
@@ -210,6 +221,10 @@ def _mended(
         log_last_torn=found.log.last_is_torn,
         schema_version=laid.schema.version,
         guessed=sorted(laid.guessed),
+        missing=filling.missing(laid),
+        unread=forest.unread(),
+        unvouched=filling.unvouched(forest, laid),
+        cut=found.cut,
         refused=sum(filled.refused.values()),
         documents=documents,
         memories=memories,

@@ -57,6 +57,20 @@ def rows(page: bytes, first: int, kind: int, page_of: PageOf) -> Iterator[Cell]:
                 yield cell
 
 
+def is_page(page: bytes, first: int) -> bool:
+    """Whether the head of a page comes out even: what SQLite wrote does, and noise or zeros do not."""
+    kind, count = page[first], int.from_bytes(page[first + 3 : first + 5], "big")
+    interior = kind in (INDEX_INTERIOR, TABLE_INTERIOR)
+    if not interior and kind not in (INDEX_LEAF, TABLE_LEAF):
+        return False
+    begins = first + (12 if interior else 8)
+    content = int.from_bytes(page[first + 5 : first + 7], "big") or 65536
+    if not begins + 2 * count <= content <= len(page):
+        return False
+    places = range(begins, begins + 2 * count, 2)
+    return all(content <= int.from_bytes(page[each : each + 2], "big") <= len(page) - 4 for each in places)
+
+
 def children(page: bytes, first: int) -> list[int]:
     """The pages that an interior page leads to, whatever it says of them."""
     count = int.from_bytes(page[first + 3 : first + 5], "big")

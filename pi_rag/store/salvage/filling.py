@@ -69,6 +69,22 @@ def fill(db: Connection, forest: Forest, layout: Layout) -> Filled:
     return filled
 
 
+def missing(layout: Layout) -> list[str]:
+    """Tables that there must be and that were not found: what they held is lost. Derived ones are no loss."""
+    names = layout.schema.tables.keys() - layout.roots.keys() - DERIVED
+    return sorted(name for name in names if not _is_of_words(name))
+
+
+VOUCHED = frozenset({"chunks", "document_texts", "memory_parts", "memory_vectors", "vectors"})
+"""Of what their pages held another table knows, so that a loss is named."""
+
+
+def unvouched(forest: Forest, layout: Layout) -> list[str]:
+    """Tables of which a page cannot be read, where what it held may be missed by nobody."""
+    names = layout.roots.keys() & layout.schema.tables.keys() - DERIVED - VOUCHED
+    return sorted(name for name in names if not _is_of_words(name) and forest.unread(layout.roots[name]))
+
+
 def _is_of_words(table: str) -> bool:
     return table.startswith(("chunks_fts", "memory_fts"))
 

@@ -37,6 +37,8 @@ class Image:
     page_bytes: int
     count: int
     log: Log
+    cut: bool = False
+    """Whether the file ends before its database does: by its header, or within a page."""
     _newer: dict[int, int] = field(default_factory=dict)
     """Where the log has a page's content."""
 
@@ -54,6 +56,10 @@ class Image:
         except OSError:
             data = b""
         return data.ljust(self.page_bytes, b"\0")
+
+    def is_in_log(self, number: int) -> bool:
+        """Whether the log has a page's content."""
+        return number in self._newer
 
     @property
     def header(self) -> bytes:
@@ -90,7 +96,20 @@ def _image(fd: int, log_fd: int | None) -> Image:
     for transaction in log.kept:
         newer |= {frame.page: frame.at for frame in transaction if frame.page}
         count = _grown(count, transaction[-1].commit_pages, max(frame.page for frame in transaction))
-    return Image(fd, log_fd, page_bytes, count, log, newer)
+    found = Image(fd, log_fd, page_bytes, count, log, _newer=newer)
+    found.cut = size % page_bytes > 0 or _lacks_pages(found, size)
+    return found
+
+
+def _lacks_pages(image: Image, size: int) -> bool:
+    """Whether the header speaks of pages that are neither in the file nor in the log.
+
+    It is believed where its two counts of changes agree, as SQLite does.
+    """
+    header = image.header
+    said = int.from_bytes(header[28:32], "big") if header[24:28] == header[92:96] else 0
+    ends = size // image.page_bytes
+    return said > image.count or not all(map(image.is_in_log, range(ends + 1, image.count + 1)))
 
 
 def _grown(count: int, said: int, highest: int) -> int:

@@ -1,14 +1,16 @@
 """What tables a damaged database has, and where each begins.
 
 The database's own list says so. Where that list is damaged, a fresh database of the same schema has its
-tables at the same pages, unless a reindex has moved them; whether the rows found there fit tells.
+tables at the same pages, unless a reindex or an upgrade has moved them; whether the rows there fit tells.
+Where they do not, the rows of the b-trees that the list does not name say whose they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pi_rag.config import StoreSettings
 from pi_rag.store import Connection, connection, migrations
@@ -88,6 +90,11 @@ class Schema:
     indexes: Mapping[str, int]
     """The roots of its indexes."""
 
+    @property
+    def places(self) -> dict[str, int]:
+        """The roots of all of them."""
+        return {name: table.root for name, table in self.tables.items()} | dict(self.indexes)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -97,7 +104,7 @@ class Layout:
     roots: Mapping[str, int]
     """Where each table or index begins; those that were not found are left out."""
     guessed: frozenset[str] = field(default_factory=frozenset)
-    """Those whose place was taken from a fresh database."""
+    """Those that the list does not name: found where a fresh database has them, or by their rows."""
 
 
 def fresh(version: int) -> Schema:
@@ -127,19 +134,73 @@ def _table(db: Connection, name: str, root: int, sql: str) -> Table:
 
 def found(image: Image) -> Layout:
     """The layout of an image, from its own list as far as that can be read."""
-    listed = _listed(image)
-    schema = _schema(image, set(listed))
-    wanted = {name: table.root for name, table in schema.tables.items()} | dict(schema.indexes)
-    roots = {name: root for name, root in listed.items() if name in wanted}
-    free = set(Forest(image, ()).map_roots) - set(listed.values()) if roots.keys() != wanted.keys() else set()
-    guessed = {name: root for name, root in wanted.items() if name not in roots and root in free}
+    forest = Forest(image, ())
+    listed = _listed(image, forest)
+    unnamed = set(forest.tops) - set(listed.values())
+    schema = _schema(image, set(listed), unnamed, is_whole=not (image.cut or forest.unread(1)))
+    roots = {name: root for name, root in listed.items() if name in schema.places}
+    is_all = roots.keys() == schema.places.keys()
+    guessed = {} if is_all else _guessed(schema, roots.keys(), Forest(image, unnamed), unnamed)
     return Layout(schema, roots | guessed, frozenset(guessed))
 
 
-def _listed(image: Image) -> dict[str, int]:
+def _guessed(schema: Schema, known: Collection[str], forest: Forest, unnamed: set[int]) -> dict[str, int]:
+    """Where those begin that the list does not name: at their places, else where their rows are, else where
+    there are none at all."""
+    places, left = schema.places, set(unnamed)
+    guessed: dict[str, int] = {}
+    for may_be in (_is_at_place, _is_by_shape, _is_by_chance):
+        for name in sorted(places.keys() - known - guessed.keys(), key=places.__getitem__):
+            nearest = sorted(left, key=lambda root, at=places[name]: abs(root - at))  # type: ignore[misc]
+            root = next((each for each in nearest if may_be(schema, name, forest, each)), None)
+            if root is not None:
+                guessed[name] = root
+                left.discard(root)
+    return guessed
+
+
+def _is_at_place(schema: Schema, name: str, forest: Forest, root: int) -> bool:
+    """In a b-tree at the place of a fresh one, unless its rows are another's. Without a map it needs rows."""
+    if root != schema.places[name]:
+        return False
+    if name in schema.indexes:
+        return forest.can_hold(root, of_an_index=True)
+    fitting, all_of_them = _fitting(schema.tables[name], forest, root)
+    can_hold = forest.can_hold(root, of_an_index=schema.tables[name].without_rowid)
+    return can_hold and 2 * fitting >= all_of_them and (forest.has_map or fitting > 0)
+
+
+def _is_by_shape(schema: Schema, name: str, forest: Forest, root: int) -> bool:
+    """Where every row is one of it."""
+    if name in schema.indexes:
+        return False
+    fitting, all_of_them = _fitting(schema.tables[name], forest, root)
+    return 0 < fitting == all_of_them
+
+
+def _is_by_chance(schema: Schema, name: str, forest: Forest, root: int) -> bool:
+    """Where there is no row, and none is unreadable: it was empty, and it is all the same which of these."""
+    if name in schema.indexes or not forest.has_map or forest.unread(root):
+        return False
+    table = schema.tables[name]
+    is_empty = not any(forest.rows(root, of_an_index=table.without_rowid))
+    return is_empty and forest.can_hold(root, of_an_index=table.without_rowid)
+
+
+ROWS_LOOKED_AT = 200
+"""By which it is told whose a b-tree is."""
+
+
+def _fitting(table: Table, forest: Forest, root: int) -> tuple[int, int]:
+    """How many of the first rows in a b-tree could be rows of this table, and how many were looked at."""
+    some = list(islice(forest.rows(root, of_an_index=table.without_rowid), ROWS_LOOKED_AT))
+    return sum(table.row(cell) is not None for cell in some), len(some)
+
+
+def _listed(image: Image, forest: Forest) -> dict[str, int]:
     """name -> root page, of the database's own list; each name is told by three witnesses."""
     roots: dict[str, int] = {}
-    for cell in Forest(image, ()).rows(1, of_an_index=False):
+    for cell in forest.rows(1, of_an_index=False):
         if len(cell.values) == 5:
             kind, name, of_table, root, sql = cell.values
             named = _named(name, sql, of_table if kind == "table" else None)
@@ -154,23 +215,29 @@ def _named(name: Value, sql: Value, of_table: Value) -> str:
     return max(witnesses, key=witnesses.count, default="")
 
 
-def _schema(image: Image, names: set[str]) -> Schema:
-    """The version that the header says, if the tables fit it; else the one whose tables fit best."""
+def _schema(image: Image, names: set[str], unnamed: set[int], *, is_whole: bool) -> Schema:
+    """The version that the header says, if the tables fit it; else the one whose tables fit best.
+
+    A list of tables that is not `is_whole` says nothing of those that it does not name: they may be what
+    begins at the pages `unnamed`, and where nothing does the header is believed.
+    """
     latest = len(migrations.STEPS)
-    said = int.from_bytes(image.header[60:64], "big")
-    if 0 < said <= latest:
-        schema = fresh(said)
-        if not names or schema.tables.keys() <= names:
-            return schema
+    number = int.from_bytes(image.header[60:64], "big")
+    said = fresh(number) if 0 < number <= latest else None
+    ours = names & fresh(latest).places.keys()
+    if said is not None and not ours <= said.places.keys():
+        said = None
+    if said is not None and said.tables.keys() <= names:
+        return said
     if not names:
-        return fresh(latest)
-    schemas = [fresh(version) for version in range(latest, 0, -1)]
-    return max(schemas, key=lambda each: _alike(each, names))
+        return said or fresh(latest)
+    best = max(map(fresh, range(latest, 0, -1)), key=lambda each: _alike(each, names, unnamed))
+    return said if said is not None and not is_whole and said.version > best.version else best
 
 
-def _alike(schema: Schema, names: set[str]) -> int:
-    known = set(schema.tables) | set(schema.indexes)
-    return 2 * len(known & names) - len(known ^ names)
+def _alike(schema: Schema, names: set[str], unnamed: set[int]) -> int:
+    there = names | {name for name, root in schema.places.items() if root in unnamed}
+    return 2 * len(schema.places.keys() & there) - len(schema.places.keys() ^ there)
 
 
 def is_another_programs(image: Image) -> bool:
@@ -184,7 +251,7 @@ def is_another_programs(image: Image) -> bool:
 def is_newer(image: Image) -> bool:
     """Whether a newer pi_rag has written it: the version says so, and there are tables that are not ours."""
     said, latest = int.from_bytes(image.header[60:64], "big"), fresh(len(migrations.STEPS))
-    strange = _listed(image).keys() - latest.tables.keys() - latest.indexes.keys()
+    strange = _listed(image, Forest(image, ())).keys() - latest.tables.keys() - latest.indexes.keys()
     return said > latest.version and any(not _PASSING.match(name) for name in strange)
 
 

@@ -101,7 +101,8 @@ def _give_sessions(db: Connection, found: Memories) -> None:
     """What was logged in a session that is gone stays together."""
     sql = """
         SELECT session_id, min(scope_id), min(at), max(at), max(coalesce(seq, 0)), min(client) FROM memories
-        WHERE session_id NOT IN (SELECT id FROM memory_sessions) GROUP BY session_id
+        WHERE session_id IS NOT NULL AND session_id NOT IN (SELECT id FROM memory_sessions)
+        GROUP BY session_id
     """
     for session_id, scope_id, began_at, last_at, last_seq, client in all_rows(db, sql):
         db.execute(

@@ -35,6 +35,8 @@ class Forest:
         self._maps: dict[int, bytes] = {}
         self._kinds = bytearray(image.count + 1)
         """What each page says it is, 0 where that is nothing that a page can be."""
+        self._uneven: set[int] = set()
+        """Pages whose head does not come out even. Those of overflow, and free ones, are among them."""
         self._owner: dict[int, int] = {}
         self._contested: set[int] = set()
         self.has_map = self._has_map()
@@ -55,6 +57,34 @@ class Forest:
             return []
         return [number for number in range(3, self._image.count + 1) if self._mapped(number)[0] == ROOT]
 
+    @property
+    def tops(self) -> list[int]:
+        """The pages that begin a tree: by the map, or without one those that no page leads to."""
+        if self.has_map:
+            return self.map_roots
+        pages = [number for number in range(2, self._image.count + 1) if number not in self._uneven]
+        led_to = {
+            each for number in pages if self._kinds[number] in _INTERIOR for each in self._below(number)
+        }
+        return [number for number in pages if number not in led_to]
+
+    def unread(self, *roots: int) -> int:
+        """How many pages of these b-trees, of all where none is named, cannot be read as pages."""
+        trees = roots or tuple(self._pages)
+        return sum(number in self._uneven for root in trees for number in self.pages_of(root))
+
+    def can_hold(self, root: int, *, of_an_index: bool) -> bool:
+        """Whether a b-tree that begins there may be one of an index, or of a table; noise may be either."""
+        kinds = (
+            (cells.INDEX_INTERIOR, cells.INDEX_LEAF)
+            if of_an_index
+            else (cells.TABLE_INTERIOR, cells.TABLE_LEAF)
+        )
+        return root in self._uneven or self._kinds[root] in kinds
+
+    def _below(self, number: int) -> list[int]:
+        return cells.children(self._image.page(number), _first(number))
+
     def rows(self, root: int, *, of_an_index: bool) -> Iterator[Cell]:
         """The rows of one b-tree, page by page; of an index, or a table WITHOUT ROWID, also from within."""
         leaf = cells.INDEX_LEAF if of_an_index else cells.TABLE_LEAF
@@ -71,8 +101,11 @@ class Forest:
     def _look_at_all(self) -> None:
         for number in range(1, self._image.count + 1):
             if not self._is_map(number):
-                kind = self._image.page(number)[_first(number)]
+                page = self._image.page(number)
+                kind = page[_first(number)]
                 self._kinds[number] = kind if kind in _KINDS else 0
+                if not cells.is_page(page, _first(number)):
+                    self._uneven.add(number)
 
     def _descend(self, root: int) -> None:
         """Claim what lies below a root. A page that two claim is nobody's until the map is asked."""
@@ -81,8 +114,9 @@ class Forest:
             number = below.pop()
             self._claim(number, root)
             if self._kinds[number] in _INTERIOR:
-                led_to = cells.children(self._image.page(number), _first(number))
-                fresh = [each for each in led_to if self._can_be_below(each) and each not in seen]
+                fresh = [
+                    each for each in self._below(number) if self._can_be_below(each) and each not in seen
+                ]
                 seen.update(fresh)
                 below += fresh
 
