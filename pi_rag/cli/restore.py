@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, size, stamp, typed
 from pi_rag.cli.reach import settings_of
+from pi_rag.cli.verify import held
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, to_toml
 from pi_rag.errors import ModelError, PathNotFound, RequestInvalid, SocketInUse
@@ -36,6 +37,12 @@ STOP = "sudo systemctl stop pi-rag.socket pi-rag   (or end pi-rag serve), then t
 
 DIFFERENT_MAX = 20
 """Settings that are named; `--json` has all."""
+
+ELSEWHERE = frozenset({"service.data", "service.socket"})
+"""Where things lie belongs to each machine."""
+
+CHOSEN_BY_MACHINE = frozenset({"embedder.workers", "embedder.threads", "memory.budget_mib"})
+"""0: the machine chooses. A backup has what it chose then, which nobody has set."""
 
 Differences = dict[str, tuple[Any, Any]]
 """By the name of a setting: its value in the backup, and its value here."""
@@ -109,13 +116,14 @@ def _model(wanted: Any, settings: Settings) -> dict[str, Any] | None:
 
 
 def different(toml: str, settings: Settings) -> Differences:
-    """Settings that were others when the backup was made. Where things lie belongs to each machine."""
+    """Settings that were others when the backup was made, and that somebody has set."""
     try:
         then, now = _flat(toml), _flat(to_toml(settings))
     except tomllib.TOMLDecodeError:
         return {}
+    left_out = ELSEWHERE | {name for name in CHOSEN_BY_MACHINE if not now[name]}
     names = [name for name in now if name in then and then[name] != now[name]]
-    return {name: (then[name], now[name]) for name in names if name not in {"service.data", "service.socket"}}
+    return {name: (then[name], now[name]) for name in names if name not in left_out}
 
 
 def _flat(toml: str) -> dict[str, Any]:
@@ -128,8 +136,7 @@ def _flat(toml: str) -> dict[str, Any]:
 
 def _show(told: dict[str, Any]) -> None:
     card = told["backup"]
-    holds = [f"{number:,} {one_line(what)}" for what, number in card["counts"].items()]
-    print(f"Restored what was kept on {stamp(card['made_at'])}: {', '.join(holds)}.")
+    print(f"Restored what was kept on {stamp(card['made_at'])}: {held(card['counts'])}.")
     if told["kept"]:
         print(f"The database that was here is now {one_line(told['kept'])}.")
     for line in [*_model_lines(told["model"]), *_different_lines(told["different"])]:
@@ -164,6 +171,10 @@ def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
 
     try:
         found = backups.listing(folder, settings.store)
+    except FileNotFoundError:
+        if folder != settings.backup_path:
+            raise PathNotFound(f"There is no folder {folder}.") from None
+        found = []
     except OSError as error:
         raise PathNotFound(f"{folder} cannot be looked into: {error.strerror}.") from error
     if as_json:
@@ -172,8 +183,12 @@ def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
     for each in found:
         print(_line(each))
     if not any(each.card for each in found):
-        print(f"There is no backup in {one_line(folder)}.")
+        print(f"There is no backup in {one_line(folder)} yet. Make one: pi-rag backup{_unmounted(folder)}")
     return 0
+
+
+def _unmounted(folder: Path) -> str:
+    return "" if folder.exists() else "   (or its disk is not mounted: there is no such folder)"
 
 
 def _listed(found: Found) -> dict[str, Any]:

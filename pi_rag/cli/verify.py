@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,10 +151,7 @@ def _show(found: dict[str, Any]) -> None:
     print(f"{'file' if is_strange else found['what']} {one_line(found['path'])}")
     if found["backup"]:
         print(f"  made {stamp(found['backup']['made_at'])} by pi_rag {one_line(found['backup']['version'])}")
-    holds = [
-        counted(number, NOUNS.get(what, what), _plural(what)) for what, number in found["counts"].items()
-    ]
-    print(f"  {', '.join(holds) or 'nothing can be counted'}")
+    print(f"  {held(found['counts']) or 'nothing can be counted'}")
     problems = found["problems"]
     for problem in problems[:SHOWN_MAX]:
         print(f"  {one_line(problem)}")
@@ -165,6 +163,13 @@ def _show(found: dict[str, Any]) -> None:
     print(f"{counted(len(problems), 'problem')}. {_advice(found)}")
     for command in found["next"]:
         print(f"  {command}")
+
+
+def held(counts: Mapping[str, int]) -> str:
+    """'2 documents, 1 memory'."""
+    return ", ".join(
+        counted(number, one_line(NOUNS.get(what, what)), _plural(what)) for what, number in counts.items()
+    )
 
 
 def _advice(found: dict[str, Any]) -> str:

@@ -65,6 +65,11 @@ def inspect(
     it open, StoreUnusable when it is no database of ours or cannot be read, SchemaNewer.
     """
     refuse_half_swapped(path)
+    if path.is_dir():
+        hint = (
+            f"Name a file. The backups in it: pi-rag restore --list {path}   (a data folder: --data {path})"
+        )
+        raise PathNotFound(f"{path} is a folder.", hint=hint)
     if not path.is_file():
         raise PathNotFound(f"There is no file {path}.", hint="Name a backup, or a data folder with --data.")
     seen = Inspection(path, is_deep=deep)

@@ -51,6 +51,7 @@ def restore(source: Path, database: Path, settings: StoreSettings, wall_s: float
     Raises PathNotFound, NoBackup when it is none or not whole, SchemaNewer, SocketInUse when a service has
     the data folder, StoreReadOnly, DiskFull or StoreUnusable. Then the database is what it was.
     """
+    _expect_unused(database)
     told("comparing")
     expect_whole(source, settings)
     with ExitStack() as undo, translated(str(database)):
@@ -70,6 +71,18 @@ def restore(source: Path, database: Path, settings: StoreSettings, wall_s: float
         shutil.rmtree(database.parent / INDEX, ignore_errors=True)
         swapping.put_in_place(database, new, kept)
     return Restored(seen.card, seen, kept if was_there else None)
+
+
+def _expect_unused(database: Path) -> None:
+    """A service is told of before a comparison that takes long; the lock is kept from the copy on.
+
+    Raises SocketInUse, StoreReadOnly.
+    """
+    try:
+        with inspection.read_alone(database):
+            return
+    except OSError as error:
+        raise of_the_system(error, database.parent) from error
 
 
 def expect_whole(path: Path, settings: StoreSettings) -> Inspection:

@@ -42,7 +42,7 @@ def test_what_is_back_is_told(made: Path, tmp_path: Path, run: Run) -> None:
 
     assert done.code == 0 and "comparing ..." in done.err
     first, model, *_, last = done.out.splitlines()
-    assert first.startswith("Restored what was kept on 2026-11-") and "1 documents" in first
+    assert first.startswith("Restored what was kept on 2026-11-") and "1 document, " in first
     assert "made with tiny, which is not here" in model and "pi-rag model pull tiny" in model
     assert last.startswith("Start the service: ")
     whole = run("verify", str(here / "pi-rag.db"), "--json")
@@ -59,6 +59,7 @@ def test_a_running_service_is_named_with_what_stops_it(made: Path, tmp_path: Pat
         store = Store.open(tmp_path / "here" / "pi-rag.db", StoreSettings(), SystemClock())
         done = await asyncio.to_thread(run, "restore", str(made), "--data", str(tmp_path / "here"))
         assert done.code == 2 and "sudo systemctl stop pi-rag.socket pi-rag" in done.err
+        assert "comparing" not in done.err, "it is told before what takes long"
         await store.close()
 
     asyncio.run(held())
@@ -82,6 +83,22 @@ def test_the_backups_of_a_folder_are_listed(made: Path, tmp_path: Path, run: Run
     assert "There is no backup" in run("restore", "--list", str(tmp_path / "empty")).out
 
 
+def test_before_the_first_backup_there_is_none(tmp_path: Path, run: Run) -> None:
+    """The folder of the settings is made with the first one; that is no failure."""
+    shown, told = run("restore", "--list"), run("restore", "--list", "--json")
+
+    assert (shown.code, told.code, told.json["backups"]) == (0, 0, [])
+    assert "yet. Make one: pi-rag backup" in shown.out
+
+
+def test_a_folder_is_said_to_be_one(made: Path, run: Run) -> None:
+    """With what shows the backups in it, also of `verify`."""
+    for command in ("restore", "verify"):
+        done = run(command, str(made.parent))
+        assert done.code == 3 and f"{made.parent} is a folder." in done.err
+        assert f"pi-rag restore --list {made.parent}" in done.err
+
+
 def test_it_wants_one_thing(run: Run) -> None:
     """Neither nothing nor both."""
     assert (run("restore").code, run("restore", "a", "--list", "b").code) == (2, 2)
@@ -94,4 +111,7 @@ def test_settings_that_differ_are_found() -> None:
     toml = to_toml(then) + "\n[other]\nkey = 1\n"
 
     assert different(toml, now) == {"query.chars_max": (777, now.query.chars_max)}
+    assert "embedder.workers" in different(to_toml(now), from_values({"embedder.workers": 3}))
+    sized = to_toml(from_values({"embedder.workers": 2, "embedder.threads": 1, "memory.budget_mib": 1024}))
+    assert different(sized, now) == {}, "what the machine chose was set by nobody"
     assert different("no toml [", now) == {}
