@@ -83,7 +83,6 @@ SEEN_THROUGH = {
     "stress/making.py": "ingest/test_reading.py",
     "stress/crowd.py": "stress/test_runner.py",
     "stress/guest.py": "stress/test_runner.py",
-    "stress/programme.py": "cli/test_stress.py",
     "stress/running.py": "stress/test_smoke.py",
     "stress/scenarios/canary.py": "cli/test_stress.py",
     "stress/scenarios/clients.py": "cli/test_stress.py",

@@ -60,7 +60,10 @@ def configure(parser: ArgumentParser) -> None:
         "--quick", action="store_true", help="the short form: minutes, with the same promises"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where the report goes (a new folder here)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where the report goes: a new or an empty folder (a new one here)",
     )
     parser.add_argument(
         "--space",
@@ -128,7 +131,7 @@ def _render(args: Namespace) -> int:
     from pi_rag.stress import programme, report
 
     found = report.read(args.render)
-    programme.render(found, programme.made(args.out) if args.out else args.render.parent)
+    programme.rendered(found, args.render, args.out)
     return _shown(found, as_json=args.json)
 
 
@@ -263,4 +266,4 @@ def _number(text: str, low: float, high: float, *, whole: bool) -> float:
     if low <= found <= high and (not whole or text.isdigit()):
         return found
     kind = "a whole number" if whole else "a number"
-    raise ArgumentTypeError(f"{text!r} is not {kind} from {low:g} to {high:g}")
+    raise ArgumentTypeError(f"{text!r} is not {kind} from {low:.0f} to {high:.0f}")

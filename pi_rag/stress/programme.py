@@ -6,8 +6,8 @@ It knows neither flags nor signals.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,8 +63,10 @@ def render(report: Report, out: Path) -> None:
 
 
 def made(out: Path) -> Path:
-    """The report's folder, made if need be. Raises RequestInvalid when it cannot be, or is in use."""
-    try:
+    """The report's folder, made if need be. Raises RequestInvalid when it cannot be, holds something, or is
+    in use.
+    """
+    with _writable(out):
         out.mkdir(parents=True, exist_ok=True)
         work = out / WORK
         if work.exists():
@@ -72,7 +74,40 @@ def made(out: Path) -> Path:
                 f"{work} exists: another run writes there, or one was killed just now.",
                 hint="Wait for it, choose another --out, or remove the folder.",
             )
+        _refuse_full(out)
         work.mkdir()
-    except OSError as error:
-        raise RequestInvalid(f"The report cannot be written to {out}: {error.strerror}.") from error
     return out
+
+
+def rendered(report: Report, source: Path, out: Path | None) -> None:
+    """What is made of the report.json `source`: beside it, or in a folder `out` that is made if need be.
+
+    Raises RequestInvalid.
+    """
+    folder = out or source.parent
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.resolve() != source.parent.resolve():
+            _refuse_full(folder)
+        render(report, folder)
+
+
+def _refuse_full(out: Path) -> None:
+    if any(out.iterdir()):
+        raise RequestInvalid(
+            f"{out} is not empty, and nothing there is written over.",
+            hint="Choose a new folder with --out.",
+        )
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Inside it, what the system says of the folder is an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        reason = "it is a file" if out.is_file() else error.strerror
+        raise RequestInvalid(
+            f"The report cannot be written to {out}: {reason}.",
+            hint="Say where it goes, a folder that you may write to: --out FOLDER",
+        ) from error

@@ -24,6 +24,8 @@ SCHEMA = 1
 FILE_MIB_MAX = 256
 """A larger file is no report of ours."""
 
+WHICH = "Give a report.json that pi-rag stress wrote."
+
 _ROWS: Mapping[str, type] = {"samples": Sample, "probes": Probe, "marks": Mark, "checks": Check}
 _PLAIN = tuple(each.name for each in fields(Record) if each.name not in {*_ROWS, "answers", "tally"})
 
@@ -78,7 +80,7 @@ def _columns(rows: list[Any], kind: type) -> dict[str, list[Any]]:
 def from_json(told: Any) -> Report:
     """What `to_json` gave. Raises RequestInvalid for what is none."""
     if not isinstance(told, dict) or told.get("what") != "pi-rag stress":
-        raise RequestInvalid("This is no report of pi-rag stress.", hint="Give a report.json that it wrote.")
+        raise RequestInvalid("This is no report of pi-rag stress.", hint=WHICH)
     if told.get("schema") != SCHEMA:
         raise RequestInvalid(
             f"This report has schema {told.get('schema')!r}, and this version reads {SCHEMA}.",
@@ -89,7 +91,9 @@ def from_json(told: Any) -> Report:
             int(told["seed"]), str(told["command"]), [_run_from_json(each) for each in told["runs"]]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RequestInvalid(f"The report is damaged: {type(error).__name__}: {error}.") from error
+        raise RequestInvalid(
+            f"The report is damaged: {type(error).__name__}: {error}.", hint=WHICH
+        ) from error
 
 
 def _run_from_json(told: Mapping[str, Any]) -> Record:
@@ -112,10 +116,12 @@ def read(path: Path) -> Report:
     """A report.json. Raises RequestInvalid for what is none or cannot be read."""
     try:
         if path.stat().st_size > FILE_MIB_MAX << 20:
-            raise RequestInvalid(f"{path} has more than {FILE_MIB_MAX} MiB.")
+            raise RequestInvalid(f"{path} has more than {FILE_MIB_MAX} MiB.", hint=WHICH)
         told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RequestInvalid(f"{path} cannot be read as a report: {error}.") from error
+    except OSError as error:
+        raise RequestInvalid(f"{path} cannot be read: {error.strerror}.", hint=WHICH) from error
+    except (ValueError, RecursionError) as error:
+        raise RequestInvalid(f"{path} is no report of pi-rag stress.", hint=WHICH) from error
     return from_json(told)
 
 

@@ -214,7 +214,7 @@ def test_every_fault_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
     ("words", "told"),
     [
         (["--scenario", "cleints"], "Did you mean 'clients'? There are: canary, clients"),
-        (["--seed", "x"], "whole number"),
+        (["--seed", "x"], "whole number from 0 to 2147483647"),
         (["--seed=-1"], "whole number"),
         (["--seed", "99999999999"], "whole number"),
         (["--seed", "٣"], "whole number"),
@@ -248,11 +248,14 @@ def test_bad_input_is_refused_at_once(
         (["--space", "1048576"], 7, "The run needs 1048576 MiB"),
         (["--out", "/proc/nowhere", "--space", "0"], 2, "cannot be written"),
         (["--out", "busy"], 2, "another run writes there"),
+        (["--out", "full"], 2, "is not empty"),
     ],
 )
 def test_a_place_that_will_not_do_is_refused(shell: Shell, words: list[str], code: int, told: str) -> None:
     """Too little room, no right to write, or another run's: nothing is begun or taken away there."""
     (shell.folder / "busy" / "work").mkdir(parents=True)
+    (shell.folder / "full").mkdir()
+    (shell.folder / "full" / "report.json").touch()
     done = shell.run("--beside", "--scenario", "canary", *words)
 
     assert done.returncode == code, done.stderr

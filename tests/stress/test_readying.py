@@ -87,6 +87,7 @@ def test_another_service_is_not_disturbed_unless_that_is_wanted(monkeypatch: pyt
         readying.beside(is_allowed=False)
     assert "12, 34" in refused.value.message
     assert "--beside" in refused.value.hint
+    assert "systemctl stop pi-rag.socket pi-rag" in refused.value.hint, "its socket would start it again"
     assert refused.value.exit_code == 4
     (note,) = readying.beside(is_allowed=True)
     assert "2 other" in note

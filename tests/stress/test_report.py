@@ -115,15 +115,18 @@ def test_what_is_no_report_is_refused(told: Any, tmp_path: Path) -> None:
     """With an error that says so, and no traceback."""
     (tmp_path / "report.json").write_text(json.dumps(told))
 
-    with pytest.raises(RequestInvalid):
+    with pytest.raises(RequestInvalid) as refused:
         reports.read(tmp_path / "report.json")
+    assert "Agents" not in refused.value.hint
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """Missing, no text, no JSON, or nested without end."""
     for content in (b"\xff\xfe\x00", b"{", b"[" * 100_000):
         (tmp_path / "x").write_bytes(content)
-        with pytest.raises(RequestInvalid):
+        with pytest.raises(RequestInvalid, match="x is no report of pi-rag stress") as refused:
             reports.read(tmp_path / "x")
-    with pytest.raises(RequestInvalid):
+        assert refused.value.hint == reports.WHICH
+    with pytest.raises(RequestInvalid, match="missing cannot be read: No such file") as missing:
         reports.read(tmp_path / "missing")
+    assert missing.value.hint == reports.WHICH

@@ -17,13 +17,21 @@ class House(Noted):
         super().__init__()
         self.record = Record("clients", 1, seconds / 60, figures={"memory_budget_mib": 100.0})
         self._left_s, self._starts_s, self._codes = seconds, starts_s, codes
+        self._whole_s, self._stopped_s = seconds, -1.0
+
+    def stop_at(self, left_s: float) -> None:
+        """Somebody interrupts it when so much time is left."""
+        self._stopped_s = left_s
 
     def left_s(self) -> float:
-        return max(0.0, self._left_s)
+        return max(0.0, self._left_s) if self._left_s > self._stopped_s else 0.0
+
+    def elapsed_s(self) -> float:
+        return self._whole_s - self._left_s
 
     def pause(self, seconds: float) -> bool:
         self._left_s -= seconds
-        return self._left_s > 0
+        return self.left_s() > 0
 
     def crowd(self, *_: object, **__: object) -> Said:
         self._left_s -= self._starts_s
@@ -55,6 +63,17 @@ def test_a_phase_without_time_is_told_as_not_looked_at() -> None:
         "5 clients: no error but busy",
     }
     assert False not in kept.values()
+
+
+def test_an_interrupted_run_is_not_said_to_have_had_no_time() -> None:
+    """The line of a promise that was not looked at says which of the two it was."""
+    over, stopped = House(100.0, starts_s=30.0), House(100.0)
+    stopped.stop_at(85.0)
+    ran(over)
+    ran(stopped)
+
+    name = "50 clients: no error but busy"
+    assert (over.seen[name], stopped.seen[name]) == (clients.OVER, clients.INTERRUPTED)
 
 
 def test_guests_who_asked_nothing_or_got_nothing_have_kept_nothing() -> None:
