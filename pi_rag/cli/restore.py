@@ -183,12 +183,10 @@ def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
     for each in found:
         print(_line(each))
     if not any(each.card for each in found):
-        print(f"There is no backup in {one_line(folder)} yet. Make one: pi-rag backup{_unmounted(folder)}")
+        print(f"There is no backup in {one_line(folder)} yet. Make one: pi-rag backup")
+    if settings.backup.folder and not folder.exists():
+        print("Or its disk is not mounted: there is no such folder.")
     return 0
-
-
-def _unmounted(folder: Path) -> str:
-    return "" if folder.exists() else "   (or its disk is not mounted: there is no such folder)"
 
 
 def _listed(found: Found) -> dict[str, Any]:

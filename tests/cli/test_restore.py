@@ -88,7 +88,15 @@ def test_before_the_first_backup_there_is_none(tmp_path: Path, run: Run) -> None
     shown, told = run("restore", "--list"), run("restore", "--list", "--json")
 
     assert (shown.code, told.code, told.json["backups"]) == (0, 0, [])
-    assert "yet. Make one: pi-rag backup" in shown.out
+    assert "yet. Make one: pi-rag backup" in shown.out and "mounted" not in shown.out
+
+
+def test_a_disk_that_is_not_mounted_is_thought_of(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that somebody has chosen may be there without being seen."""
+    monkeypatch.setenv("PI_RAG_BACKUP_FOLDER", str(tmp_path / "usb"))
+    assert "not mounted" in run("restore", "--list").out
 
 
 def test_a_folder_is_said_to_be_one(made: Path, run: Run) -> None:
