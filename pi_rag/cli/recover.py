@@ -24,7 +24,8 @@ It reads what can be read of a damaged database, page by page, and makes a new o
 with their texts, what agents remember, what waits, which folders are watched. Words are indexed
 anew; what has lost its vectors is embedded when the service starts. The damaged file is kept as it
 is, under another name. Stop the service first. Exit code 1: something is lost, or not as it was,
-and is named. A backup, where there is one, has more: see pi-rag restore and docs/recovery.md.
+and is named. A database that is whole is left as it is. A backup, where there is one, has more:
+see pi-rag restore and docs/recovery.md.
 """
 
 EXAMPLES = """\
@@ -59,11 +60,30 @@ def run(args: Namespace) -> int:
     now = SystemClock().wall_s()
     saved = recovery.recover(database, to, settings.store, means, now, dry_run=args.dry_run)
     answer = told(saved)
+    answer["next"] = _next(args, answer)
     if args.json:
         printing.as_json(answer)
     else:
         _show(answer)
     return 0 if answer["ok"] else EXIT_NOT_ALL
+
+
+def _next(args: Namespace, answer: dict[str, Any]) -> list[str]:
+    """What to type then, for the folder that was named."""
+    if answer["nothing_damaged"]:
+        return []
+    given = [word for flag in ("config", "data") if getattr(args, flag) for word in _flag(args, flag)]
+    to = [] if args.to is None else ["--to", args.to]
+    if args.dry_run:
+        return [typed("recover", *given, *to)]
+    if args.to is None:
+        return [typed("verify", "--deep", *given)]
+    there = [*(_flag(args, "config") if args.config else ()), "--data", Path(args.to).absolute()]
+    return [typed("verify", "--deep", *there), typed("serve", *there)]
+
+
+def _flag(args: Namespace, flag: str) -> tuple[str, str]:
+    return f"--{flag}", str(getattr(args, flag))
 
 
 def as_sent(stored: Stored) -> NewItem:
@@ -76,11 +96,14 @@ def as_sent(stored: Stored) -> NewItem:
 
 
 def told(saved: Saved) -> dict[str, Any]:
-    """What came of it, JSON-able. `ok`: nothing is lost, and nothing differs from what it was."""
+    """What came of it, JSON-able. `ok`: nothing is lost, and nothing differs from what it was; also nothing
+    that could not be named."""
     papers, memories, queue = saved.documents, saved.memories, saved.queue
     wrong = (papers.partial, papers.lost, memories.lost, memories.partial, queue.lost, queue.partial)
+    unknown = (saved.missing, saved.unvouched, saved.cut, saved.log_last_torn)
     return {
-        "ok": not any(wrong) and not saved.log_last_torn,
+        "ok": not any(wrong) and not any(unknown),
+        "nothing_damaged": saved.is_sound,
         "database": None if saved.database is None else str(saved.database),
         "damaged_file": None if saved.kept is None else str(saved.kept),
         "documents": {
@@ -106,6 +129,8 @@ def told(saved: Saved) -> dict[str, Any]:
         "watched_folders": {"saved": queue.watches, "partial": queue.partial},
         "model": saved.model,
         "pages": saved.pages,
+        "pages_unreadable": saved.unread,
+        "cut_short": saved.cut,
         "rows_unreadable": saved.refused,
         "log": {
             "pages": saved.log_pages,
@@ -114,6 +139,8 @@ def told(saved: Saved) -> dict[str, Any]:
         },
         "schema_version": saved.schema_version,
         "tables_guessed": list(saved.guessed),
+        "tables_lost": list(saved.missing),
+        "tables_with_unreadable_pages": list(saved.unvouched),
         "problems": list(saved.problems),
     }
 
@@ -125,6 +152,7 @@ def _named(them: Sequence[Told]) -> list[dict[str, str]]:
 def _show(found: dict[str, Any]) -> None:
     papers, memories = found["documents"], found["memories"]
     verb = "saved" if found["database"] else "could be saved"
+    verb = "Nothing is damaged" if found["nothing_damaged"] else verb
     print(
         f"{verb}: {counted(papers['saved'], 'document')}, {counted(found['passages'], 'passage')}, ", end=""
     )
@@ -132,6 +160,7 @@ def _show(found: dict[str, Any]) -> None:
     print(f"{counted(memories['events'], 'event')}, {counted(memories['sessions'], 'session')}; ", end="")
     print(f"{counted(found['waiting']['saved'], 'document')} waiting, ", end="")
     print(counted(found["watched_folders"]["saved"], "watched folder"))
+    _show_file(found)
     _show_names("mended", [_line(each) for each in papers["mended"]])
     _show_names("not as before", [_line(each) for each in papers["partial"]])
     _show_names("lost", [_line(each) for each in papers["lost"]])
@@ -140,6 +169,19 @@ def _show(found: dict[str, Any]) -> None:
     _show_names("waited, and lost", found["waiting"]["lost"])
     _show_names("watched folders not as before", found["watched_folders"]["partial"])
     _show_rest(found)
+
+
+def _show_file(found: dict[str, Any]) -> None:
+    """What was wrong with the file itself."""
+    if found["cut_short"]:
+        print("The file is cut short: what stood behind its end is gone, and not all of that can be named.")
+    if found["pages_unreadable"]:
+        print(f"{counted(found['pages_unreadable'], 'page')} of {found['pages']} could not be read.")
+    if found["tables_guessed"]:
+        number = counted(len(found["tables_guessed"]), "table or index", "tables and indexes")
+        print(f"The list of tables is damaged. Found without it: {number}.")
+    _show_names("tables lost, with all that they may have held", found["tables_lost"])
+    _show_names("tables that may lack rows nobody can name", found["tables_with_unreadable_pages"])
 
 
 def _show_rest(found: dict[str, Any]) -> None:
@@ -152,10 +194,20 @@ def _show_rest(found: dict[str, Any]) -> None:
         print("Nothing says which model made the vectors: all of them are made anew.")
     if found["damaged_file"]:
         print(f"The damaged file is {one_line(found['damaged_file'])}, as it was.")
-    if found["database"]:
-        print(f"Look at all of it: {typed('verify', '--deep')}. Then start the service.")
+    _show_next(found)
+
+
+def _show_next(found: dict[str, Any]) -> None:
+    what = found["next"]
+    if found["nothing_damaged"]:
+        print("Nothing was changed. To have a new database of it all the same, name a folder with --to.")
+    elif not found["database"]:
+        print(f"Nothing was changed. To do it: {what[0]}")
+    elif len(what) == 1:
+        print(f"Look at all of it: {what[0]}. Then start the service.")
     else:
-        print(f"Nothing was changed. To do it: {typed('recover')}")
+        print(f"The new database is {one_line(found['database'])}.")
+        print(f"Look at all of it: {what[0]}\nThen run the service with it: {what[1]}")
 
 
 def _line(told: dict[str, str]) -> str:

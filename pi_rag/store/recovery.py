@@ -17,7 +17,7 @@ from pathlib import Path
 import apsw
 
 from pi_rag.config import StoreSettings
-from pi_rag.errors import PathNotFound, SchemaNewer, StoreDamaged, StoreUnusable
+from pi_rag.errors import PathNotFound, PiRagError, SchemaNewer, StoreDamaged, StoreUnusable
 from pi_rag.store import (
     Connection,
     by_words,
@@ -106,6 +106,16 @@ class Saved:
     database: Path | None = None
     kept: Path | None = None
     """Where the damaged one is now; None where nothing was put in place."""
+    is_sound: bool = False
+    """Whether the file itself is whole, so that there was nothing to do, and nothing was done."""
+
+    @property
+    def has_blemish(self) -> bool:
+        """Whether anything at all was not as a database that is whole has it."""
+        papers, memories, queue = self.documents, self.memories, self.queue
+        of_rows = (papers.mended, papers.partial, papers.lost, papers.queued, memories.lost, memories.partial)
+        of_log = (self.log_damaged, self.log_last_torn, queue.lost, queue.partial)
+        return any((*of_rows, *of_log, self.guessed, self.missing, self.unread, self.cut, self.problems))
 
 
 def recover(
@@ -113,14 +123,17 @@ def recover(
 ) -> Saved:
     """Save what can be read of the database `path` into `to`, which takes its place where it is the same.
 
-    With `dry_run` the new database is made, looked at and removed again. Raises SocketInUse while a service
-    runs, PathNotFound, StoreDamaged when there is nothing that can be read, SchemaNewer, StoreUnusable for
-    another program's file, DiskFull, StoreReadOnly.
+    With `dry_run` the new database is made, looked at and removed again. So it is where the file turns out to
+    be whole: that is not replaced. Raises SocketInUse while a service runs, PathNotFound, StoreDamaged when
+    there is nothing that can be read, SchemaNewer, StoreUnusable for another program's file, DiskFull,
+    StoreReadOnly.
     """
     versions.check_versions(apsw.sqlite_lib_version(), connection.sqlite_vec_version())
     with _held(path, to), swapping.beside(to, f"{to.stem}{NEW_SUFFIX}") as new:
         with image.opened(path) as found, translated(f"The new database {new}"):
             saved = _made(new, found, settings, means, now)
+        if path == to and not saved.has_blemish and _is_sound(path, settings, saved.schema_version):
+            return replace(saved, is_sound=True)
         return saved if dry_run else _placed(saved, path, to, new, now)
 
 
@@ -147,6 +160,28 @@ def _make_folder(place: Path) -> None:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise of_the_system(error, place) from error
+
+
+def _is_sound(path: Path, settings: StoreSettings, schema_version: int) -> bool:
+    """Whether SQLite and the checkup find nothing either: there may be damage in what is only made anew.
+
+    The caller holds the lock, and leaves nothing beside the file that was not there.
+    """
+    seen, shm = inspection.Inspection(path, is_deep=True), folder.shm_path(path)
+    had_shm = shm.exists()
+    try:
+        db = connection.open_still(path, settings)
+        try:
+            db.execute("BEGIN")
+            inspection.examine(db, seen)
+        finally:
+            db.close(True)
+    except (apsw.Error, PiRagError, ValueError, TypeError):  # what is damaged may be no text and no JSON
+        return False
+    finally:
+        if not had_shm:
+            shm.unlink(missing_ok=True)
+    return not seen.problems and seen.schema == schema_version
 
 
 def _placed(saved: Saved, path: Path, to: Path, new: Path, now: float) -> Saved:

@@ -53,7 +53,7 @@ def test_a_person_reads_what_was_saved_and_what_to_type_next(
     said = capsys.readouterr().out
     assert said.startswith(f"saved: {household.DOCUMENTS} documents, ")
     assert "pi-rag.db.damaged-" in said
-    assert "pi-rag verify --deep" in said
+    assert f"pi-rag verify --deep --data {path.parent}. Then" in said
 
 
 def test_while_a_service_has_the_folder_it_is_refused(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,3 +62,56 @@ def test_while_a_service_has_the_folder_it_is_refused(path: Path, capsys: pytest
     assert main(["recover", "--data", str(path.parent)]) == 2
     assert "uses the data folder" in capsys.readouterr().err
     lock.release()
+
+
+def test_a_loss_that_nobody_can_name_is_told_and_told_by_the_exit_code(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is cut short, and a table that is not found: never silence."""
+    with path.open("r+b") as file:
+        file.truncate(60 * damage.PAGE_BYTES)
+    folder.wal_path(path).unlink()
+    assert main(["recover", "--data", str(path.parent), "--dry-run"]) == 1
+    said = capsys.readouterr().out
+    assert "The file is cut short" in said
+    assert "tables lost, with all that they may have held: " in said
+    assert "  memory_texts\n" in said
+
+
+def test_a_page_whose_rows_nobody_misses_is_told_and_told_by_the_exit_code(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sessions that hold nothing else have no second witness."""
+    folder.wal_path(path).unlink()
+    with opened(path) as image:
+        root = layout.found(image).roots["memory_changes"]
+    damage.overwrite(path, root, bytes(damage.PAGE_BYTES))
+    assert main(["recover", "--data", str(path.parent), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["tables_with_unreadable_pages"] == ["memory_changes"]
+    assert told["pages_unreadable"] == 2
+
+
+def test_a_database_that_is_whole_is_called_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With exit code 0, and no word of a damaged file."""
+    made = tmp_path / "sound" / "pi-rag.db"
+    household.build_at(made)
+    assert main(["recover", "--data", str(made.parent)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Nothing is damaged: {household.DOCUMENTS} documents, ")
+    assert "Nothing was changed" in said
+    assert "damaged file" not in said
+
+
+def test_the_next_commands_name_the_folders_that_were_named(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that what is typed next is about the same database."""
+    data, to = str(path.parent), str(tmp_path / "new")
+    main(["recover", "--data", data, "--to", to, "--dry-run"])
+    assert f"To do it: pi-rag recover --data {data} --to {to}\n" in capsys.readouterr().out
+    main(["recover", "--data", data, "--to", to])
+    said = capsys.readouterr().out
+    assert f"The new database is {to}/pi-rag.db." in said
+    assert f"pi-rag verify --deep --data {to}\n" in said
+    assert f"pi-rag serve --data {to}\n" in said

@@ -146,7 +146,11 @@ def save(path: Path, wanted: Held) -> Seen:
 
 
 def _kept(path: Path, saved: Saved, originals: dict[Path, bytes], seen: Seen) -> None:
-    assert saved.kept is not None
+    if saved.kept is None:
+        is_as_it_was = all(each.read_bytes() == data for each, data in originals.items())
+        if not (saved.is_sound and is_as_it_was):
+            seen.wrong.append("nothing was kept")
+        return
     for original, kept in zip(_files(path), _files(saved.kept), strict=True):
         if original in originals and kept.read_bytes() != originals[original]:
             seen.wrong.append(f"{kept.name} is not what it was")

@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,16 +76,75 @@ def ruin(path: Path, *pages: int) -> None:
         damage.overwrite(path, page, random.Random(page).randbytes(damage.PAGE_BYTES))
 
 
-def test_an_undamaged_database_comes_out_equal(path: Path, before: household.Held) -> None:
-    """Also what is only in its log; the old file and its log are kept bit by bit."""
+def ruin_what_is_made_anew(path: Path) -> None:
+    """Damage that takes nothing: an index."""
+    ruin(path, *pages_of(path, "documents_by_source"))
+
+
+def test_an_undamaged_database_comes_out_equal(path: Path, tmp_path: Path, before: household.Held) -> None:
+    """Also what is only in its log."""
+    to = tmp_path / "new" / "pi-rag.db"
+    saved = recover(path, to)
+    assert household.held_at(to) == before
+    assert not saved.has_blemish
+    assert (saved.documents.queued, saved.memories.waiting) == (0, 0)
+
+
+def test_a_fact_without_a_session_gets_none(tmp_path: Path) -> None:
+    """Where there is no session at all, as of someone who only remembers."""
+    path, to = tmp_path / "data" / "pi-rag.db", tmp_path / "new" / "pi-rag.db"
+
+    async def build() -> None:
+        store = Store.open(path, StoreSettings(), SystemClock())
+        await store.write(household.remember, 1, "fact")
+        await store.close()
+
+    asyncio.run(build())
+    saved = recover(path, to)
+    assert (saved.memories.saved, saved.memories.sessions, saved.memories.partial) == ({"fact": 1}, 0, [])
+    assert household.held_at(to) == household.held_at(path)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_database_that_is_whole_is_left_as_it_is(path: Path, *, dry_run: bool) -> None:
+    """Not a byte of it or its log is changed, and it is not called damaged."""
+    files = {each: each.read_bytes() for each in (path, folder.wal_path(path))}
+    saved = recover(path, dry_run=dry_run)
+    assert (saved.is_sound, saved.database, saved.kept) == (True, None, None)
+    assert {each: each.read_bytes() for each in files} == files
+    assert {each.name for each in path.parent.iterdir()} == {each.name for each in files} | {"pi-rag.lock"}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM chunks_fts WHERE rowid = 3",
+        "PRAGMA user_version = 16",
+        "UPDATE memory_scopes SET facts = 0",
+    ],
+)
+def test_damage_that_no_row_shows_is_damage(path: Path, before: household.Held, harm: str) -> None:
+    """Words, counts and numbers that are only made anew: the file is replaced, and all is there."""
+    settled(path)
+    db = connection.open_writer(path, StoreSettings())
+    db.execute(harm)
+    db.close()
+    saved = recover(path)
+    assert not saved.is_sound
+    assert saved.kept is not None
+    assert household.held_at(path) == before
+
+
+def test_the_old_file_and_its_log_are_kept_bit_by_bit(path: Path) -> None:
+    """Under a name that says what they are."""
+    with opened(path) as image:
+        texts = [each for each in pages_of(path, "document_texts") if not image.is_in_log(each)]
+    damage.overwrite(path, texts[-1], bytes(damage.PAGE_BYTES))
     files = {each.name: each.read_bytes() for each in (path, folder.wal_path(path))}
     saved = recover(path)
-    assert household.held_at(path) == before
-    assert saved.problems == []
     assert saved.kept is not None
     assert saved.kept.read_bytes() == files[path.name]
     assert folder.wal_path(saved.kept).read_bytes() == files[folder.wal_path(path).name]
-    assert (saved.documents.queued, saved.memories.waiting) == (0, 0)
 
 
 def test_the_service_s_store_opens_what_was_saved(path: Path) -> None:
@@ -214,6 +274,74 @@ def test_without_the_list_of_tables_all_is_saved_all_the_same(path: Path, before
     assert household.held_at(path).documents == before.documents
 
 
+def list_leaves(path: Path) -> list[int]:
+    """The pages of the list of tables behind the first one."""
+    settled(path)
+    with opened(path) as image:
+        return [each for each in Forest(image, ()).pages_of(1) if each > 1]
+
+
+@pytest.mark.parametrize("also", [(), (2,), (1,)])
+def test_tables_that_a_damaged_list_does_not_name_are_found(
+    path: Path, before: household.Held, also: tuple[int, ...]
+) -> None:
+    """Whichever leaf of the list is gone, also with the pointer map or the first page."""
+    leaves = list_leaves(path)
+    assert len(leaves) > 1
+    whole = path.read_bytes()
+    for leaf in leaves:
+        path.write_bytes(whole)
+        ruin(path, leaf, *also)
+        saved = recover(path, dry_run=True)
+        assert saved.schema_version == len(migrations.STEPS)
+        assert saved.guessed
+        assert saved.unread
+        assert sum(saved.memories.saved.values()) == len(before.memories)
+        assert not saved.memories.partial
+        assert saved.documents.whole == household.DOCUMENTS
+
+
+def test_tables_that_are_not_where_a_fresh_database_has_them_are_known_by_their_rows(
+    path: Path, before: household.Held
+) -> None:
+    """As after a reindex, or an upgrade of a database that had its statistics: all of them have moved."""
+    settled(path)
+    with opened(path) as image:
+        laid, tops = layout.found(image), Forest(image, ()).tops
+        aside = replace(laid.schema, tables=_moved(laid.schema.tables), indexes={})
+        found = layout._guessed(aside, set(), Forest(image, tops), set(tops))
+    wanted = ("documents", "chunks", "memories", "memory_scopes", "memory_sessions", "job_items")
+    assert {name: found[name] for name in wanted} == {name: laid.roots[name] for name in wanted}
+    assert before.memories
+
+
+def _moved(tables: Mapping[str, layout.Table]) -> dict[str, layout.Table]:
+    return {name: replace(table, root=table.root + 2) for name, table in tables.items()}
+
+
+def test_a_table_that_cannot_be_found_is_named_as_lost(path: Path) -> None:
+    """The list does not name it, and where it began is noise to the map as well."""
+    leaves = list_leaves(path)
+    with opened(path) as image:
+        laid = layout.found(image)
+        maps = bytearray(image.page(2))
+    for root in pages_of(path, "memories"):
+        maps[5 * (root - 3)] = 2  # the map calls it free
+    ruin(path, *leaves)
+    damage.overwrite(path, 2, bytes(maps))
+    damage.overwrite(path, laid.roots["memories"], bytes(damage.PAGE_BYTES))
+    assert "memories" in recover(path, dry_run=True).missing
+
+
+def test_an_empty_file_is_refused_with_what_to_do(path: Path) -> None:
+    """It is no database any more, and no reason to fall."""
+    folder.wal_path(path).unlink()
+    path.write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="empty") as refused:
+        recover(path)
+    assert "pi-rag restore" in refused.value.hint
+
+
 def test_a_file_of_noise_is_refused_with_what_to_do(path: Path) -> None:
     """And stays as it is."""
     folder.wal_path(path).unlink()
@@ -233,6 +361,15 @@ def test_a_file_cut_short_gives_what_is_left(path: Path) -> None:
         file.truncate(damage.PAGE_BYTES * 200 + 77)
     saved = recover(path)
     assert saved.documents.whole > household.DOCUMENTS // 3
+    assert saved.cut
+
+
+def test_a_file_cut_between_two_pages_is_known_by_its_header(path: Path) -> None:
+    """Its last page is whole, and the database had more."""
+    settled(path)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - damage.PAGE_BYTES)
+    assert recover(path, dry_run=True).cut
 
 
 def test_a_dry_run_changes_nothing(path: Path) -> None:
@@ -310,6 +447,7 @@ def test_an_older_schema_is_brought_up(tmp_path: Path, version: int) -> None:
 
 def test_an_attempt_that_was_cut_short_is_no_hindrance(path: Path, before: household.Held) -> None:
     """What it left is overwritten."""
+    ruin_what_is_made_anew(path)
     (path.parent / "pi-rag.recovering").write_bytes(b"half a file")
     recover(path)
     assert household.held_at(path) == before
@@ -319,6 +457,7 @@ def test_a_disk_that_fails_between_two_renames_takes_nothing(
     path: Path, before: household.Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The damaged file has its new name by then, and the saved one not yet its own: a start gives it that."""
+    ruin_what_is_made_anew(path)
     renamed = Path.rename
 
     def fails(self: Path, target: Path) -> Path:
@@ -339,6 +478,7 @@ def test_a_disk_that_fails_between_two_renames_takes_nothing(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can do it for another user")
 def test_what_root_has_saved_belongs_to_whom_the_folder_belongs(path: Path) -> None:
     """The service could else not open its own database."""
+    ruin_what_is_made_anew(path)
     os.chown(path.parent, 4711, 4712)
     recover(path)
     owners = {(each.stat().st_uid, each.stat().st_gid) for each in (path, folder.lock_path(path))}

@@ -145,32 +145,28 @@ def found(image: Image) -> Layout:
 
 
 def _guessed(schema: Schema, known: Collection[str], forest: Forest, unnamed: set[int]) -> dict[str, int]:
-    """Where those begin that the list does not name: at their places, else where their rows are, else where
-    there are none at all."""
+    """Where those begin that the list does not name: by their rows at their places, by their rows elsewhere,
+    the nearest first, and at their places without rows. One that may have been anywhere is not made up."""
     places, left = schema.places, set(unnamed)
     guessed: dict[str, int] = {}
-    for may_be in (_is_at_place, _is_by_shape, _is_by_chance):
-        for name in sorted(places.keys() - known - guessed.keys(), key=places.__getitem__):
-            nearest = sorted(left, key=lambda root, at=places[name]: abs(root - at))  # type: ignore[misc]
-            root = next((each for each in nearest if may_be(schema, name, forest, each)), None)
-            if root is not None:
+    pairs = [(abs(root - places[name]), name, root) for name in places.keys() - known for root in unnamed]
+    for may_be in (_has_rows_at_place, _has_its_rows, _is_at_place):
+        for _, name, root in sorted(pairs):
+            if name not in guessed and root in left and may_be(schema, name, forest, root):
                 guessed[name] = root
                 left.discard(root)
     return guessed
 
 
-def _is_at_place(schema: Schema, name: str, forest: Forest, root: int) -> bool:
-    """In a b-tree at the place of a fresh one, unless its rows are another's. Without a map it needs rows."""
-    if root != schema.places[name]:
+def _has_rows_at_place(schema: Schema, name: str, forest: Forest, root: int) -> bool:
+    """Where a fresh one is, and at least half of the rows are its own: others may be damaged."""
+    if name in schema.indexes or root != schema.places[name]:
         return False
-    if name in schema.indexes:
-        return forest.can_hold(root, of_an_index=True)
     fitting, all_of_them = _fitting(schema.tables[name], forest, root)
-    can_hold = forest.can_hold(root, of_an_index=schema.tables[name].without_rowid)
-    return can_hold and 2 * fitting >= all_of_them and (forest.has_map or fitting > 0)
+    return 0 < all_of_them <= 2 * fitting
 
 
-def _is_by_shape(schema: Schema, name: str, forest: Forest, root: int) -> bool:
+def _has_its_rows(schema: Schema, name: str, forest: Forest, root: int) -> bool:
     """Where every row is one of it."""
     if name in schema.indexes:
         return False
@@ -178,10 +174,12 @@ def _is_by_shape(schema: Schema, name: str, forest: Forest, root: int) -> bool:
     return 0 < fitting == all_of_them
 
 
-def _is_by_chance(schema: Schema, name: str, forest: Forest, root: int) -> bool:
-    """Where there is no row, and none is unreadable: it was empty, and it is all the same which of these."""
-    if name in schema.indexes or not forest.has_map or forest.unread(root):
+def _is_at_place(schema: Schema, name: str, forest: Forest, root: int) -> bool:
+    """Where a fresh one is: an index, or a table of which no row is there. Only a map says that it is one."""
+    if root != schema.places[name] or not forest.has_map:
         return False
+    if name in schema.indexes:
+        return forest.can_hold(root, of_an_index=True)
     table = schema.tables[name]
     is_empty = not any(forest.rows(root, of_an_index=table.without_rowid))
     return is_empty and forest.can_hold(root, of_an_index=table.without_rowid)
