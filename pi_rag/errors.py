@@ -509,9 +509,10 @@ class ServiceBeside(TryLater):
     """`pi-rag stress` would share the machine with a service that somebody uses."""
 
     code = "service_beside"
+    # Stopped without its socket, the next question would start it again.
     hint_default = (
-        "Stop it first: sudo systemctl stop pi-rag\nOr run both at once, which slows the service down and "
-        "spoils the figures: pi-rag stress --beside"
+        "Stop it first: sudo systemctl stop pi-rag.socket pi-rag   (or end pi-rag serve)\nOr run both at "
+        "once, which slows the service down and spoils the figures: pi-rag stress --beside"
     )
 
 

@@ -88,13 +88,7 @@ def beside(*, is_allowed: bool) -> tuple[str, ...]:
         return ()
     named = ", ".join(map(str, pids))
     if not is_allowed:
-        raise ServiceBeside(
-            f"A pi-rag service runs on this machine (process {named}).",
-            # Stopped without its socket, the next question starts it again.
-            hint="Stop it first: sudo systemctl stop pi-rag.socket pi-rag   (or end pi-rag serve)\n"
-            "Or run both at once, which slows the service down and spoils the figures: "
-            "pi-rag stress --beside",
-        )
+        raise ServiceBeside(f"A pi-rag service runs on this machine (process {named}).")
     return (f"Beside it {len(pids)} other pi-rag service(s) ran: they shared processor, memory and disk.",)
 
 
