@@ -73,8 +73,8 @@ def inspect(
     if not path.is_file():
         raise PathNotFound(f"There is no file {path}.", hint="Name a backup, or a data folder with --data.")
     seen = Inspection(path, is_deep=deep)
-    with damage_told(seen), read_alone(path), translated(str(path)), _no_trace(path):
-        _looked_over(path, settings, seen, stop, pause)
+    with damage_told(seen), read_alone(path), translated(str(path)):
+        look_over(seen, settings, pause, stop)
     return seen
 
 
@@ -110,6 +110,14 @@ def examine(db: Connection, seen: Inspection, pause: Pause = no_pause) -> None:
     with damage_told(seen):
         seen.digest = content.digest(db, pause)
         _compared(seen)
+
+
+def look_over(
+    seen: Inspection, settings: StoreSettings, pause: Pause = no_pause, stop: Stop = lambda: False
+) -> None:
+    """As `inspect`, for whoever holds the lock; what SQLite says of the file is not translated."""
+    with _no_trace(seen.path):
+        _looked_over(seen.path, settings, seen, stop, pause)
 
 
 def _looked_over(path: Path, settings: StoreSettings, seen: Inspection, stop: Stop, pause: Pause) -> None:

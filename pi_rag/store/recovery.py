@@ -163,24 +163,12 @@ def _make_folder(place: Path) -> None:
 
 
 def _is_sound(path: Path, settings: StoreSettings, schema_version: int) -> bool:
-    """Whether SQLite and the checkup find nothing either: there may be damage in what is only made anew.
-
-    The caller holds the lock, and leaves nothing beside the file that was not there.
-    """
-    seen, shm = inspection.Inspection(path, is_deep=True), folder.shm_path(path)
-    had_shm = shm.exists()
+    """Whether SQLite and the checkup find nothing either: there may be damage in what is only made anew."""
+    seen = inspection.Inspection(path, is_deep=True)
     try:
-        db = connection.open_still(path, settings)
-        try:
-            db.execute("BEGIN")
-            inspection.examine(db, seen)
-        finally:
-            db.close(True)
+        inspection.look_over(seen, settings)
     except (apsw.Error, PiRagError, ValueError, TypeError):  # what is damaged may be no text and no JSON
         return False
-    finally:
-        if not had_shm:
-            shm.unlink(missing_ok=True)
     return not seen.problems and seen.schema == schema_version
 
 
