@@ -116,15 +116,10 @@ def look_over(
     seen: Inspection, settings: StoreSettings, pause: Pause = no_pause, stop: Stop = lambda: False
 ) -> None:
     """As `inspect`, for whoever holds the lock; what SQLite says of the file is not translated."""
-    with _no_trace(seen.path):
-        _looked_over(seen.path, settings, seen, stop, pause)
-
-
-def _looked_over(path: Path, settings: StoreSettings, seen: Inspection, stop: Stop, pause: Pause) -> None:
-    if folder.is_cut_short(path, connection.PAGE_BYTES):
+    if folder.is_cut_short(seen.path, connection.PAGE_BYTES):
         seen.problems.append("it is cut short: its last page is not whole")
-    with damage_told(seen):
-        db = connection.open_still(path, settings)
+    with _no_trace(seen.path), damage_told(seen):
+        db = connection.open_still(seen.path, settings)
         try:
             db.set_progress_handler(stop, checkup.PROGRESS_STEPS)
             db.execute("BEGIN")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from tests.service.systemd import Systemd
 from tests.stress import truth
 
 pytestmark = pytest.mark.model
+
+HEAP_BYTES = 64 << 20
 
 
 @pytest.fixture
@@ -113,6 +115,26 @@ def test_without_a_model_systemd_is_told_ready_but_degraded(tmp_path: Path, syst
         False,
         "degraded",
         ["embedder_unavailable"],
+    )
+
+
+def test_its_threads_share_two_heaps(tmp_path: Path) -> None:
+    """Also where no unit of systemd says so: with one for each thread, memory creeps up for hours."""
+    with RunningService(tmp_path, {"MALLOC_ARENA_MAX": ""}, ready=False) as service:
+        for _ in range(20):
+            service.client.search("lamp", mode="text")
+        heaps = thread_heaps(service.pid)
+
+    assert heaps <= 1, "one besides the heap of the whole process"
+
+
+def thread_heaps(pid: int) -> int:
+    """The C library lays each in a reserve of 64 MiB that begins at a multiple of that."""
+    maps = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    places = [[int(end, 16) for end in each[0].split("-")] for each in maps if len(each) == 5]
+    return sum(
+        start % HEAP_BYTES == 0 and end == behind and last == start + HEAP_BYTES
+        for (start, end), (behind, last) in pairwise(places)
     )
 
 
