@@ -43,6 +43,7 @@ class Machine:
         self.folder = folder
         self._layers = layers
         self._shown = shown or {}
+        self._label = f"pi-rag-{os.getpid()}-{id(self)}"
         self._container: subprocess.Popen[bytes] | None = None
         self._first: int | None = None
         self.above = folder / "above"
@@ -108,14 +109,20 @@ class Machine:
         below = ":".join(map(str, self._layers))
         layers = f"lowerdir={below},upperdir={self.above},workdir={self.folder}/work"
         whole = self.folder / "whole"
-        nspawn = ["systemd-nspawn", "-D", str(whole), f"--machine=pi-rag-{os.getpid()}-{id(self)}", "--boot"]
+        nspawn = ["systemd-nspawn", "-D", str(whole), f"--machine={self._label}", "--boot"]
         nspawn += ["--register=no", "--keep-unit", "--console=pipe", "--private-network", "--link-journal=no"]
         nspawn += ["--resolv-conf=off", "--timezone=off"]
         nspawn += [f"--bind-ro={path}:{seen}" for path, seen in self._shown.items()]
         mounted = f"mount -t overlay overlay -o {shlex.quote(layers)} {shlex.quote(str(whole))}"
         # It ends with whoever runs the tests, however that ends.
         own = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
-        return [*own, "sh", "-c", f"{mounted} && exec {shlex.join(nspawn)}"]
+        entered = "".join(f"mkdir {group} && echo $$ >{group}/cgroup.procs && " for group in self._groups())
+        return [*own, "sh", "-c", f"{entered}{mounted} && exec {shlex.join(nspawn)}"]
+
+    def _groups(self) -> list[Path]:
+        """Control groups of its own: in one of somebody else's, two machines would share those of their units."""
+        trees = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")]
+        return [tree / self._label for tree in trees if (tree / "cgroup.procs").exists()]
 
     def _inside(self, command: str, user: str) -> list[str]:
         environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
@@ -142,6 +149,8 @@ class Machine:
             finally:
                 self._container.kill()
                 self._container.wait()
+            for group in self._groups():
+                subprocess.run(["find", group, "-depth", "-type", "d", "-delete"], check=False)
         self._container = self._first = None
 
 

@@ -32,6 +32,8 @@ RESOLUTION_MIB = 0.1
 
 HANDLES_MAX = 2
 """Descriptors and threads may differ by so much between two moments: a guest that is just asking has one."""
+HANDLES_SAMPLES_MIN = 30
+"""Of a quarter. In less than half a minute a connection that is made once and kept looks like a leak."""
 
 WAL_MIB_MAX = 4
 WAL_TIMES_MAX = 3
@@ -141,7 +143,7 @@ def _could_see(sees: float) -> str:
 def _handles(stage: Stage, what: str, counts: Sequence[int]) -> None:
     """Held at the end against the beginning, each the median of a quarter."""
     quarter = len(counts) // 4
-    if not quarter:
+    if quarter < HANDLES_SAMPLES_MIN:
         stage.check(what, "flat", "too little was seen", None)
         return
     before, after = median(counts[:quarter]), median(counts[-quarter:])

@@ -75,8 +75,9 @@ def test_what_grows_is_told(more: dict[str, float], names: set[str]) -> None:
 def test_a_run_that_is_too_short_cannot_tell() -> None:
     """It neither clears a service of a leak nor accuses it."""
     for mib_h in (0.0, 10.0):
-        stage = judged(steady(40, mib_h=mib_h))
-        assert stage.kept["private memory, supervisor"] is None
+        stage = judged(steady(40, mib_h=mib_h, descriptors=1000.0))
+        names = ("private memory, supervisor", "descriptors", "threads")
+        assert [stage.kept[name] for name in names] == [None, None, None]
 
 
 def test_a_run_that_saw_nothing_says_so() -> None:
