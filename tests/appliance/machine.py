@@ -120,7 +120,7 @@ class Machine:
         return [*own, "sh", "-c", f"{entered}{mounted} && exec {shlex.join(nspawn)}"]
 
     def _groups(self) -> list[Path]:
-        """Control groups of its own: in one of somebody else's, two machines would share those of their units."""
+        """Control groups of its own: in the same one, two machines would share those of their units."""
         trees = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")]
         return [tree / self._label for tree in trees if (tree / "cgroup.procs").exists()]
 
