@@ -334,10 +334,13 @@ class Model:
         return max(known, key=lambda rival: likeness[rival.id], default=None)
 
     def _is_merely_repeated(self, new: Memory, same: Memory) -> bool:
-        """Neither by a person who is trusted more, nor with a topic that it lacked."""
-        if same.topic is None and new.topic is not None:
-            return False
-        return new.trust != "person" or same.trust == "person"
+        """Neither by a person who is trusted more, nor with a topic that it lacked.
+
+        An agent that says what a document says has read it, whatever topic it names.
+        """
+        if TRUSTS.index(new.trust) > TRUSTS.index(same.trust):
+            return new.trust != "person"
+        return same.topic is not None or new.topic is None
 
     def _why(self, new: Memory, rival: Memory) -> str:
         found = set(self.contrasts(new.text, rival.text))
