@@ -33,6 +33,8 @@ def run(args: Namespace) -> int:
     if args.json:
         printing.as_json(change)
         return 0
-    print(f"Taken back, for {memories.named(change['memory_ids'])} in {one_line(change.get('scope'))}.")
+    what = f"change {change['detail']['undoes']} ({one_line(change['detail']['operation'])})"
+    whose = f"{memories.named(change['memory_ids'])} in {one_line(change.get('scope'))}"
+    print(f"Taken back: {what} of {whose}.")
     print(styled(f"Take that back with: {typed('undo', change.get('id'))}", "dim"))
     return 0

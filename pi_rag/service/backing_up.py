@@ -6,6 +6,7 @@ It knows where they go and who may ask; how one is made is the store's story.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,8 +61,11 @@ class BackupAnswer(BaseModel):
 class BackingUp:
     """One for the life of the service."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
-        self._store, self._settings, self._clock = store, settings, clock
+    def __init__(
+        self, store: Store, settings: Settings, clock: Clock, as_set: Callable[[], Settings]
+    ) -> None:
+        """`as_set`: the settings as a person has made them now, which a backup takes along."""
+        self._store, self._settings, self._clock, self._as_set = store, settings, clock, as_set
         self._task: asyncio.Task[None] | None = None
         self._doing: tuple[str, float] = ("", 0.0)
         self._last: dict[str, Any] = {}
@@ -79,7 +83,7 @@ class BackingUp:
             name=name,
             version=__version__,
             data=str(self._settings.data_path.absolute()),
-            settings=config.to_toml(self._settings),
+            settings=config.to_toml(self._as_set()),
             made_at=began_at,
         )
         if self.is_running:  # somebody else was faster

@@ -80,7 +80,7 @@ class House:
             query, store, settings.cache, clock, watchdog.available_mib, runner.searched
         )
         """The same desk, with the answers it has given before."""
-        self.backing_up = BackingUp(store, settings, clock)
+        self.backing_up = BackingUp(store, settings, clock, lambda: self.sized.as_set)
         self.upkeep = Upkeep(store, settings.store, clock)
         self.administration = Administration(settings.service.admin_group)
         self.runner = runner

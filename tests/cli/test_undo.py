@@ -8,9 +8,10 @@ from tests.standin import StandIn
 
 
 def test_a_change_is_taken_back_and_so_may_be_its_undoing(service: StandIn, run: Run) -> None:
-    """Without a number it is the last one."""
-    service.on("POST", "/v1/undo", change(42, "undo", memory_ids=(11, 12)))
-    said = "Taken back, for memories 11, 12 in user.\nTake that back with: pi-rag undo 42\n"
+    """Without a number it is the last one; which that was is said."""
+    detail = {"undoes": 41, "operation": "forget"}
+    service.on("POST", "/v1/undo", change(42, "undo", memory_ids=(11, 12), detail=detail))
+    said = "Taken back: change 41 (forget) of memories 11, 12 in user.\nTake that back with: pi-rag undo 42\n"
     assert run("undo").out == said
     assert run("undo", "41").out == said
     assert service.bodies("/v1/undo") == [{}, {"change_id": 41}]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pi_rag.config import StoreSettings
+from pi_rag.config import StoreSettings, to_toml
 from pi_rag.service.house import House
 from pi_rag.store import inspection
 from pi_rag.store.backup import Made, Making
@@ -34,8 +34,10 @@ async def _added(guest: httpx.AsyncClient) -> None:
 
 
 async def test_a_backup_is_made_and_told(house: House, guest: httpx.AsyncClient) -> None:
-    """With the settings, and the same checksum that verify gives."""
+    """With the settings as they were made, not as a budget lowered them, and verify's checksum."""
     await _added(guest)
+    as_set = replace(house.settings, cache=replace(house.settings.cache, query_mib_max=777))
+    house.sized = replace(house.sized, as_set=as_set)
     assert (await guest.get("/v1/backup")).json()["state"] == "none"
 
     begun = await guest.post("/v1/backup", json={})
@@ -44,7 +46,7 @@ async def test_a_backup_is_made_and_told(house: House, guest: httpx.AsyncClient)
     done = await _ended(guest)
     assert (done["state"], done["warnings"], done["error"]) == ("done", ["same_disk"], None)
     seen = inspection.inspect(Path(done["path"]), StoreSettings(), deep=True)
-    assert seen.card is not None and "[backup]" in seen.card.settings
+    assert seen.card is not None and seen.card.settings == to_toml(as_set)
     verified = (await guest.post("/v1/verify", json={})).json()
     assert verified["content_hash"] == done["content_hash"]
     assert done["newest_at"] == done["began_at"]
