@@ -16,16 +16,12 @@ from pi_rag.store.memory import scopes
 from pi_rag.store.memory.scopes import Scopes
 from pi_rag.store.rows import Row, all_rows, below, value
 
-_FROM_INDEX: Final = """
+_SELECT: Final = """
     SELECT memory_changes.id, at, operation, (
         SELECT json_group_array(memory_id) FROM memory_changed WHERE change_id = memory_changes.id
     ), name, door, uid, client, detail, undone_by
-    FROM memory_changes {index} CROSS JOIN memory_scopes ON memory_scopes.id = scope_id
+    FROM memory_changes CROSS JOIN memory_scopes ON memory_scopes.id = scope_id
 """
-
-_SELECT: Final = _FROM_INDEX.format(index="")
-
-_OF_CLIENT: Final = _FROM_INDEX.format(index="INDEXED BY memory_changes_by_client")
 
 _MEMORY_IDS, _DETAIL = 3, 8
 
@@ -83,18 +79,22 @@ def of(db: Connection, memory_ids: Sequence[int]) -> list[Change]:
 
 
 def last_of(db: Connection, caller: Caller) -> Change | None:
-    """The last thing that this client of this user has done, in the scopes it may see, if nobody undid it.
+    """The last thing that this program of this user has done, in the scopes it may see, if nobody undid it.
 
-    What was itself an undoing is passed over, so that asking twice goes one step further back.
+    What was itself an undoing is passed over, so that asking twice goes one step further back. A program is
+    known by its door and by its name before the `/`: what it did before an update is still its own.
     """
     condition, bindings = scopes.within(caller.scopes, "scope_id")
     sql = f"""
-        {_OF_CLIENT} WHERE client = ? AND uid IS ? AND {condition} AND undone_by IS NULL
-            AND operation NOT IN ('undo', 'erase', 'evict')
-        ORDER BY memory_changes.id DESC LIMIT 1
+        SELECT max(id) FROM memory_changes INDEXED BY memory_changes_by_client
+        WHERE client >= ? AND client < ? AND (client = ? OR client >= ?) AND uid IS ? AND door = ?
+            AND {condition} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict')
     """
-    rows = all_rows(db, sql, (caller.client, caller.uid, *bindings))
-    return _of_row(rows[0]) if rows else None
+    name = caller.client.partition("/")[0]
+    # Names that go on after the `/` stand from it to the sign behind it, which is "0".
+    named = (name, f"{name}0", name, f"{name}/")
+    change_id = value(db, sql, (*named, caller.uid, caller.door, *bindings))
+    return None if change_id is None else get(db, change_id)
 
 
 def undone(db: Connection, change_id: int, by: int | None) -> None:

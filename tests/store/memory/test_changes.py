@@ -55,6 +55,20 @@ def test_the_last_of_a_client_is_its_own_and_can_be_undone(db: Connection) -> No
     assert changes.last_of(db, CALLER) == last
 
 
+def test_a_program_is_known_by_its_door_and_its_name(db: Connection) -> None:
+    """In any version of it, and not by a name alone: an agent that calls itself so is another."""
+    here = dataclasses.replace(CALLER, door="person", client="pi-rag/2.0")
+    last = _add(db, 1, caller=dataclasses.replace(here, client="pi-rag/1.9 (old)"))
+    others = ("pi-rag-x/2.0", "pi-rag0", "pi-ra", "pi-rag.", "Pi-rag/2.0")
+    for client in others:
+        _add(db, 2, caller=dataclasses.replace(here, client=client))
+    _add(db, 3, caller=dataclasses.replace(here, door="agent"))
+    assert changes.last_of(db, here) == last
+    bare = _add(db, 4, caller=dataclasses.replace(here, client="pi-rag"))
+    assert changes.last_of(db, here) == bare
+    assert changes.last_of(db, dataclasses.replace(here, client="pi")) is None
+
+
 def test_the_log_is_bounded(db: Connection) -> None:
     """The oldest lines go, with the numbers of their memories."""
     lines = [_add(db, number) for number in range(5)]
