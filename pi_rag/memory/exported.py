@@ -43,6 +43,8 @@ class Brought:
     id: int
     """The number that it has in the file."""
     session: Around | None
+    is_dated: bool = False
+    """The line says when it was stored, and that can be true here: none of another time is the same."""
 
 
 def head() -> bytes:
@@ -70,7 +72,8 @@ def brought(told: Mapping[str, Any], settings: RememberSettings, caller: Caller,
     is_event = type_ == "event"
     chars_max = settings.event_chars_max if is_event else settings.fact_chars_max
     setting = "remember.event_chars_max" if is_event else "remember.fact_chars_max"
-    created_at = min(it.time("created_at") or now, now)
+    stored_at = it.time("created_at")
+    created_at = min(stored_at or now, now)
     gone = it.one_of("gone", (*get_args(Gone), None))
     memory = Memory(
         id=0,
@@ -107,7 +110,8 @@ def brought(told: Mapping[str, Any], settings: RememberSettings, caller: Caller,
         uses=it.number("uses") or 0,
         used_at=it.time("used_at"),
     )
-    return Brought(_as_said(memory, it, caller), it.number("id") or 0, _around(told.get("session")))
+    session = _around(told.get("session"))
+    return Brought(_as_said(memory, it, caller), it.number("id") or 0, session, stored_at == created_at)
 
 
 def _as_said(memory: Memory, it: _Told, caller: Caller) -> Memory:

@@ -173,12 +173,12 @@ def _taken(
     """Store one, and note its number; None when it is here already. Raises ScopeFull."""
     memory, session = line.brought.memory, line.brought.session
     hash_ = words_hash(memory.text) if memory.type == "fact" else None
-    here = moving.known(db, memory, hash_)
+    here = moving.known(db, memory, hash_, is_dated=line.brought.is_dated)
     if here is not None:
         ids[line.brought.id] = here
         return None
     _check_room(db, memory, settings, now)
-    older = ids.get(memory.supersedes or 0)
+    older = _older(db, memory, ids)
     memory = replace(
         memory,
         supersedes=older,
@@ -198,6 +198,13 @@ def _taken(
         moving.taken_place_of(db, memory.id, older)
     ids[line.brought.id] = memory.id
     return memory
+
+
+def _older(db: Connection, memory: Memory, ids: Mapping[int, int]) -> int | None:
+    """What it has superseded, by its number here. A file may name anything: only what is of the same scope."""
+    older = ids.get(memory.supersedes or 0)
+    is_sound = older is not None and memory.type == "fact" and moving.is_fact_of(db, older, memory.scope)
+    return older if is_sound else None
 
 
 def _check_room(db: Connection, memory: Memory, settings: RememberSettings, now: float) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pi_rag.errors import RequestInvalid, ScopeForbidden
 from pi_rag.memory import exporting, importing
+from pi_rag.memory.exported import MARK
 from pi_rag.memory_types import Caller, Memory, NewEvent, NewFact, Which
 from pi_rag.store.memory import memories, moving
 from tests.memory.housing import START_S, HandClock, Housed, housed, settings_of
@@ -270,3 +271,46 @@ async def test_a_list_tells_nobody_what_they_may_not_see(house: Housed) -> None:
 
     assert [(each.line, each.code) for each in result.refused] == [(1, "scope_forbidden")]
     assert result.known == 0
+
+
+async def test_what_was_said_twice_comes_twice(house: Housed, other: Housed) -> None:
+    """The same words of two sessions, on two topics, or said again after they were forgotten."""
+    desk = house.desk
+    for title in ("Monday", "Tuesday"):
+        session = (await desk.start_session("project:x", title, PERSON)).session
+        house.clock.now += 1
+        await desk.log_event(NewEvent("Backup ok", session.id, at=START_S), PERSON)
+    for topic in ("shop/a", "shop/b"):
+        await desk.remember(NewFact("closed", "user", topic, valid_from=START_S), PERSON)
+    said = NewFact("Ann is away", valid_from=START_S)
+    forgotten = await desk.remember(said, PERSON)
+    await desk.forget(Which(ids=(forgotten.memory.id,)), PERSON, dry_run=False)
+    house.clock.now += 1
+    await desk.remember(said, PERSON)
+
+    other.clock.now = house.clock.now
+    await bring(other, await exported(house))
+
+    assert [told(memory) for memory in await everything(other)] == [
+        told(each) for each in await everything(house)
+    ]
+
+
+@pytest.mark.parametrize("type_", ["fact", "event"])
+async def test_a_file_cannot_take_the_place_of_what_is_in_another_scope(
+    house: Housed, other: Housed, type_: str
+) -> None:
+    """Nor show it: neither by the numbers that are sent along, nor by a line before it."""
+    for code in ("4711", "4712"):
+        await other.desk.remember(NewFact(f"The door code is {code}", "project:vault", "code"), PERSON)
+    secret, newer = await everything(other)
+    await house.desk.remember(NewFact("Tea is green"), PERSON)
+    [tea] = [line for line in await exported(house) if MARK not in line]
+    asked = {**tea, "supersedes": 7, "type": type_, "kind": "state"}
+
+    result = await bring(other, [asked], Caller("person", 1000, "test", ("user",)), ids={7: secret.id})
+
+    [brought] = result.ids.values()
+    memories_, _ = await other.desk.history(PERSON, memory_id=brought)
+    assert [each.id for each in memories_] == [brought]
+    assert [each.superseded_by for each in await everything(other)] == [newer.id, None, None]

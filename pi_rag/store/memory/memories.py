@@ -134,15 +134,20 @@ def same_words(db: Connection, scope: str, words_hash: bytes) -> list[Memory]:
 
 
 def lineage(db: Connection, memory_id: int) -> list[Memory]:
-    """All that this memory has superseded, itself, and all that has superseded it, by their ids."""
+    """All that this memory has superseded, itself, and all that has superseded it, by their ids.
+
+    Never one of another scope, whatever a brought file has made of it.
+    """
     sql = """
-        WITH RECURSIVE older (id, past) AS (
-            SELECT id, supersedes FROM memories WHERE id = ?1
-            UNION SELECT memories.id, supersedes FROM older CROSS JOIN memories ON memories.id = past
+        WITH RECURSIVE older (id, past, scope) AS (
+            SELECT id, supersedes, scope_id FROM memories WHERE id = ?1
+            UNION SELECT memories.id, supersedes, scope FROM older
+                CROSS JOIN memories ON memories.id = past AND scope_id = scope
             LIMIT ?2
-        ), newer (id, next) AS (
-            SELECT id, superseded_by FROM memories WHERE id = ?1
-            UNION SELECT memories.id, superseded_by FROM newer CROSS JOIN memories ON memories.id = next
+        ), newer (id, next, scope) AS (
+            SELECT id, superseded_by, scope_id FROM memories WHERE id = ?1
+            UNION SELECT memories.id, superseded_by, scope FROM newer
+                CROSS JOIN memories ON memories.id = next AND scope_id = scope
             LIMIT ?2
         )
         SELECT id FROM older UNION SELECT id FROM newer ORDER BY id

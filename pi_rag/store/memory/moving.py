@@ -35,17 +35,28 @@ def sessions_of(db: Connection, session_ids: Sequence[int]) -> list[Row]:
     return all_rows(db, sql, (json.dumps(list(session_ids)),))
 
 
-def known(db: Connection, memory: Memory, words_hash: bytes | None) -> int | None:
-    """The id of this very memory, if it is here already: said of the same time, in the same words."""
+def known(db: Connection, memory: Memory, words_hash: bytes | None, *, is_dated: bool) -> int | None:
+    """The id of this very memory, if it is here already: the same words, said of the same thing and time.
+
+    With `is_dated` it was stored at the same time as well: what was said twice is two memories.
+    """
     is_fact = memory.type == "fact"
-    condition = "words_hash = ?4" if is_fact else "type <> 'fact' AND type = ?4"
-    own = words_hash if is_fact else memory.type
+    condition = "words_hash = ?1" if is_fact else "type <> 'fact' AND type = ?1"
     sql = f"""
         SELECT id FROM memories CROSS JOIN memory_texts ON memory_id = id
-        WHERE scope_id = ?1 AND {condition} AND at = ?2 AND text = ?3 LIMIT 1
+        WHERE {condition} AND scope_id = ?2 AND at = ?3 AND text = ?4 AND topic IS ?5 AND kind = ?6
+            AND (?7 IS NULL OR created_at = ?7) LIMIT 1
     """
-    found: int | None = value(db, sql, (scopes.find(db, memory.scope), memory.at, memory.text, own))
+    same = (scopes.find(db, memory.scope), memory.at, memory.text, memory.topic, memory.kind)
+    stored_at = memory.created_at if is_dated else None
+    found: int | None = value(db, sql, (words_hash if is_fact else memory.type, *same, stored_at))
     return found
+
+
+def is_fact_of(db: Connection, memory_id: int, scope: str) -> bool:
+    """Whether a number is that of a fact of this scope."""
+    sql = "SELECT 1 FROM memories WHERE id = ? AND scope_id = ? AND type = 'fact'"
+    return one_row(db, sql, (memory_id, scopes.find(db, scope))) is not None
 
 
 def said(db: Connection, scope: str, words_hash: bytes) -> list[Memory]:

@@ -23,9 +23,10 @@ SEEN = Seen(("user",), ("fact", "event"), now=2000.0)
 ASKED: dict[str, Callable[[Connection], Any]] = {
     "a page of an export": lambda db: moving.following(db, None, 5, 10, gone=True),
     "the sessions of a page": lambda db: moving.sessions_of(db, [1, 2]),
-    "whether a fact is here": lambda db: moving.known(db, fact("Ann 7"), b"no"),
+    "whether a fact is here": lambda db: moving.known(db, fact("Ann 7"), b"no", is_dated=True),
+    "whether it is a fact of a scope": lambda db: moving.is_fact_of(db, 3, "user"),
     "what was said in these words": lambda db: moving.said(db, "user", b"no"),
-    "whether an event is here": lambda db: moving.known(db, EVENT, None),
+    "whether an event is here": lambda db: moving.known(db, EVENT, None, is_dated=True),
     "a place in a session": lambda db: moving.place(db, 1, 1, 5.0),
     "who took a place": lambda db: moving.taken_place_of(db, 9, 8),
     "a document": lambda db: moving.document(db, "s3"),
@@ -70,12 +71,21 @@ def test_nothing_of_it_reads_a_table_from_end_to_end(full: Connection) -> None:
 
 
 def test_an_event_that_comes_twice_is_found(db: Connection) -> None:
-    """By its time and its words, in its own scope and of its own type."""
+    """By its time and its words, in its own scope and of its own type; and when it was stored, if that is known."""
     memory_id = keep(db, EVENT)
 
-    assert moving.known(db, EVENT, None) == memory_id
-    others = [{"text": "It rang"}, {"at": 8.0}, {"scope": "project:x"}, {"type": "summary"}]
-    assert [moving.known(db, replace(EVENT, **other), None) for other in others] == [None] * 4  # type: ignore[arg-type]
+    assert moving.known(db, EVENT, None, is_dated=True) == memory_id
+    later = replace(EVENT, created_at=EVENT.created_at + 1)
+    assert [moving.known(db, later, None, is_dated=each) for each in (False, True)] == [memory_id, None]
+    others: list[dict[str, Any]] = [
+        {"text": "It rang"},
+        {"at": 8.0},
+        {"scope": "project:x"},
+        {"type": "summary"},
+    ]
+    others += [{"topic": "bell"}, {"kind": "call"}]
+    for other in others:
+        assert moving.known(db, replace(EVENT, **other), None, is_dated=False) is None
 
 
 def test_a_taken_place_is_not_given_twice(db: Connection) -> None:
