@@ -33,6 +33,10 @@ LINES_MAX = 200
 """Lines of one request: what a transaction stores at once, and others wait for."""
 
 
+ITEMS_MAX = 500
+"""Facts of one list. Each is embedded and stored in its turn, and the request must end in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A line that was not taken."""
@@ -80,8 +84,11 @@ async def lines(
 
 
 async def markdown(means: Means, text: str, scope: str, caller: Caller) -> Imported:
-    """Remember each fact of a list that is not here as it says. Raises ScopeInvalid."""
+    """Remember each fact of a list that is not here as it says. Raises ScopeInvalid, RequestInvalid."""
     brought = await asyncio.to_thread(list[Item], items(text, checked(scope)))
+    if len(brought) > ITEMS_MAX:
+        told = f"{len(brought)} facts; one list takes {ITEMS_MAX}."
+        raise RequestInvalid(told, hint="Cut it into several files.", param="markdown")
     here = await means.store.read(_here, brought, caller)
     stored, known, refused = 0, len(here), []
     for item in brought:
@@ -201,7 +208,7 @@ def _taken(
 
 
 def _older(db: Connection, memory: Memory, ids: Mapping[int, int]) -> int | None:
-    """What it has superseded, by its number here. A file may name anything: only what is of the same scope."""
+    """What it has superseded, by its number here. A file may name anything: only a fact of the same scope."""
     older = ids.get(memory.supersedes or 0)
     is_sound = older is not None and memory.type == "fact" and moving.is_fact_of(db, older, memory.scope)
     return older if is_sound else None

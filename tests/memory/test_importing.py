@@ -314,3 +314,11 @@ async def test_a_file_cannot_take_the_place_of_what_is_in_another_scope(
     memories_, _ = await other.desk.history(PERSON, memory_id=brought)
     assert [each.id for each in memories_] == [brought]
     assert [each.superseded_by for each in await everything(other)] == [newer.id, None, None]
+
+
+async def test_a_list_without_end_is_refused_before_anything_is_stored(house: Housed) -> None:
+    """It would outlast the request, and nobody would be told what was stored."""
+    text = "\n".join(f"- fact number {number}" for number in range(importing.ITEMS_MAX + 1))
+    with pytest.raises(RequestInvalid, match="501 facts"):
+        await importing.markdown(house.desk.means, text, "user", PERSON)
+    assert await everything(house) == []
