@@ -16,6 +16,10 @@ from pi_rag.store import Connection
 from pi_rag.store.memory import changes, memories, usage
 from pi_rag.store.memory import which as whiches
 
+CHANGES_MAX = 1000
+"""Lines of the log in a history: the newest. A fact has one for each time it was said again, and what an
+agent says once a minute would come to more than anybody reads. The older ones stand in the log itself."""
+
 History = tuple[tuple[Memory, ...], tuple[Change, ...]]
 
 
@@ -37,7 +41,10 @@ async def listing(
 async def history(
     means: Means, caller: Caller, *, memory_id: int | None, scope: str | None, topic: str | None
 ) -> History:
-    """Of a memory, or of a topic. Raises MemoryNotFound, RequestInvalid, ScopeInvalid, ScopeForbidden."""
+    """Of a memory, or of a topic, with the newest of its lines in the log.
+
+    Raises MemoryNotFound, RequestInvalid, ScopeInvalid, ScopeForbidden.
+    """
     if (memory_id is None) == (topic is None):
         raise RequestInvalid("Say either which memory, or which topic.", param="topic")
     among = caller.scopes if scope is None else allowed(caller, [scope])
@@ -76,4 +83,4 @@ def _history_on(db: Connection, topic: str, among: Sequence[str] | None) -> Hist
 
 
 def _with_changes(db: Connection, found: Sequence[Memory]) -> History:
-    return tuple(found), tuple(changes.of(db, [memory.id for memory in found]))
+    return tuple(found), tuple(changes.of(db, [memory.id for memory in found], CHANGES_MAX))

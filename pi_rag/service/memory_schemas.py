@@ -386,7 +386,9 @@ class HistoryAnswer(_Answer):
     """How a memory or a topic came to be what it is, oldest first."""
 
     memories: list[MemoryAnswer]
-    changes: list[ChangeAnswer]
+    changes: list[ChangeAnswer] = Field(
+        description="The newest thousand, oldest first; those before them are in GET /v1/changes."
+    )
 
 
 class SessionAnswer(_Answer):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pi_rag.errors import MemoryNotFound, RequestInvalid, ScopeForbidden
+from pi_rag.memory import looking
 from pi_rag.memory.desk import MemoryDesk
 from pi_rag.memory_types import NewEvent, NewFact, Which
 from tests.memory.making import AGENT
@@ -59,6 +60,22 @@ async def test_a_history_tells_every_version_and_what_was_done(desk: MemoryDesk)
     assert by_id == [by_topic] * 3
     assert [memory.id for memory in memories] == ids
     assert [change.operation for change in changes] == ["remember", "supersede", "supersede"]
+
+
+async def test_a_long_history_tells_the_newest_changes(
+    desk: MemoryDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time that a fact is said again is a line: there is no end to them. The log itself has them all."""
+    monkeypatch.setattr(looking, "CHANGES_MAX", 2)
+    ids = {
+        (await desk.remember(NewFact("The wifi is Heron.", topic="wifi"), AGENT)).memory.id for _ in "abcd"
+    }
+    whole = await desk.changes(AGENT, limit=10)
+    _, by_id = await desk.history(AGENT, memory_id=min(ids))
+    _, by_topic = await desk.history(AGENT, topic="wifi")
+
+    assert (len(ids), len(whole)) == (1, 4)
+    assert by_id == by_topic == whole[1::-1]
 
 
 async def test_a_history_is_asked_for_by_one_thing(desk: MemoryDesk) -> None:

@@ -25,6 +25,9 @@ _SELECT: Final = """
 
 _MEMORY_IDS, _DETAIL = 3, 8
 
+_NO_LIMIT: Final = -1
+"""As SQLite has it."""
+
 _By = tuple[Door | Literal["service"], int | None, str]
 """Who did it: door, user, program."""
 
@@ -67,15 +70,17 @@ def listing(db: Connection, among: Scopes, *, limit: int, after: int | None = No
     return [_of_row(row) for row in all_rows(db, sql, (*bindings, below(after), limit))]
 
 
-def of(db: Connection, memory_ids: Sequence[int]) -> list[Change]:
-    """All lines that have to do with these memories, the oldest first."""
+def of(db: Connection, memory_ids: Sequence[int], limit: int | None = None) -> list[Change]:
+    """The newest lines that have to do with these memories, the oldest first. `limit` None: all of them."""
     sql = f"""
         {_SELECT} WHERE memory_changes.id IN (
-            SELECT change_id FROM json_each(?) AS wanted
+            SELECT DISTINCT change_id FROM json_each(?) AS wanted
             CROSS JOIN memory_changed ON memory_id = wanted.value
+            ORDER BY change_id DESC LIMIT ?
         ) ORDER BY memory_changes.id
     """
-    return [_of_row(row) for row in all_rows(db, sql, (json.dumps(list(memory_ids)),))]
+    given = (json.dumps(list(memory_ids)), _NO_LIMIT if limit is None else limit)
+    return [_of_row(row) for row in all_rows(db, sql, given)]
 
 
 def last_of(db: Connection, caller: Caller) -> Change | None:

@@ -39,6 +39,13 @@ def test_the_lines_of_a_memory_are_found_oldest_first(db: Connection) -> None:
     assert changes.of(db, [2, 1]) == [one, two]
 
 
+def test_of_many_lines_of_a_memory_the_newest_are_told(db: Connection) -> None:
+    """In the same order; one that tells of several memories counts once."""
+    lines = [_add(db, 1, 2) for _ in range(4)]
+    assert changes.of(db, [1, 2], 3) == lines[1:]
+    assert changes.of(db, [1, 2]) == changes.of(db, [1, 2], 4) == lines
+
+
 def test_the_last_of_a_client_is_its_own_and_can_be_undone(db: Connection) -> None:
     """Others' lines, undone ones and undoings are passed over; so is what its scopes do not let it see."""
     first, last = _add(db, 1), _add(db, 2, scope="agent:a")
