@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pi_rag.config import RememberSettings
-from pi_rag.errors import RequestInvalid
+from pi_rag.errors import RequestInvalid, SessionNotFound
 from pi_rag.memory.changing import seen
 from pi_rag.memory.means import Means
 from pi_rag.memory.remembering import seen_session
@@ -30,8 +30,8 @@ class Asked:
 
 
 async def timeline(means: Means, caller: Caller, asked: Asked) -> Timeline:
-    """What stands there. Around a memory of a session these are the events of that session, and else those of
-    its scope; around nothing, they are the newest. Raises as `MemoryDesk.timeline`.
+    """What stands there. Around a memory of a session that the caller may see these are the events of that
+    session, and else those of its scope; around nothing, they are the newest. Raises as `MemoryDesk.timeline`.
     """
     if asked.around is not None and asked.at is not None:
         raise RequestInvalid("Say around which memory or at what time, not both.", param="at")
@@ -49,9 +49,9 @@ def _timeline(
     db: Connection, caller: Caller, asked: Asked, now: float, settings: RememberSettings
 ) -> Timeline:
     hit = None if asked.around is None else seen(db, asked.around, caller)
-    where = _where(caller, asked, hit)
-    if where.session_id is not None:
-        seen_session(db, where.session_id, caller, settings, now)
+    if asked.session_id is not None:
+        seen_session(db, asked.session_id, caller, settings, now)
+    where = _where(caller, asked, hit, _session_of(db, hit, caller, settings, now))
     moment = Moment(hit.at, hit.id) if hit else Moment() if asked.at is None else Moment(asked.at, 0)
     earlier = passing.earlier(db, where, moment, asked.before + 1)
     later = passing.later(db, where, moment, asked.after + 1)
@@ -60,11 +60,23 @@ def _timeline(
     return Timeline(shown, asked.around, len(earlier) > asked.before, len(later) > asked.after)
 
 
-def _where(caller: Caller, asked: Asked, hit: Memory | None) -> Where:
+def _where(caller: Caller, asked: Asked, hit: Memory | None, of_hit: int | None) -> Where:
     if asked.session_id is not None:
         return Where(caller.scopes, asked.session_id)
     if asked.scope is not None:
         return Where((asked.scope,))
-    if hit is not None:
-        return Where((hit.scope,), hit.session_id)
-    return Where(caller.scopes)
+    if of_hit is not None:
+        return Where(caller.scopes, of_hit)
+    return Where(caller.scopes if hit is None else (hit.scope,))
+
+
+def _session_of(
+    db: Connection, hit: Memory | None, caller: Caller, settings: RememberSettings, now: float
+) -> int | None:
+    """The session of a memory, where the caller may see that too: a fact can be of another scope."""
+    if hit is None or hit.session_id is None:
+        return None
+    try:
+        return seen_session(db, hit.session_id, caller, settings, now).id
+    except SessionNotFound:
+        return None

@@ -61,6 +61,17 @@ async def test_an_event_of_a_session_stands_among_those_of_the_session(house: Ho
     assert set(ids(await house.desk.timeline(AGENT, around=fact))) == set(own)
 
 
+async def test_a_fact_of_another_scope_than_its_session(house: Housed) -> None:
+    """It stands in the session for whoever sees that, and for others among what happened in its own scope."""
+    session_id = (await house.desk.start_session("user", "mending", AGENT)).session.id
+    own = await logged(house, "first", "second", session_id=session_id)
+    beside = (await house.desk.log_event(NewEvent("sawn", scope="project:x"), AGENT)).memory.id
+    learnt = NewFact("Oak splits.", scope="project:x", session_id=session_id)
+    fact = (await house.desk.remember(learnt, AGENT)).memory.id
+    assert set(ids(await house.desk.timeline(AGENT, around=fact))) == set(own)
+    assert ids(await house.desk.timeline(BOUND, around=fact)) == [beside]
+
+
 async def test_from_a_time_or_from_the_end(house: Housed) -> None:
     """A time is between what was before it and what is from then on; without one the newest are told."""
     made = await logged(house, "a", "b", "c", "d")
