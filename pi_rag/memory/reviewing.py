@@ -18,7 +18,7 @@ from typing import Final, Literal, get_args
 from pi_rag.config import RememberSettings
 from pi_rag.errors import SuggestionNotFound
 from pi_rag.ingest.aside import aside
-from pi_rag.memory import effects
+from pi_rag.memory import effects, following
 from pi_rag.memory.evicting import next_to_go
 from pi_rag.memory.judging import is_judged
 from pi_rag.memory.means import Means
@@ -182,8 +182,12 @@ def _accepted(
     scope = found[0].scope
     if idea.what not in REPLACING:
         memories.put_away(db, idea.ids, "forgotten", now)
-        detail = effects.detail_of([effects.gone(idea.ids, "forgotten", now)], accepted=idea.name)
-        return changes.add(db, now, "forget", idea.ids, scope, caller, detail)
+        # What is replaced is true now; only of these one may go before it began.
+        ends = following.effects_of(db, following.given_back(db, idea.ids, now))
+        effects.done(db, ends, now)
+        done = [effects.gone(idea.ids, "forgotten", now), *ends]
+        detail = effects.detail_of(done, accepted=idea.name)
+        return changes.add(db, now, "forget", effects.touched(done), scope, caller, detail)
     kept, ids = keeper(idea.what, found).id, [memory.id for memory in losers(idea.what, found)]
     memories.put_away(db, ids, "superseded", now, kept)
     detail = effects.detail_of([effects.superseded(ids, kept, now)], accepted=idea.name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pi_rag.errors import ChangeFinal, ChangeNotFound
 from pi_rag.memory import effects, following
+from pi_rag.memory.effects import Effect
 from pi_rag.memory.judging import gives_way, is_judged
 from pi_rag.memory.means import Means
 from pi_rag.memory.scopes import sees
@@ -41,14 +42,32 @@ def _taken_back(db: Connection, change: Change, caller: Caller, now: float, **mo
     done = effects.of_detail(change.detail)
     if len(left) < len(change.memory_ids) and not (done and all(each.ids for each in done)):
         raise ChangeFinal(f"Memory {min(set(change.memory_ids) - set(left))} was erased since.")
-    back = effects.backwards(done)
-    _check_topics(db, effects.done(db, back, now), now)
+    back = _put_back(db, done, now)
     detail = effects.detail_of(back, undoes=change.id, operation=change.operation, **more)
-    undoing = changes.add(db, now, "undo", left, change.scope, caller, detail)
+    undoing = changes.add(db, now, "undo", [*left, *effects.touched(back)], change.scope, caller, detail)
     changes.undone(db, change.id, undoing.id)
     if change.operation == "undo":
         changes.undone(db, change.detail["undoes"], None)
     return undoing
+
+
+def _put_back(db: Connection, done: Sequence[Effect], now: float) -> list[Effect]:
+    """Do the way back of these, and give back what it was.
+
+    An end that was set later for the sake of a plan that goes by this is given back as well. One that the
+    change had set itself is so by then, and is not set twice.
+    """
+    back = effects.backwards(done)
+    returned = effects.done(db, back, now)
+    ends = following.effects_of(db, following.given_back(db, _going(back), now))
+    returned += effects.done(db, ends, now)
+    _check_topics(db, returned, now)
+    return [*back, *ends]
+
+
+def _going(back: Sequence[Effect]) -> list[int]:
+    """What goes out of force by it."""
+    return effects.touched([each for each in back if each.values.get("gone", ("", None))[1] is not None])
 
 
 def _together(db: Connection, change: Change, caller: Caller) -> list[Change]:

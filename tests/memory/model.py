@@ -630,10 +630,14 @@ class Model:
         for memory_id, fields in effect.after.items():
             back = {name: effect.before[memory_id][name] for name in fields}
             self._take_back(self.rows[memory_id], back, fields)
+        before, after = ({each: dict(kept[each]) for each in kept} for kept in (effect.after, effect.before))
+        going = [each for each, fields in after.items() if fields.get("gone") is not None]
+        ends = self._given_back(going)
+        self._end(ends, before, after)
         timed = [each for each in effect.before if effect.sets(each) & TIMED]
-        if any(self._takes_a_place(self.rows[each]) for each in timed):
+        if any(self._takes_a_place(self.rows[each]) for each in [*timed, *ends]):
             raise ChangeFinal("")
-        undoing = self._note("undo", caller, effect.scope, effect.after, effect.before, undoes=effect.id)
+        undoing = self._note("undo", caller, effect.scope, before, after, undoes=effect.id)
         self.log[effect.id] = replace(whole, undone_by=undoing.id)
         if effect.undoes is not None:
             self.log[effect.undoes] = replace(self.log[effect.undoes], undone_by=None)

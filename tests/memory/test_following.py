@@ -128,6 +128,39 @@ async def test_who_forgets_a_plan_gives_the_end_back(desk: MemoryDesk, home: Hou
     assert (await of(desk, heron)).valid_to == egret.memory.at, "it had its time"
 
 
+async def test_who_undoes_a_plan_gives_the_end_back_that_came_after_it(
+    desk: MemoryDesk, home: Housed
+) -> None:
+    """The end is of the change by which the older one came; still it goes and comes with the plan."""
+    egret = await desk.remember(later(EGRET, home, 2), AGENT)
+    heron = await desk.remember(HERON, AGENT)
+    assert heron.memory.valid_to == egret.memory.at
+
+    line = egret.change_id
+    for end in (None, egret.memory.at, None):
+        undoing = await desk.undo(line, AGENT)
+        assert ((await of(desk, heron)).valid_to, undoing.memory_ids) == (
+            end,
+            (egret.memory.id, heron.memory.id),
+        )
+        line = undoing.id
+    home.clock.now += 3 * HOUR
+    assert await in_force(desk) == [HERON.text]
+
+
+async def test_what_an_undoing_brings_back_ends_the_older_in_the_place_of_what_it_takes(
+    desk: MemoryDesk, home: Housed
+) -> None:
+    """The plan that another had taken the place of begins earlier; what was said since ends there then."""
+    egret = await desk.remember(later(EGRET, home, 2), AGENT)
+    stork = await desk.remember(replace(later(STORK, home, 5), supersedes=egret.memory.id), AGENT)
+    heron = await desk.remember(HERON, AGENT)
+    assert heron.memory.valid_to == stork.memory.at
+    await desk.undo(stork.change_id, AGENT)
+
+    assert (await of(desk, heron)).valid_to == egret.memory.at
+
+
 async def test_an_end_that_somebody_set_stays(desk: MemoryDesk, home: Housed) -> None:
     """What a person said of the end is not undone by what becomes of a plan."""
     heron = await desk.remember(HERON, AGENT)

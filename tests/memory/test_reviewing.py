@@ -11,7 +11,7 @@ import pytest
 
 from pi_rag.errors import ScopeForbidden, SuggestionNotFound
 from pi_rag.memory import reviewing, undoing
-from pi_rag.memory_types import Caller, Memory, Suggestion
+from pi_rag.memory_types import Caller, Memory, NewFact, Suggestion
 from pi_rag.store import Connection
 from pi_rag.store.memory import memories, vectors
 from tests.memory.housing import FINGERPRINT, START_S, HandClock, Housed, housed, settings_of
@@ -138,6 +138,20 @@ async def test_what_would_be_evicted_is_said_in_advance(house: Housed) -> None:
 
     assert suggestion.what == "unused"
     assert least in [memory.id for memory in suggestion.memories]
+
+
+async def test_a_plan_that_is_accepted_to_go_gives_the_end_back(house: Housed) -> None:
+    """What it was to take the place of holds on; to take that back sets the end again."""
+    house.desk.follow(settings_of(facts_max=2))
+    heron = await house.desk.remember(NewFact("It is Heron", topic="wifi", importance=1.0), PERSON)
+    plan = NewFact("It is Egret", topic="wifi", importance=0.0, valid_from=START_S + 3600)
+    egret = await house.desk.remember(plan, PERSON)
+    ids = (heron.memory.id, egret.memory.id)
+
+    change = await reviewing.accept(house.desk.means, f"unused-{egret.memory.id}", PERSON)
+    assert (change.memory_ids, (await house.store.read(memories.get, ids))[0].valid_to) == (ids, None)
+    await undoing.undo(house.desk.means, change.id, PERSON)
+    assert (await house.store.read(memories.get, ids))[0].valid_to == START_S + 3600
 
 
 async def test_what_was_dismissed_is_not_suggested_again(house: Housed) -> None:
