@@ -31,7 +31,9 @@ class Asked:
 
 async def timeline(means: Means, caller: Caller, asked: Asked) -> Timeline:
     """What stands there. Around a memory of a session that the caller may see these are the events of that
-    session, and else those of its scope; around nothing, they are the newest. Raises as `MemoryDesk.timeline`.
+    session, and else those of its scope; around nothing, they are the newest.
+
+    Raises as `MemoryDesk.timeline`.
     """
     if asked.around is not None and asked.at is not None:
         raise RequestInvalid("Say around which memory or at what time, not both.", param="at")
