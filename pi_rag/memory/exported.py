@@ -16,7 +16,7 @@ from pi_rag.config import RememberSettings
 from pi_rag.errors import RequestInvalid
 from pi_rag.memory import checking
 from pi_rag.memory.scopes import allowed
-from pi_rag.memory_types import TRUSTS, Caller, FactKind, Gone, Memory, MemoryType
+from pi_rag.memory_types import TRUSTS, Caller, FactKind, Gone, Memory, MemoryType, Trust
 
 VERSION: Final = 1
 MARK: Final = "pi_rag_memory_export"
@@ -43,6 +43,8 @@ class Brought:
     id: int
     """The number that it has in the file."""
     session: Around | None
+    pinned_by: Trust | None = None
+    """How far whoever pinned it is trusted, and no further than whoever brings it."""
     is_dated: bool = False
     """The line says when it was stored, and that can be true here: none of another time is the same."""
 
@@ -57,9 +59,11 @@ def end(after: int | None) -> bytes:
     return _line({MARK: VERSION, "next": after})
 
 
-def line(memory: Memory, session: Around | None) -> bytes:
+def line(memory: Memory, session: Around | None, pinned_by: Trust | None = None) -> bytes:
     """The line of one memory."""
     told = {name: getattr(memory, name) for name in Memory.__slots__ if name not in _LEFT_OUT}
+    if pinned_by is not None:
+        told["pinned_by"] = pinned_by
     if session is not None:
         told["session"] = {name: getattr(session, name) for name in Around.__slots__}
     return _line(told)
@@ -110,8 +114,13 @@ def brought(told: Mapping[str, Any], settings: RememberSettings, caller: Caller,
         uses=it.number("uses") or 0,
         used_at=it.time("used_at"),
     )
-    session = _around(told.get("session"))
-    return Brought(_as_said(memory, it, caller), it.number("id") or 0, session, stored_at == created_at)
+    return Brought(
+        _as_said(memory, it, caller),
+        it.number("id") or 0,
+        _around(told.get("session")),
+        _pinned_by(memory, it, caller),
+        stored_at == created_at,
+    )
 
 
 def _as_said(memory: Memory, it: _Told, caller: Caller) -> Memory:
@@ -119,6 +128,12 @@ def _as_said(memory: Memory, it: _Told, caller: Caller) -> Memory:
     if caller.door != "person":
         return memory
     return replace(memory, door=it.one_of("door", ("agent", "person")), client=it.text("client")[:100])
+
+
+def _pinned_by(memory: Memory, it: _Told, caller: Caller) -> Trust | None:
+    """Where the line does not say who has pinned it: whose word it is."""
+    named: Trust | None = it.one_of("pinned_by", (*TRUSTS, None))
+    return min(named or memory.trust, caller.door, key=TRUSTS.index) if memory.pinned else None
 
 
 def _around(told: object) -> Around | None:

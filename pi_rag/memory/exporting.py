@@ -14,7 +14,7 @@ from pi_rag.memory.exported import Around
 from pi_rag.memory.markdown import Section, written
 from pi_rag.memory.means import Means
 from pi_rag.memory.scopes import allowed
-from pi_rag.memory_types import Caller, Memory
+from pi_rag.memory_types import Caller, Memory, Trust
 from pi_rag.store import Connection
 from pi_rag.store.memory import moving, scopes
 
@@ -32,8 +32,8 @@ async def lines(
     among = caller.scopes if scope is None else allowed(caller, [scope])
     yield exported.head()
     while page := await means.store.read(_page, among, after, gone):
-        for memory, session in page:
-            yield exported.line(memory, session)
+        for memory, session, pinned_by in page:
+            yield exported.line(memory, session, pinned_by)
             after = memory.id
         if asyncio.get_running_loop().time() >= until_s:
             yield exported.end(after)
@@ -71,8 +71,9 @@ def _is_expired(memory: Memory, now: float) -> bool:
 
 def _page(
     db: Connection, among: Sequence[str] | None, after: int, gone: bool
-) -> list[tuple[Memory, Around | None]]:
+) -> list[tuple[Memory, Around | None, Trust | None]]:
     page = moving.following(db, among, after, PAGE, gone=gone)
     ids = {memory.session_id for memory in page if memory.session_id is not None}
     around = {row[0]: Around(*row[1:]) for row in moving.sessions_of(db, sorted(ids))}
-    return [(memory, around.get(memory.session_id or 0)) for memory in page]
+    pinned_by = moving.pinned_by(db, [memory.id for memory in page])
+    return [(each, around.get(each.session_id or 0), pinned_by.get(each.id)) for each in page]

@@ -199,7 +199,7 @@ def _taken(
         memory = replace(memory, session_id=moving.session(db, memory.scope, *about, caller))
         if memory.seq is not None and memory.session_id is not None:
             memory = replace(memory, seq=moving.place(db, memory.session_id, memory.seq, memory.at))
-    memory = memories.add(db, memory, hash_)
+    memory = memories.add(db, memory, hash_, line.brought.pinned_by)
     mentions.mention(db, memory.id, line.it.entities)
     if older is not None:
         moving.taken_place_of(db, memory.id, older)

@@ -14,7 +14,7 @@ import pytest
 from pi_rag.errors import RequestInvalid, ScopeForbidden
 from pi_rag.memory import exporting, importing
 from pi_rag.memory.exported import MARK
-from pi_rag.memory_types import Caller, Memory, NewEvent, NewFact, Which
+from pi_rag.memory_types import Caller, Door, Memory, NewEvent, NewFact, Which
 from pi_rag.store.memory import memories, moving
 from tests.memory.housing import START_S, HandClock, Housed, housed, settings_of
 
@@ -314,6 +314,21 @@ async def test_a_file_cannot_take_the_place_of_what_is_in_another_scope(
     memories_, _ = await other.desk.history(PERSON, memory_id=brought)
     assert [each.id for each in memories_] == [brought]
     assert [each.superseded_by for each in await everything(other)] == [newer.id, None, None]
+
+
+@pytest.mark.parametrize(("door", "outcome"), [("agent", "superseded"), ("person", "conflict")])
+async def test_whoever_pinned_it_has_still_pinned_it(
+    house: Housed, other: Housed, door: Door, outcome: str
+) -> None:
+    """What a person pinned is not given up to an agent elsewhere; and an agent brings no pin of a person."""
+    agent = Caller("agent", 1000, "codex/3")
+    kept = await house.desk.remember(NewFact("Tea is green", "user", "tea"), agent)
+    await house.desk.change(kept.memory.id, PERSON, pinned=True)
+
+    await bring(other, await exported(house), Caller(door, 1000, "test"))
+
+    answer = await other.desk.remember(NewFact("Coffee is black", "user", "tea"), agent)
+    assert answer.outcome == outcome
 
 
 async def test_a_list_without_end_is_refused_before_anything_is_stored(house: Housed) -> None:

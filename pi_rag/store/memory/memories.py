@@ -56,11 +56,14 @@ def of_row(row: Row) -> Memory:
     return Memory(*cells)
 
 
-def add(db: Connection, new: Memory, words_hash: bytes | None = None) -> Memory:
+def add(
+    db: Connection, new: Memory, words_hash: bytes | None = None, pinned_by: Trust | None = None
+) -> Memory:
     """Store a memory, in force and to be found by its words, and give it back with its id.
 
     Its vectors may be added in the same transaction or later, and so may its entities. `words_hash` is of a
-    fact's words: `same_words` finds it by that. A pinned one is pinned by whoever is trusted as it is.
+    fact's words: `same_words` finds it by that. A pinned one is pinned by whoever is trusted as it is, or as
+    `pinned_by` says.
     """
     row = {
         "type": new.type,
@@ -70,7 +73,7 @@ def add(db: Connection, new: Memory, words_hash: bytes | None = None) -> Memory:
         "importance": new.importance,
         "confidence": new.confidence,
         "tags": json.dumps(list(new.tags), ensure_ascii=False),
-        "pinned_by": new.trust if new.pinned else None,
+        "pinned_by": pinned_by or (new.trust if new.pinned else None),
         "trust": new.trust,
         "at": new.at,
         "valid_to": new.valid_to,

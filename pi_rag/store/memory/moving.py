@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from pi_rag.memory_types import Caller, Memory
+from pi_rag.memory_types import Caller, Memory, Trust
 from pi_rag.store import Connection
 from pi_rag.store.memory import memories, scopes
 from pi_rag.store.memory.scopes import Scopes
@@ -33,6 +33,16 @@ def sessions_of(db: Connection, session_ids: Sequence[int]) -> list[Row]:
         FROM json_each(?) AS wanted CROSS JOIN memory_sessions ON memory_sessions.id = wanted.value
     """
     return all_rows(db, sql, (json.dumps(list(session_ids)),))
+
+
+def pinned_by(db: Connection, ids: Sequence[int]) -> dict[int, Trust]:
+    """How far whoever pinned is trusted, of those of these memories that are pinned."""
+    sql = """
+        SELECT memories.id, pinned_by
+        FROM json_each(?) AS wanted CROSS JOIN memories ON memories.id = wanted.value
+        WHERE pinned_by IS NOT NULL
+    """
+    return dict(all_rows(db, sql, (json.dumps(list(ids)),)))
 
 
 def known(db: Connection, memory: Memory, words_hash: bytes | None, *, is_dated: bool) -> int | None:

@@ -22,6 +22,7 @@ SEEN = Seen(("user",), ("fact", "event"), now=2000.0)
 
 ASKED: dict[str, Callable[[Connection], Any]] = {
     "a page of an export": lambda db: moving.following(db, None, 5, 10, gone=True),
+    "who pinned a page": lambda db: moving.pinned_by(db, [1, 2]),
     "the sessions of a page": lambda db: moving.sessions_of(db, [1, 2]),
     "whether a fact is here": lambda db: moving.known(db, fact("Ann 7"), b"no", is_dated=True),
     "whether it is a fact of a scope": lambda db: moving.is_fact_of(db, 3, "user"),
