@@ -72,7 +72,7 @@ def test_nothing_of_it_reads_a_table_from_end_to_end(full: Connection) -> None:
 
 
 def test_an_event_that_comes_twice_is_found(db: Connection) -> None:
-    """By its time and its words, in its own scope and of its own type; and when it was stored, if that is known."""
+    """By its words and their time, in its scope and of its type; and when it was stored, if that is known."""
     memory_id = keep(db, EVENT)
 
     assert moving.known(db, EVENT, None, is_dated=True) == memory_id
