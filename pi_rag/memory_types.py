@@ -262,6 +262,10 @@ class Session:
     door: Door
     uid: int | None
     client: str
+    warnings: tuple[str, ...] = ()
+    """Of a summary that was just left: what was masked in it, and how near the scope is to its limit."""
+    degraded: tuple[str, ...] = ()
+    """Of the same: why it is found by its words alone for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ class Started:
     pinned: tuple[Memory, ...]
     """Facts of the scope that are pinned: what to know first."""
     warnings: tuple[str, ...] = ()
-    """How near the scope is to its limit of sessions."""
+    """What was masked in the title, and how near the scope is to its limit of sessions."""
 
 
 @dataclass(frozen=True, slots=True)

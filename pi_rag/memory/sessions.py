@@ -16,7 +16,7 @@ from pi_rag.memory.evicting import NEARLY, SHARE
 from pi_rag.memory.means import Means
 from pi_rag.memory.remembering import seen_session
 from pi_rag.memory.scopes import allowed
-from pi_rag.memory.taking import Taken, fresh, kept, looked_at, room_for, taken
+from pi_rag.memory.taking import Taken, degraded, fresh, kept, looked_at, room_for, taken
 from pi_rag.memory_types import Caller, Door, Session, SessionState, Started
 from pi_rag.store import Connection
 from pi_rag.store.memory import scopes, sessions
@@ -40,8 +40,8 @@ class _Order:
 async def start(means: Means, scope: str, title: str, caller: Caller) -> Started:
     """Begin one. Raises ScopeInvalid, ScopeForbidden, ScopeFull, SecretRefused, RequestInvalid."""
     allowed(caller, [scope])
-    title = looked_at(Taken(sound_title(title)), means.settings).text
-    return await means.store.write(_started, scope, title, caller, means.settings, means.clock.wall_s())
+    called = looked_at(Taken(sound_title(title)), means.settings)
+    return await means.store.write(_started, scope, called, caller, means.settings, means.clock.wall_s())
 
 
 async def checkpoint(means: Means, session_id: int, summary: str, caller: Caller) -> Session:
@@ -87,12 +87,12 @@ async def _summarised(means: Means, session_id: int, summary: str, caller: Calle
 
 
 def _started(
-    db: Connection, scope: str, title: str, caller: Caller, settings: RememberSettings, now: float
+    db: Connection, scope: str, title: Taken, caller: Caller, settings: RememberSettings, now: float
 ) -> Started:
     idle_s = settings.session_idle_h * 3600
     scopes.claim(db, scope, settings.scopes_max, now - idle_s)
-    warnings = _room(db, scope, settings, caller, now - idle_s)
-    session_id = sessions.start(db, scope, title, caller, now)
+    warnings = (*title.warnings, *_room(db, scope, settings, caller, now - idle_s))
+    session_id = sessions.start(db, scope, title.text, caller, now)
     session = seen_session(db, session_id, caller, settings, now)
     before = sessions.before(db, session, now, idle_s)
     return Started(session, before, tuple(sessions.pinned(db, scope, PINNED_MAX, now)), warnings)
@@ -129,12 +129,13 @@ def _left(db: Connection, order: _Order) -> Session:
         fresh("summary", kind, session.scope, said, order.caller, order.caller.door, order.now),
         session_id=session.id,
     )
-    room_for(db, summary, order.settings, order.caller, order.now)
+    warnings = room_for(db, summary, order.settings, order.caller, order.now)
     kept(db, summary, order.it)
     sessions.touched(db, session.id, order.now)
     if order.ends:
         sessions.end(db, session.id, order.now)
-    return seen_session(db, session.id, order.caller, order.settings, order.now)
+    left = seen_session(db, session.id, order.caller, order.settings, order.now)
+    return replace(left, warnings=(*order.it.warnings, *warnings), degraded=degraded(db, order.it))
 
 
 def _ended(

@@ -406,6 +406,12 @@ class SessionAnswer(_Answer):
     door: Door
     uid: int | None
     client: str
+    warnings: list[str] = Field(
+        description="Of checkpoint and end: what was masked, and how near the scope is to its limit."
+    )
+    degraded: list[str] = Field(
+        description="Of the same. embedder_unavailable: the summary is found by its words alone so far."
+    )
 
 
 class SessionList(_Answer):
@@ -421,7 +427,9 @@ class StartedAnswer(_Answer):
     session: SessionAnswer
     previous: SessionAnswer | None
     pinned: list[MemoryAnswer] = Field(description="Pinned facts of the scope: what to know first.")
-    warnings: list[str] = Field(description="How near the scope is to its limit of sessions.")
+    warnings: list[str] = Field(
+        description="What was masked, and how near the scope is to its limit of sessions."
+    )
 
 
 class RecalledAnswer(_Answer):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pi_rag.errors import (
+    EmbedderUnavailable,
     RequestInvalid,
     ScopeForbidden,
     ScopeFull,
@@ -19,6 +20,8 @@ from pi_rag.memory.desk import MemoryDesk
 from pi_rag.memory_types import Memory, NewEvent, NewFact, Which
 from tests.memory.housing import Housed, settings_of
 from tests.memory.making import AGENT, OTHER_AGENT, PERSON
+
+KEY = "AKIA" + "ABCDEFGHIJKLMNOP"
 
 
 async def test_a_session_begins_with_what_the_one_before_has_left(desk: MemoryDesk) -> None:
@@ -64,6 +67,25 @@ async def test_a_summary_that_is_forgotten_is_offered_no_more(desk: MemoryDesk) 
 
     assert summary is not None
     assert summary.text == "Half is done."
+
+
+async def test_a_summary_is_answered_with_what_became_of_it(desk: MemoryDesk, home: Housed) -> None:
+    """What was masked in it, how near its scope is to the limit, and that it waits for its vector."""
+    desk.follow(settings_of(secrets="mask", events_max=3))
+    begun = await desk.start_session("user", f"Use {KEY}", AGENT)
+    number = begun.session.id
+    assert begun.warnings == ("Masked: AWS key.",)
+    plain = await desk.checkpoint(number, "Half is done.", AGENT)
+    assert (plain.warnings, plain.degraded) == ((), ())
+
+    masked = await desk.checkpoint(number, f"The key is {KEY}.", AGENT)
+    await desk.log_event(NewEvent("Went on.", session_id=number), AGENT)
+    home.embedder.broken = EmbedderUnavailable("It rests.")
+    ended = await desk.end_session(number, "All is done.", AGENT)
+    assert masked.warnings == ("Masked: AWS key.",)
+    assert (len(ended.warnings), ended.degraded) == (1, ("embedder_unavailable",))
+    assert "evicted" in ended.warnings[0]
+    assert (await desk.session(number, AGENT)).warnings == ()
 
 
 async def test_an_ended_session_stays_as_it_is(desk: MemoryDesk, home: Housed) -> None:
@@ -119,7 +141,7 @@ async def test_a_title_is_a_line(desk: MemoryDesk) -> None:
     with pytest.raises(RequestInvalid):
         await desk.start_session("user", "x" * 201, AGENT)
     with pytest.raises(SecretRefused):
-        await desk.start_session("user", "Use AKIA" + "ABCDEFGHIJKLMNOP", AGENT)
+        await desk.start_session("user", f"Use {KEY}", AGENT)
 
 
 async def test_a_full_scope_gives_up_what_is_over_and_holds_nothing_first(

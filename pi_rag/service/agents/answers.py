@@ -382,7 +382,12 @@ class SessionsShown(Answer):
         default=None, description="Of start: the last one in this scope, with the summary it left."
     )
     pinned: list[MemoryShown] | None = Field(default=None, description="Of start: what to know first.")
-    warnings: list[str] | None = Field(default=None, description="Of start: how full the scope is.")
+    warnings: list[str] | None = Field(
+        default=None, description="What was masked, and how near the scope is to its limit."
+    )
+    degraded: list[str] | None = Field(
+        default=None, description="Of checkpoint and end: what the summary was kept without."
+    )
     sessions: list[SessionShown] | None = Field(default=None, description="Of list: the newest first.")
     next: int | None = Field(default=None, description="`after` of the next page.")
 
@@ -396,6 +401,8 @@ class SessionsShown(Answer):
         yield from (each.shown(marks) for each in self._sessions())
         yield from (each.shown(marks) for each in self._memories())
         yield from self.warnings or ()
+        if self.degraded:
+            yield f"Made without everything: {', '.join(self.degraded)}."
         if self.next is not None:
             yield f"More: call again with after={self.next}."
 

@@ -170,7 +170,11 @@ async def session(house: House, asked: given.Session, asker: Asker) -> shown.Ses
         )
     else:
         one = await desk.checkpoint(asked.session_id, asked.summary, caller)
-    return shown.SessionsShown(session=_session(one, house.settings.agents.answer_tokens))
+    return shown.SessionsShown(
+        session=_session(one, house.settings.agents.answer_tokens),
+        warnings=list(one.warnings) or None,
+        degraded=list(one.degraded) or None,
+    )
 
 
 _GIVEN_TO: Final[Mapping[str, frozenset[str]]] = {

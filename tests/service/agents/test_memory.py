@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,21 @@ async def test_a_session_hands_over_to_the_next(house: House) -> None:
     assert [each["id"] for each in listed["sessions"]] == [following["session"]["id"]]
     older, _ = await call(house, "session", {"action": "list", "scope": "project:x", "after": listed["next"]})
     assert [each["id"] for each in older["sessions"]] == [session_id]
+
+
+async def test_a_session_says_what_became_of_its_words(house: House) -> None:
+    """A secret that was masked in a title or a summary, and how full the scope is, as `remember` says it."""
+    house.memory.follow(replace(house.settings.remember, secrets="mask", events_max=2))
+    key = "AKIA" + "ABCDEFGHIJKLMNOP"
+    begun, _ = await call(house, "session", {"action": "start", "title": f"Use {key}"})
+    asked = {"session_id": begun["session"]["id"], "summary": f"The key is {key}."}
+    left, text = await call(house, "session", {"action": "checkpoint"} | asked)
+    full = [await call(house, "session", {"action": "checkpoint"} | asked) for _ in "ab"]
+
+    assert begun["warnings"] == left["warnings"] == ["Masked: AWS key."]
+    assert "Masked: AWS key." in text
+    assert len(full[-1][0]["warnings"]) == 2
+    assert "warnings" not in (await call(house, "session", {"action": "list"}))[0]
 
 
 async def test_all_that_is_known_comes_in_one_ranking(house: House) -> None:
