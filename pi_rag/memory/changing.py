@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pi_rag.errors import MemoryNotFound, RequestInvalid
-from pi_rag.memory import effects
+from pi_rag.memory import effects, following
 from pi_rag.memory.checking import moment, share
 from pi_rag.memory.effects import Effect
 from pi_rag.memory.means import Means
@@ -15,12 +15,14 @@ from pi_rag.memory_types import Caller, Memory, Remembered
 from pi_rag.store import Connection
 from pi_rag.store.memory import changes, memories
 
+_ENDS: Final = ("expires_at", "valid_to")
+
 
 async def change(means: Means, memory_id: int, caller: Caller, wanted: Mapping[str, Any]) -> Remembered:
     """Set some of pinned, importance, expires_at, valid_to. Raises MemoryNotFound, RequestInvalid."""
     if "importance" in wanted:
         share(wanted["importance"], "importance")
-    for name in ("expires_at", "valid_to"):
+    for name in _ENDS:
         moment(wanted.get(name), name)
     return await means.store.write(_changed, memory_id, caller, wanted, means.clock.wall_s())
 
@@ -50,9 +52,28 @@ def _changed(
         return Remembered("merged", memory)
     effect = Effect((memory_id,), values)
     effects.done(db, [effect], now)
+    _check_topic(db, effect, now)
     detail = effects.detail_of([effect])
     noted = changes.add(db, now, "change", [memory_id], memory.scope, caller, detail)
     return Remembered("merged", seen(db, memory_id, caller), change_id=noted.id)
+
+
+def _check_topic(db: Connection, effect: Effect, now: float) -> None:
+    """What holds for longer may meet what was said since. Raises RequestInvalid, and all is rolled back."""
+    lengthened = [name for name in _ENDS if _is_later(*effect.values.get(name, (None, None)))]
+    clash = following.clash(db, effect.ids, now) if lengthened else None
+    if clash is not None:
+        one, other = clash
+        raise RequestInvalid(
+            f"Memory {one} would hold beside memory {other} on one topic.",
+            hint=f"Forget one of the two, or let {one} end before {other} begins.",
+            param=lengthened[0],
+        )
+
+
+def _is_later(before: float | None, after: float | None) -> bool:
+    """None is no end."""
+    return before is not None and (after is None or after > before)
 
 
 def _values(

@@ -68,13 +68,27 @@ def effects_of(db: Connection, ends: Ends) -> list[Effect]:
     return [Effect((each,), {"valid_to": (now[each], end)}) for each, end in ends.items() if now[each] != end]
 
 
-def overlap(db: Connection, one: Memory, other: Memory, now: float) -> bool:
-    """Whether the two would hold at once on their topic at a later time, though one may end the other.
+def clash(db: Connection, ids: Sequence[int], now: float) -> tuple[int, int] | None:
+    """The first of these, and another on its topic, that would hold at once; None: there are no such two.
 
-    Of two that are both true now something else decides.
+    Two facts stand on one topic only where the newer may not take the older one's place.
     """
+    for memory_id in memories.with_topic(db, ids):
+        memory = memories.one(db, memory_id)
+        assert memory is not None
+        if memory.topic is None or memory.gone is not None:
+            continue
+        for other in memories.on_topic(db, memory.scope, memory.topic):
+            if other.id != memory.id and _overlap(db, memory, other, now):
+                return memory.id, other.id
+    return None
+
+
+def _overlap(db: Connection, one: Memory, other: Memory, now: float) -> bool:
+    """Whether the two hold at once, now or at a later time, though one may end the other."""
     if is_judged(one, now) and is_judged(other, now):
-        return False
+        older, newer = sorted((one, other), key=lambda each: each.id)
+        return gives_way(older, memories.pinned_by(db, older.id), newer.trust)
     if not all(is_judged(each, now) or is_planned(each, now) for each in (one, other)):
         return False
     first, then = sorted((one, other), key=lambda each: (each.at, each.id))

@@ -11,10 +11,9 @@ from typing import Any
 from pi_rag.errors import ChangeFinal, ChangeNotFound
 from pi_rag.memory import effects, following
 from pi_rag.memory.effects import Effect
-from pi_rag.memory.judging import gives_way, is_judged
 from pi_rag.memory.means import Means
 from pi_rag.memory.scopes import sees
-from pi_rag.memory_types import Caller, Change, Memory
+from pi_rag.memory_types import Caller, Change
 from pi_rag.store import Connection
 from pi_rag.store.memory import changes, memories
 
@@ -96,27 +95,7 @@ def _meant(db: Connection, change_id: int | None, caller: Caller) -> Change:
 
 
 def _check_topics(db: Connection, returned: Sequence[int], now: float) -> None:
-    """Two facts stand on one topic only where the newer may not take the older one's place.
-
-    Raises ChangeFinal, and the transaction is rolled back.
-    """
-    for memory_id in memories.with_topic(db, returned):
-        memory = memories.one(db, memory_id)
-        assert memory is not None
-        if memory.topic is None or memory.gone is not None:
-            continue
-        for other in memories.on_topic(db, memory.scope, memory.topic):
-            if other.id == memory.id:
-                continue
-            if _takes_a_place(db, memory, other, now):
-                raise ChangeFinal(f"Memory {other.id} has taken the place of {memory.id} since.")
-            if following.overlap(db, memory, other, now):
-                raise ChangeFinal(f"Memories {memory.id} and {other.id} would be in each other's place.")
-
-
-def _takes_a_place(db: Connection, memory: Memory, other: Memory, now: float) -> bool:
-    """Whether the newer of two that are true now may take the older one's place."""
-    if not (is_judged(memory, now) and is_judged(other, now)):
-        return False
-    older, newer = sorted((memory, other), key=lambda each: each.id)
-    return gives_way(older, memories.pinned_by(db, older.id), newer.trust)
+    """Raises ChangeFinal, and the transaction is rolled back."""
+    if (clash := following.clash(db, returned, now)) is not None:
+        one, other = clash
+        raise ChangeFinal(f"Memory {other} stands in the place of {one} since.")

@@ -583,6 +583,10 @@ class Model:
         after = {name: value for name, value in wanted.items() if value != before[name]}
         if after:
             self._set(memory, **after)
+            later = [name for name in TIMED & after.keys() if _is_later(before[name], after[name])]
+            if later and self._takes_a_place(self.rows[memory_id]):
+                self._set(memory, **before)
+                raise RequestInvalid("")
             self._note("change", caller, memory.scope, {memory_id: before}, {memory_id: after})
         return self.rows[memory_id]
 
@@ -885,6 +889,10 @@ def _memory(*, caller: Caller, **fields: Any) -> Memory:
 
 def _ids(memories: Iterable[Memory]) -> list[int]:
     return [memory.id for memory in memories]
+
+
+def _is_later(before: float | None, after: float | None) -> bool:
+    return before is not None and _later(before, after) != before
 
 
 def _later(one: float | None, other: float | None) -> float | None:

@@ -67,3 +67,52 @@ async def test_only_a_fact_in_force_is_changed(desk: MemoryDesk) -> None:
     await desk.forget(Which(ids=(fact.id,)), AGENT, dry_run=False)
     with pytest.raises(RequestInvalid, match="forgotten"):
         await desk.change(fact.id, AGENT, pinned=True)
+
+
+HOUR = 3600.0
+HERON = NewFact("The wifi is called Heron.", topic="wifi")
+EGRET = NewFact("The wifi is called Egret.", topic="wifi")
+
+
+@pytest.mark.parametrize("end", ["valid_to", "expires_at"])
+async def test_what_is_over_does_not_hold_again_beside_what_was_said_since(
+    desk: MemoryDesk, home: Housed, end: str
+) -> None:
+    """Two would be true on one topic. It may be over later than it was, or hold once the other is gone."""
+    until: dict[str, Any] = {end: home.clock.now + HOUR}
+    heron = (await desk.remember(replace(HERON, **until), AGENT)).memory
+    home.clock.now += 2 * HOUR
+    egret = (await desk.remember(EGRET, AGENT)).memory
+    longer: list[dict[str, Any]] = [{end: None}, {end: home.clock.now + HOUR}]
+    for wanted in longer:
+        with pytest.raises(RequestInvalid, match=f"beside memory {egret.id}") as refused:
+            await desk.change(heron.id, AGENT, pinned=True, **wanted)
+        assert refused.value.param == end
+        assert await desk.get((heron.id,), AGENT) == (heron,)
+    until[end] = home.clock.now - 1
+    await desk.change(heron.id, AGENT, **until)
+    await desk.forget(Which(ids=(egret.id,)), AGENT, dry_run=False)
+
+    assert getattr((await desk.change(heron.id, AGENT, **longer[0])).memory, end) is None
+
+
+async def test_an_end_does_not_go_beyond_what_is_to_come(desk: MemoryDesk, home: Housed) -> None:
+    """To end earlier is free, and as late as the other begins."""
+    heron = (await desk.remember(HERON, AGENT)).memory
+    egret = await desk.remember(replace(EGRET, valid_from=home.clock.now + 2 * HOUR), AGENT)
+    await desk.change(heron.id, AGENT, valid_to=home.clock.now + HOUR)
+    await desk.change(heron.id, AGENT, valid_to=egret.memory.at)
+
+    with pytest.raises(RequestInvalid):
+        await desk.change(heron.id, AGENT, valid_to=egret.memory.at + 1)
+
+
+async def test_an_end_comes_sooner_also_where_two_hold_at_once(desk: MemoryDesk, home: Housed) -> None:
+    """What stood beside a pin that was taken out since: to end one of them is the way out."""
+    heron = (await desk.remember(HERON, AGENT)).memory
+    await desk.change(heron.id, PERSON, pinned=True)
+    assert (await desk.remember(EGRET, AGENT)).outcome == "conflict"
+    await desk.change(heron.id, PERSON, pinned=False)
+
+    ended = await desk.change(heron.id, AGENT, valid_to=home.clock.now + HOUR)
+    assert ended.memory.valid_to == home.clock.now + HOUR
