@@ -20,10 +20,21 @@ def test_a_name_comes_back_out_of_its_session(info: dict[str, str | int]) -> Non
     assert len(name) <= names.NAME_CHARS_MAX
 
 
+@given(
+    st.sampled_from(["pi-rag", "pi_rag", "PI-RAG", ""]),
+    st.sampled_from(["YW5u", "YW5", "_w", "Y", "!!!!", ""]),
+)
+def test_an_id_of_somebody_else_carries_no_name(mark: str, encoded: str) -> None:
+    """Whatever is shown as a session is read, or passed over: another's mark, what is no base64 or no text."""
+    expected = {"YW5u": "ann", "YW5": "an"}.get(encoded) if mark == names.MARK else None
+
+    assert names.name_of(f"{mark}.0123.{encoded}") == expected
+
+
 @given(st.text())
-def test_an_id_of_somebody_else_carries_no_name(session: str) -> None:
-    """Whatever is shown as a session is read, or passed over."""
-    assert names.name_of(session) is None or session.startswith(f"{names.MARK}.")
+def test_no_text_is_too_strange_for_a_session(session: str) -> None:
+    """It carries no name, and nothing fails."""
+    assert names.name_of(session) is None
 
 
 def test_two_agents_of_one_name_have_different_sessions() -> None:
