@@ -10,7 +10,7 @@ from pi_rag.errors import MemoryNotFound, RequestInvalid, ScopeForbidden
 from pi_rag.memory import looking
 from pi_rag.memory.desk import MemoryDesk
 from pi_rag.memory_types import NewEvent, NewFact, Which
-from tests.memory.making import AGENT
+from tests.memory.making import AGENT, OTHER_AGENT, PERSON
 
 BOUND = replace(AGENT, scopes=("project:boat",))
 
@@ -89,6 +89,22 @@ async def test_a_history_is_asked_for_by_one_thing(desk: MemoryDesk) -> None:
         await desk.history(AGENT)
     with pytest.raises(RequestInvalid):
         await desk.history(AGENT, memory_id=fact.id, topic="wifi")
+
+
+async def test_what_an_agent_has_stored_is_found_by_its_name(desk: MemoryDesk) -> None:
+    """All of it; in the log stand the facts, and what was forgotten. So docs/agents.md says it."""
+    fact = (await desk.remember(NewFact("The wifi is Heron."), AGENT)).memory.id
+    session = (await desk.start_session("user", "", AGENT)).session.id
+    event = (await desk.log_event(NewEvent("Asked.", session_id=session), AGENT)).memory.id
+    summary = (await desk.end_session(session, "All is done.", AGENT)).summary
+    await desk.log_event(NewEvent("Another's."), OTHER_AGENT)
+    assert summary is not None
+
+    found = await desk.listing(Which(client=AGENT.client), PERSON, limit=10)
+    assert [memory.id for memory in found] == [summary.id, event, fact]
+    assert [line.memory_ids for line in await desk.changes(PERSON, limit=10)] == [(fact,)]
+    await desk.forget(Which(ids=(event,)), PERSON, dry_run=False)
+    assert [line.memory_ids for line in await desk.changes(PERSON, limit=10)] == [(event,), (fact,)]
 
 
 async def test_the_log_and_the_use_are_of_scopes_the_guest_may_see(desk: MemoryDesk) -> None:
