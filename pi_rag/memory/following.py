@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
+from typing import Final
 
-from pi_rag.memory.effects import Effect
+from pi_rag.memory.effects import Effect, of_detail
 from pi_rag.memory.judging import gives_way, is_judged, is_planned, sooner
-from pi_rag.memory_types import Memory, Trust
+from pi_rag.memory_types import Memory, Operation, Trust
 from pi_rag.store import Connection
 from pi_rag.store.memory import changes, memories
 
 Ends = Mapping[int, float | None]
 """By the ids of facts: until when they would hold, if what is gone had never been to come."""
+
+_WISHES: Final = ("change", "merge")
+"""Operations by which somebody says until when it holds."""
 
 
 def next_after(memory: Memory, pinned_by: Trust | None, plans: Iterable[Memory]) -> Memory | None:
@@ -55,7 +60,7 @@ def given_back(db: Connection, gone: Sequence[int], now: float) -> dict[int, flo
     ends: dict[int, float | None] = {}
     for plan in memories.get(db, memories.to_come(db, gone, now)):
         for each in _ended_by(db, plan, set(gone)):
-            told, before = _before(db, each, plan.at)
+            told, before = _before(db, each)
             if told:
                 after = next_on_topic(db, each, now)
                 ends[each.id] = sooner(before, after.at if after else None)
@@ -121,11 +126,26 @@ def _ended_by(db: Connection, plan: Memory, without: Collection[int]) -> list[Me
     return [each for each in fitting.values() if each.id not in without]
 
 
-def _before(db: Connection, memory: Memory, end: float) -> tuple[bool, float | None]:
-    """Whether the end was set by what was remembered, not by somebody's wish; and what it was before."""
-    for change in reversed(changes.of(db, [memory.id])):
-        for effect in reversed(change.detail.get("effects", ())):
-            if memory.id in effect["ids"] and "valid_to" in effect["set"]:
-                before, after = effect["set"]["valid_to"]
-                return change.operation != "change" and after == end, before
-    return False, None
+def _before(db: Connection, memory: Memory) -> tuple[bool, float | None]:
+    """Whether its end was set for the sake of plans, not by somebody's wish; and what it was before them all.
+
+    One plan after the other may have ended it, and some of them be gone.
+    """
+    ends = _ends_set(db, memory)
+    if not ends or ends[0][0] == "change":
+        return False, None
+    since = takewhile(lambda end: end[0] not in _WISHES, ends[1:])
+    return True, [ends[0], *since][-1][1]
+
+
+def _ends_set(db: Connection, memory: Memory) -> list[tuple[Operation, float | None]]:
+    """By what its end was set, and what it was before; the newest first. What was undone is as if never done,
+    and its undoing with it.
+    """
+    return [
+        (change.operation, effect.values["valid_to"][0])
+        for change in reversed(changes.of(db, [memory.id]))
+        if change.operation != "undo" and change.undone_by is None
+        for effect in reversed(of_detail(change.detail))
+        if memory.id in effect.ids and "valid_to" in effect.values
+    ]

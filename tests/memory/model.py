@@ -286,16 +286,21 @@ class Model:
                     and (fact.type, fact.scope, fact.topic) == ("fact", plan.scope, plan.topic)
                 )
                 if meant and fact.gone is None and fact.valid_to == plan.at:
-                    line = self._last_end(fact.id)
-                    if line is not None and line.operation != "change":
-                        assert line.after[fact.id]["valid_to"] == plan.at
-                        ends[fact.id] = _sooner(line.before[fact.id]["valid_to"], self._next(fact))
+                    lines = self._ends_set(fact.id)
+                    if lines and lines[-1].operation != "change":
+                        ends[fact.id] = _sooner(_wished(fact.id, lines), self._next(fact))
         return ends
 
-    def _last_end(self, memory_id: int) -> Effect | None:
-        """The newest change that set the end of it."""
-        lines = [line for line in self.log.values() if "valid_to" in line.after.get(memory_id, {})]
-        return max(lines, key=lambda line: line.id, default=None)
+    def _ends_set(self, memory_id: int) -> list[Effect]:
+        """The changes that set the end of it, without those that were undone, and what undid them."""
+        none: dict[str, Any] = {}
+        return [
+            line
+            for _, line in sorted(self.log.items())
+            if line.operation != "undo" and line.undone_by is None
+            if "valid_to" in (after := line.after.get(memory_id, none))
+            if after["valid_to"] != line.before[memory_id]["valid_to"]
+        ]
 
     def _end(self, ends: Mapping[int, float | None], before: Fields, after: Fields) -> None:
         """Set these ends, as a part of a change."""
@@ -889,6 +894,15 @@ def _memory(*, caller: Caller, **fields: Any) -> Memory:
 
 def _ids(memories: Iterable[Memory]) -> list[int]:
     return [memory.id for memory in memories]
+
+
+def _wished(memory_id: int, lines: list[Effect]) -> float | None:
+    """The end that it had before the plans of which these lines are, the newest last."""
+    first = len(lines) - 1
+    while first > 0 and lines[first - 1].operation not in ("change", "merge"):
+        first -= 1
+    end: float | None = lines[first].before[memory_id]["valid_to"]
+    return end
 
 
 def _is_later(before: float | None, after: float | None) -> bool:

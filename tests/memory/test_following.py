@@ -161,6 +161,33 @@ async def test_what_an_undoing_brings_back_ends_the_older_in_the_place_of_what_i
     assert (await of(desk, heron)).valid_to == egret.memory.at
 
 
+@pytest.mark.parametrize("wish", [None, 9 * HOUR])
+async def test_when_all_plans_are_gone_the_end_is_as_it_was_wished(
+    desk: MemoryDesk, home: Housed, wish: float | None
+) -> None:
+    """One after the other, whether forgotten or undone: none leaves the end of one that went before it."""
+    end = None if wish is None else home.clock.now + wish
+    heron = await desk.remember(replace(HERON, valid_to=end), AGENT)
+    for _ in range(2):
+        plans = [await desk.remember(later(fact, home, at), AGENT) for fact, at in ((EGRET, 2), (STORK, 5))]
+        await desk.forget(Which(ids=(plans[0].memory.id,)), AGENT, dry_run=False)
+        assert (await of(desk, heron)).valid_to == plans[1].memory.at
+        await desk.undo(plans[1].change_id, AGENT)
+
+        assert (await of(desk, heron)).valid_to == end
+
+
+async def test_a_wish_that_was_taken_back_is_none(desk: MemoryDesk, home: Housed) -> None:
+    """The end is the plan's again, and goes with it."""
+    heron = await desk.remember(HERON, AGENT)
+    egret = await desk.remember(later(EGRET, home, 2), AGENT)
+    wish = await desk.change(heron.memory.id, AGENT, valid_to=home.clock.now + HOUR)
+    await desk.undo(wish.change_id, AGENT)
+    await desk.forget(Which(ids=(egret.memory.id,)), AGENT, dry_run=False)
+
+    assert (await of(desk, heron)).valid_to is None
+
+
 async def test_an_end_that_somebody_set_stays(desk: MemoryDesk, home: Housed) -> None:
     """What a person said of the end is not undone by what becomes of a plan."""
     heron = await desk.remember(HERON, AGENT)
