@@ -161,6 +161,7 @@ def _show_session(session: dict[str, Any], _: Namespace) -> None:
     if session.get("events"):
         command = typed("timeline", "--session", session.get("id"))
         print(styled(f"What happened in it: {command}", "dim"))
+    memories.show_notes(session)
 
 
 def _show_list(answer: dict[str, Any], args: Namespace) -> None:

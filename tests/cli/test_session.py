@@ -60,9 +60,10 @@ def test_what_happened_is_logged(service: StandIn, run: Run) -> None:
 
 
 def test_a_summary_is_left_on_the_way_and_at_the_end(service: StandIn, run: Run) -> None:
-    """The last one may be left out."""
+    """The last one may be left out. What became of it is told."""
     service.on("POST", "/v1/sessions/7/checkpoint", session(summary=None) | {"summary": LEFT})
-    service.on("POST", "/v1/sessions/7/end", session(state="ended", ended_at=1_700_000_060.0))
+    ended = session(state="ended", ended_at=1_700_000_060.0)
+    service.on("POST", "/v1/sessions/7/end", ended | {"warnings": ["Masked: a password."]})
     out = run("session", "checkpoint", "7", "Two of five trees are done").out
     assert out.splitlines()[-3:] == [
         "summary",
@@ -70,7 +71,7 @@ def test_a_summary_is_left_on_the_way_and_at_the_end(service: StandIn, run: Run)
         "What happened in it: pi-rag timeline --session 7",
     ]
     assert "ended   2023-11-1" in run("session", "end", "7").out
-    run("session", "end", "7", "All", "done")
+    assert "Beware: Masked: a password." in run("session", "end", "7", "All", "done").out
     assert service.bodies("/v1/sessions/7/checkpoint") == [{"summary": "Two of five trees are done"}]
     assert service.bodies("/v1/sessions/7/end") == [{}, {"summary": "All done"}]
 

@@ -25,7 +25,7 @@ def test_a_name_comes_back_out_of_its_session(info: dict[str, str | int]) -> Non
     st.sampled_from(["YW5u", "YW5", "_w", "Y", "!!!!", ""]),
 )
 def test_an_id_of_somebody_else_carries_no_name(mark: str, encoded: str) -> None:
-    """Whatever is shown as a session is read, or passed over: another's mark, what is no base64 or no text."""
+    """Whatever is shown as a session is read or passed over: another's mark, what is no base64, no text."""
     expected = {"YW5u": "ann", "YW5": "an"}.get(encoded) if mark == names.MARK else None
 
     assert names.name_of(f"{mark}.0123.{encoded}") == expected
