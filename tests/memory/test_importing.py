@@ -300,7 +300,7 @@ async def test_what_was_said_twice_comes_twice(house: Housed, other: Housed) -> 
 async def test_a_file_cannot_take_the_place_of_what_is_in_another_scope(
     house: Housed, other: Housed, type_: str
 ) -> None:
-    """Nor show it: neither by the numbers that are sent along, nor by a line before it."""
+    """Nor show it, by the numbers that are sent along."""
     for code in ("4711", "4712"):
         await other.desk.remember(NewFact(f"The door code is {code}", "project:vault", "code"), PERSON)
     secret, newer = await everything(other)

@@ -92,6 +92,18 @@ def test_what_took_anothers_place_is_one_lineage_with_it(db: Connection) -> None
     assert memories.lineage(db, 99) == []
 
 
+def test_no_lineage_leads_out_of_its_scope(db: Connection) -> None:
+    """Not even where a database says so, in which an import has once made it so: neither back nor on."""
+    older = keep(db, fact("v1"))
+    newer = keep(db, dataclasses.replace(fact("v2"), scope="agent:a", supersedes=older))
+    memories.put_away(db, [older], "superseded", 5.0, superseded_by=newer)
+
+    assert [[found.id for found in memories.lineage(db, each)] for each in (older, newer)] == [
+        [older],
+        [newer],
+    ]
+
+
 def test_put_away_and_brought_back(db: Connection) -> None:
     """Only what is in force goes, only what is out of it comes back, and the counts follow."""
     one, two = keep(db, fact("one")), keep(db, fact("two"))
