@@ -253,7 +253,7 @@ class ChangeFinal(BadInput):
     """A change of agents' memory cannot be taken back: it erased, or something later stands on it."""
 
     code = "change_final"
-    hint_default = "Look at what came after it: pi-rag history"
+    hint_default = "Look at what came after it, and take back another: pi-rag memory log"
     http_status = 409
 
 

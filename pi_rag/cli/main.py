@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
 from keyword import iskeyword
@@ -18,7 +19,7 @@ from typing import Any
 from pi_rag import __version__
 from pi_rag.cli import printing
 from pi_rag.cli.parsing import CommandParser, Parser, add_common
-from pi_rag.errors import InternalError, PiRagError
+from pi_rag.errors import InternalError, PiRagError, RequestInvalid
 
 COMMANDS = {
     "serve": "Run the service in this terminal",
@@ -100,7 +101,7 @@ def _run(arguments: list[str]) -> int:
     """Parse and run; every failure is printed here, and only here."""
     try:
         args = parser().parse_args(arguments)
-        return int(_command(args.command).run(args))
+        return _ran(args)
     except PiRagError as error:
         return _failed(error, arguments)
     except (KeyboardInterrupt, BrokenPipeError):
@@ -110,6 +111,16 @@ def _run(arguments: list[str]) -> int:
 
         traceback.print_exc()
         return _failed(InternalError(f"pi-rag itself failed: {type(error).__name__}: {error}"), arguments)
+
+
+def _ran(args: Namespace) -> int:
+    """Where the service would send a program to its interface, a person is sent to the command's help."""
+    try:
+        return int(_command(args.command).run(args))
+    except RequestInvalid as error:
+        if error.hint == RequestInvalid.hint_default:
+            error.hint = f"See: pi-rag {args.command} --help"
+        raise
 
 
 def _failed(error: PiRagError, arguments: list[str]) -> int:

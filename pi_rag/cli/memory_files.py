@@ -11,7 +11,7 @@ from typing import Any
 
 from pi_rag.cli.memories import SCOPES, STANDARD_INPUT, utf8
 from pi_rag.cli.parsing import no_constant
-from pi_rag.cli.printing import counted
+from pi_rag.cli.printing import counted, styled
 from pi_rag.cli.refusals import show_refusals
 from pi_rag.errors import BadInput, DocumentDamaged, DocumentUnreadable, PathNotFound, RequestInvalid
 from pi_rag.memory_client import MemoryClient
@@ -109,8 +109,12 @@ def show_taken(answer: Line, _: Namespace) -> None:
     """How many, and what was not taken."""
     refused = answer["refused"]
     show_refusals([each | {"source": f"line {each['line']}"} for each in refused], len(refused))
-    counts = f"{answer['stored']:,} stored, {answer['known']:,} known already"
+    replaced = answer.get("superseded") or 0
+    place = f" ({replaced:,} in the place of what was there)" if replaced else ""
+    counts = f"{answer['stored']:,} stored{place}, {answer['known']:,} known already"
     print(f"{counts}, {counted(len(refused), 'line')} not taken")
+    if replaced:
+        print(styled("See what was done, and take it back: pi-rag memory log", "dim"))
 
 
 def exit_code(answer: Line) -> int:

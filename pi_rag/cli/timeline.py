@@ -57,10 +57,12 @@ def _show(answer: dict[str, Any], args: Namespace) -> None:
         return
     where = _where(answer, args)
     if earlier:
-        print(f"There is more before: {typed('timeline', *_at(happened[0], where), *_counts(args))}")
+        flags = [*_count("--before", args.before), "--after", 0]
+        print(f"There is more before: {typed('timeline', *_at(happened[0], where), *flags)}")
     printing.table([_row(each, answer.get("around")) for each in happened])
     if later:
-        print(f"There is more after: {typed('timeline', *_at(happened[-1], where), *_counts(args))}")
+        flags = ["--before", 0, *_count("--after", args.after)]
+        print(f"There is more after: {typed('timeline', *_at(happened[-1], where), *flags)}")
 
 
 def _show_none(earlier: bool, later: bool) -> None:
@@ -88,10 +90,9 @@ def _at(memory: dict[str, Any], where: list[object]) -> list[object]:
     return [memory.get("id"), *where] if where else ["--at", memory.get("at")]
 
 
-def _counts(args: Namespace) -> list[object]:
-    """How many were asked for on each side; none is no way to go on."""
-    flags = {"--before": args.before, "--after": args.after}
-    return [word for flag, count in flags.items() if count for word in (flag, count)]
+def _count(flag: str, count: int | None) -> list[object]:
+    """How many were asked for on this side; none is no way to go on."""
+    return [flag, count] if count else []
 
 
 def _row(memory: dict[str, Any], around: object) -> tuple[str, ...]:

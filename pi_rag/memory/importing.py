@@ -10,7 +10,7 @@ supersedes.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +25,7 @@ from pi_rag.memory.means import Means
 from pi_rag.memory.remembering import remember, words_hash
 from pi_rag.memory.scopes import checked, sees
 from pi_rag.memory.taking import Taken, looked_at, without_secret
-from pi_rag.memory_types import Caller, Memory
+from pi_rag.memory_types import Caller, Memory, Outcome
 from pi_rag.store import Connection
 from pi_rag.store.memory import changes, memories, mentions, moving, scopes, sessions, weighing
 
@@ -58,6 +58,8 @@ class Imported:
     refused: tuple[Refused, ...]
     ids: Mapping[int, int] = field(default_factory=dict)
     """The number here of each number in the file, for lines that are sent later and name it."""
+    superseded: int = 0
+    """Of those stored from a list: how many took the place of a fact that was here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +92,16 @@ async def markdown(means: Means, text: str, scope: str, caller: Caller) -> Impor
         told = f"{len(brought)} facts; one list takes {ITEMS_MAX}."
         raise RequestInvalid(told, hint="Cut it into several files.", param="markdown")
     here = await means.store.read(_here, brought, caller)
-    stored, known, refused = 0, len(here), []
+    outcomes, refused = Counter[Outcome](merged=len(here)), []
     for item in brought:
         if item.line in here:
             continue
         try:
-            outcome = (await remember(means, item.fact, caller)).outcome
+            outcomes[(await remember(means, item.fact, caller)).outcome] += 1
         except BadInput as error:
             refused.append(_refusal(item.line, error))
-        else:
-            stored += outcome != "merged"
-            known += outcome == "merged"
-    return Imported(stored, known, tuple(refused))
+    known = outcomes["merged"]
+    return Imported(outcomes.total() - known, known, tuple(refused), superseded=outcomes["superseded"])
 
 
 def _here(db: Connection, brought: Sequence[Item], caller: Caller) -> set[int]:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 from pi_rag.memory_types import FactKind, Memory, NewFact
+from pi_rag.text import moment
 
 _SCOPE = re.compile(r"#{1,6} (user|(?:project|agent):\S+)\s*")
 _ITEM = re.compile(r"((?:[-*+]|\d{1,9}[.)]) )(.*)")
@@ -137,7 +138,7 @@ def _more(item: str) -> tuple[str, dict[str, Any]]:
         told = json.loads(item[start + 5 : -4])
     except (ValueError, RecursionError):
         return item, {}
-    told |= {name: _moment(told[name]) for name in _TIMES if name in told}
+    told |= {name: _moment(told[name], days_later=name != "valid_from") for name in _TIMES if name in told}
     more = {name: value for name, value in told.items() if _fits(name, value)}
     if "tags" in more:
         more["tags"] = tuple(more["tags"])
@@ -160,9 +161,9 @@ def _date(at: float) -> str | float:
     return date if _moment(date) == at else at
 
 
-def _moment(value: object) -> object:
-    """A date as seconds; all else as it is."""
+def _moment(value: object, *, days_later: int = 0) -> object:
+    """A date as seconds, as everywhere: until a day is until its end. All else as it is."""
     try:
-        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
-    except (ValueError, OverflowError):
+        return moment.seconds_of(value, days_later=days_later) if isinstance(value, str) else value
+    except ValueError:
         return value

@@ -31,7 +31,8 @@ class Asked:
 
 async def timeline(means: Means, caller: Caller, asked: Asked) -> Timeline:
     """What stands there. Around a memory of a session that the caller may see these are the events of that
-    session, and else those of its scope; around nothing, they are the newest.
+    session, and else those of its scope; around nothing, they are the newest, or with
+    none before the first.
 
     Raises as `MemoryDesk.timeline`.
     """
@@ -54,12 +55,21 @@ def _timeline(
     if asked.session_id is not None:
         seen_session(db, asked.session_id, caller, settings, now)
     where = _where(caller, asked, hit, _session_of(db, hit, caller, settings, now))
-    moment = Moment(hit.at, hit.id) if hit else Moment() if asked.at is None else Moment(asked.at, 0)
+    moment = _moment(asked, hit)
     earlier = passing.earlier(db, where, moment, asked.before + 1)
     later = passing.later(db, where, moment, asked.after + 1)
     own = [hit] if hit is not None and hit.type != "fact" else []
     shown = (*reversed(earlier[: asked.before]), *own, *later[: asked.after])
     return Timeline(shown, asked.around, len(earlier) > asked.before, len(later) > asked.after)
+
+
+def _moment(asked: Asked, hit: Memory | None) -> Moment:
+    """Without a place it is behind the newest; who wants nothing before it is shown the beginning."""
+    if hit is not None:
+        return Moment(hit.at, hit.id)
+    if asked.at is not None:
+        return Moment(asked.at, 0)
+    return Moment(-math.inf, 0) if asked.before == 0 else Moment()
 
 
 def _where(caller: Caller, asked: Asked, hit: Memory | None, of_hit: int | None) -> Where:

@@ -40,6 +40,9 @@ IDS_MAX = 1000
 MOMENT_S_MIN, MOMENT_S_MAX = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999: what any calendar can show."""
 
+LAST_S = 0.001
+"""Before midnight, and still of the day."""
+
 
 def _moment(given: Any, days_later: int = 0) -> float | None:
     if given is None:
@@ -57,11 +60,19 @@ def _end_of_day(given: Any) -> float | None:
     return _moment(given, days_later=1)
 
 
+def _within_day(given: Any) -> float | None:
+    start, end = _moment(given), _end_of_day(given)
+    return end if end is None or start == end else end - LAST_S
+
+
 Moment = Annotated[float | None, PlainValidator(_moment, json_schema_input_type=float | str | None)]
 """ISO 8601 or Unix seconds; a date alone is its first moment."""
 
 Until = Annotated[float | None, PlainValidator(_end_of_day, json_schema_input_type=float | str | None)]
-"""The same; a date alone is its last moment."""
+"""The same; a date alone is the midnight that ends it: what holds until a day holds all of it."""
+
+AsOf = Annotated[float | None, PlainValidator(_within_day, json_schema_input_type=float | str | None)]
+"""The same; a date alone is its last moment: what begins or ends with that day is seen as it was on it."""
 
 Id = Annotated[int, Field(ge=0, le=ID_MAX)]
 ScopeName = Annotated[Text, Field(max_length=100)]
@@ -246,7 +257,7 @@ class RecallRequest(Request):
     token_budget: int | None = Field(
         default=None, description="At most about so many tokens of text in all. Null: as set."
     )
-    as_of: Until = Field(default=None, description="As it was known and true at this time. Null: now.")
+    as_of: AsOf = Field(default=None, description="As it was known and true at this time. Null: now.")
     since: Moment = Field(default=None, description="Only what happened, or was true, from here on.")
     until: Until = Field(default=None, description="The same, up to here.")
     kind: Word | None = None
@@ -509,6 +520,7 @@ class ImportedAnswer(_Answer):
     known: int = Field(description="Here already, and left alone.")
     refused: list[RefusedLine]
     ids: dict[int, int] = Field(description="The number here of each number in the lines.")
+    superseded: int = Field(description="Stored from a list in the place of a fact that was here.")
 
 
 class MarkdownAnswer(_Answer):

@@ -105,6 +105,14 @@ def test_an_error_is_an_object_with_json(service: StandIn, run: Run) -> None:
     assert "There is no job 9." in ran.err
 
 
+def test_a_person_is_sent_to_the_help_of_the_command(service: StandIn, run: Run) -> None:
+    """Where the service names what programs look into; a hint of its own is left as it is."""
+    service.refuse("POST", "/v1/memories", 422, "request_invalid", hint=errors.RequestInvalid.hint_default)
+    assert "hint: See: pi-rag remember --help" in run("remember", "Tea", "--until", "soon").err
+    service.refuse("POST", "/v1/memories", 422, "request_invalid", hint="Say when.")
+    assert "hint: Say when." in run("remember", "Tea").err
+
+
 def test_a_missing_service_is_exit_code_five(run: Run, tmp_path: Path) -> None:
     """It names the socket and says how to start the service."""
     ran = run("search", "boiler")

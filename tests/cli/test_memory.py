@@ -156,10 +156,16 @@ def test_facts_go_out_and_come_in_as_markdown(service: StandIn, run: Run, tmp_pa
     ran = run("memory", "import", str(tmp_path / "m"), "--markdown", "--scope", "agent:a")
     assert (ran.code, ran.out) == (0, "1 stored, 0 known already, 0 lines not taken\n")
     assert service.asked[1].body == {"markdown": "- a", "scope": "agent:a"}
+    taken = {"stored": 3, "known": 0, "refused": [], "ids": {}, "superseded": 1}
+    service.on("POST", "/v1/memories/import", taken)
+    ran = run("memory", "import", str(tmp_path / "m"), "--markdown")
+    assert ran.out.startswith(
+        "3 stored (1 in the place of what was there), 0 known already, 0 lines not taken\n"
+    )
 
     (tmp_path / "latin").write_bytes(b"- caf\xe9")
     assert "is not UTF-8" in run("memory", "import", str(tmp_path / "latin"), "--markdown").err
     assert run("memory", "import", str(tmp_path / "m"), "--scope", "agent:a").code == 2
     assert run("memory", "export", "--markdown", "--gone").code == 2
     assert run("memory", "import", str(tmp_path / "gone")).err.startswith("pi-rag: There is no file")
-    assert len(service.asked) == 2
+    assert len(service.asked) == 3

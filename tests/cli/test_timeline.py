@@ -16,12 +16,12 @@ def test_what_happened_is_shown_in_its_order(service: StandIn, run: Run) -> None
     service.on("GET", "/v1/timeline", {"memories": events, "around": 5, "earlier": True, "later": True})
     lines = run("timeline", "5").out.splitlines()
 
-    assert lines[0] == "There is more before: pi-rag timeline 4 --scope user"
+    assert lines[0] == "There is more before: pi-rag timeline 4 --scope user --after 0"
     assert lines[1].startswith("  2023-11-1")
     assert lines[1].endswith("4  message  a call")
     assert lines[2].startswith("> 2023-11-1")
     assert lines[2].endswith("5  summary  done")
-    assert lines[3] == "There is more after: pi-rag timeline 5 --scope user"
+    assert lines[3] == "There is more after: pi-rag timeline 5 --scope user --before 0"
 
 
 def test_where_to_look_goes_to_the_service(service: StandIn, run: Run) -> None:
@@ -42,12 +42,14 @@ def hints(service: StandIn, run: Run, *typed: str, around: int | None = None) ->
 
 
 def test_going_on_keeps_to_what_was_asked(service: StandIn, run: Run) -> None:
-    """Session, scope and counts go along; among all scopes it goes on by time: an event brings its own."""
-    assert hints(service, run) == [f"--at {AT + 4}", f"--at {AT + 5}"]
-    assert hints(service, run, "5", around=5) == ["4 --session 7", "5 --session 7"]
+    """Session, scope and counts go along, to one side; among all scopes it goes on by time."""
+    assert hints(service, run) == [f"--at {AT + 4} --after 0", f"--at {AT + 5} --before 0"]
+    session = ["4 --session 7 --after 0", "5 --session 7 --before 0"]
+    assert hints(service, run, "5", around=5) == session
+    assert hints(service, run, "--session", "7") == session
     asked = ("5", "--scope", "agent:a", "--before", "0", "--after", "50")
-    assert hints(service, run, *asked, around=5) == [f"{end} --scope agent:a --after 50" for end in (4, 5)]
-    assert hints(service, run, "--session", "7") == ["4 --session 7", "5 --session 7"]
+    before, after = hints(service, run, *asked, around=5)
+    assert (before, after) == ("4 --scope agent:a --after 0", "5 --scope agent:a --before 0 --after 50")
 
 
 def test_an_empty_side_is_not_an_empty_past(service: StandIn, run: Run) -> None:

@@ -677,6 +677,7 @@ class Model:
                 if (effect.client, effect.undone_by) == (caller.client, None)
                 and effect.operation not in ("undo", "erase", "evict")
                 and _may(caller, effect.scope)
+                and effect.memory_ids & self.rows.keys()
             ]
             if not own:
                 raise ChangeNotFound("")

@@ -337,3 +337,13 @@ async def test_a_list_without_end_is_refused_before_anything_is_stored(house: Ho
     with pytest.raises(RequestInvalid, match="501 facts"):
         await importing.markdown(house.desk.means, text, "user", PERSON)
     assert await everything(house) == []
+
+
+async def test_a_list_tells_how_many_took_a_place(house: Housed) -> None:
+    """A person who brings a list is told what it has done to what was there."""
+    await house.desk.remember(NewFact("Heating is at 20 degrees", topic="heat", kind="state"), PERSON)
+    text = "- [state] **heat**: Heating is at 19 degrees\n- Tea is green"
+
+    result = await house.desk.import_markdown(text, "user", PERSON)
+
+    assert (result.stored, result.known, result.superseded) == (2, 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -120,3 +121,14 @@ def test_a_time_is_a_date_to_the_reader() -> None:
     )
     [item] = items('- x <!-- {"valid_from": 5, "valid_to": "soon"} -->', "user")
     assert (item.fact.valid_from, item.fact.valid_to) == (5, None)
+
+
+def test_a_day_holds_until_its_end() -> None:
+    """As at the command line: until a day is all of it, from a day is from its beginning."""
+    day = '"2026-03-31"'
+    comment = f'{{"valid_from": {day}, "valid_to": {day}, "expires_at": {day}}}'
+
+    [item] = items(f"- x <!-- {comment} -->", "user")
+
+    begins, ends = datetime(2026, 3, 31).timestamp(), datetime(2026, 4, 1).timestamp()
+    assert (item.fact.valid_from, item.fact.valid_to, item.fact.expires_at) == (begins, ends, ends)

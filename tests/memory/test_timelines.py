@@ -73,12 +73,15 @@ async def test_a_fact_of_another_scope_than_its_session(house: Housed) -> None:
 
 
 async def test_from_a_time_or_from_the_end(house: Housed) -> None:
-    """A time is between what was before it and what is from then on; without one the newest are told."""
+    """A time is between what was before it and what is from then on; without one the newest are told, or the
+    first where none before is wanted."""
     made = await logged(house, "a", "b", "c", "d")
     found = await house.desk.timeline(AGENT, at=START_S + 2, before=1, after=1)
     assert (ids(found), found.earlier, found.later) == (made[1:3], True, True)
     newest = await house.desk.timeline(AGENT, before=2)
     assert (ids(newest), newest.earlier, newest.later) == (made[2:], True, False)
+    first = await house.desk.timeline(AGENT, before=0, after=2)
+    assert (ids(first), first.earlier, first.later) == (made[:2], False, True)
 
 
 async def test_what_is_forgotten_or_out_of_scope_is_not_there(house: Housed) -> None:

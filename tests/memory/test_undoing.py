@@ -214,6 +214,15 @@ async def test_undo_without_a_number_goes_back_step_by_step(desk: MemoryDesk) ->
         await desk.undo(None, AGENT)
 
 
+async def test_undo_without_a_number_passes_over_what_was_erased(desk: MemoryDesk) -> None:
+    """Nobody can take that back, and it is in nobody's way."""
+    first, second = [(await remember(desk, text)).memory.id for text in ("Mo is a cat.", "It rains.")]
+    for hard in (False, True):
+        await desk.forget(Which(ids=(second,)), AGENT, dry_run=False, hard=hard)
+
+    assert (await desk.undo(None, AGENT)).memory_ids == (first,)
+
+
 async def test_a_guest_undoes_nothing_in_a_scope_of_others(desk: MemoryDesk) -> None:
     """What it may not see is not there, nor is what never was."""
     got = await remember(desk, "Mo is a cat.")

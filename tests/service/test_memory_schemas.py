@@ -71,8 +71,28 @@ def test_what_is_given_arrives() -> None:
 
     assert (fact.tags, fact.valid_from, fact.valid_to, fact.importance) == (("b",), day, next_day, 1.0)
     assert (which.ids, which.before) == ((1, 2), day)
-    assert (recall.scopes, recall.types, recall.as_of) == (("user", "agent:a"), ("fact",), next_day)
+    assert (recall.scopes, recall.types, recall.as_of) == (
+        ("user", "agent:a"),
+        ("fact",),
+        next_day - wire.LAST_S,
+    )
     assert recall.collection == ("a",)
+
+
+def test_a_day_is_asked_for_as_it_was_on_it() -> None:
+    """What ended with it was still so, and what began with the next was not yet; a moment is that moment."""
+    said = {"text": "a", "valid_from": "2026-04-01", "valid_to": "2026-04-02"}
+    fact = wire.RememberRequest.model_validate(said).fact()
+    assert fact.valid_from is not None
+    assert fact.valid_to is not None
+
+    def as_of(given: object) -> float:
+        seconds = wire.RecallRequest.model_validate({"query": "q", "as_of": given}).as_of
+        assert seconds is not None
+        return seconds
+
+    assert as_of("2026-03-31") < fact.valid_from <= as_of("2026-04-01") < as_of("2026-04-02") < fact.valid_to
+    assert as_of("2026-04-01T00:00") == as_of(fact.valid_from) == fact.valid_from
 
 
 def test_a_change_tells_null_from_nothing() -> None:

@@ -86,14 +86,18 @@ def of(db: Connection, memory_ids: Sequence[int], limit: int | None = None) -> l
 def last_of(db: Connection, caller: Caller) -> Change | None:
     """The last thing that this program of this user has done, in the scopes it may see, if nobody undid it.
 
-    What was itself an undoing is passed over, so that asking twice goes one step further back. A program is
+    What was itself an undoing is passed over, so that asking twice goes one step further back; and so is what
+    was done to memories that are erased, since nobody can take that back. A program is
     known by its door and by its name before the `/`: what it did before an update is still its own.
     """
     condition, bindings = scopes.within(caller.scopes, "scope_id")
     sql = f"""
         SELECT max(id) FROM memory_changes INDEXED BY memory_changes_by_client
         WHERE client >= ? AND client < ? AND (client = ? OR client >= ?) AND uid IS ? AND door = ?
-            AND {condition} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict')
+            AND {condition} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict') AND EXISTS (
+                SELECT 1 FROM memory_changed CROSS JOIN memories ON memories.id = memory_id
+                WHERE change_id = memory_changes.id
+            )
     """
     name = caller.client.partition("/")[0]
     # Names that go on after the `/` stand from it to the sign behind it, which is "0".

@@ -7,6 +7,7 @@ import dataclasses
 from pi_rag.memory_types import Caller, Change
 from pi_rag.store import Connection
 from pi_rag.store.memory import changes
+from tests.store.memory.keeping import fact, keep
 from tests.store.memory.test_erasing import CALLER
 
 
@@ -47,10 +48,15 @@ def test_of_many_lines_of_a_memory_the_newest_are_told(db: Connection) -> None:
 
 
 def test_the_last_of_a_client_is_its_own_and_can_be_undone(db: Connection) -> None:
-    """Others' lines, undone ones and undoings are passed over; so is what its scopes do not let it see."""
+    """Others' lines, undone ones and undoings are passed over; so is what its scopes do not let it see, and
+    what was done to memories that are not there any more.
+    """
+    for text in "abcd":
+        keep(db, fact(text))
     first, last = _add(db, 1), _add(db, 2, scope="agent:a")
     _add(db, 3, caller=dataclasses.replace(CALLER, uid=7))
     _add(db, 4, caller=dataclasses.replace(CALLER, client="other"))
+    _add(db, 99)
     assert changes.last_of(db, CALLER) == last
     assert changes.last_of(db, dataclasses.replace(CALLER, scopes=("user",))) == first
     undoing = changes.add(db, 2.0, "undo", [2], "agent:a", CALLER)
@@ -64,6 +70,8 @@ def test_the_last_of_a_client_is_its_own_and_can_be_undone(db: Connection) -> No
 
 def test_a_program_is_known_by_its_door_and_its_name(db: Connection) -> None:
     """In any version of it, and not by a name alone: an agent that calls itself so is another."""
+    for text in "abcd":
+        keep(db, fact(text))
     here = dataclasses.replace(CALLER, door="person", client="pi-rag/2.0")
     last = _add(db, 1, caller=dataclasses.replace(here, client="pi-rag/1.9 (old)"))
     others = ("pi-rag-x/2.0", "pi-rag0", "pi-ra", "pi-rag.", "Pi-rag/2.0")
