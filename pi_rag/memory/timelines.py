@@ -31,8 +31,8 @@ class Asked:
 
 async def timeline(means: Means, caller: Caller, asked: Asked) -> Timeline:
     """What stands there. Around a memory of a session that the caller may see these are the events of that
-    session, and else those of its scope; around nothing, they are the newest, or with
-    none before the first.
+    session, and else those of its scope; around nothing, they are the newest; or the first, where none is
+    wanted before.
 
     Raises as `MemoryDesk.timeline`.
     """

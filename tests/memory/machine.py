@@ -426,7 +426,7 @@ class Machine(RuleBasedStateMachine):
         if answers is not None:
             line, passed = answers
             times = [self.model.rows[each].at for each in passed]
-            now = len(passed) if at is None else sum(time < at for time in times)
+            now = (len(passed) if before else 0) if at is None else sum(time < at for time in times)
             assert ids(line.memories) == passed[max(0, now - before) : now + after]
             assert (line.earlier, line.later) == (now > before, len(passed) > now + after)
 

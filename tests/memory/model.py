@@ -455,6 +455,7 @@ class Model:
                 "valid_to": self._repeated_end(new, same),
                 "expires_at": _later(new.expires_at, same.expires_at),
             }
+        fields = {name: value for name, value in fields.items() if value != self._value(same, name)}
         fields |= {"repeats": same.repeats + 1, "last_said_at": self.now()}
         before = {name: self._value(same, name) for name in fields}
         self._set(same, **fields)
@@ -592,7 +593,8 @@ class Model:
             if later and self._takes_a_place(self.rows[memory_id]):
                 self._set(memory, **before)
                 raise RequestInvalid("")
-            self._note("change", caller, memory.scope, {memory_id: before}, {memory_id: after})
+            was = {name: before[name] for name in after}
+            self._note("change", caller, memory.scope, {memory_id: was}, {memory_id: after})
         return self.rows[memory_id]
 
     def _value(self, memory: Memory, name: str) -> Any:
