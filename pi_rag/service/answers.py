@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -24,13 +26,24 @@ from pi_rag.types import DocumentRow, SharedText
 
 def error_response(error: PiRagError, *, close: bool = False) -> JSONResponse:
     """The one shape of an error. `close` ends the connection, since an unread body may follow on it."""
-    headers = {"connection": "close"} if close else {}
-    if error.retry_after_ms is not None:
-        headers["retry-after"] = str(math.ceil(error.retry_after_ms / 1000))
-    else:
-        # OpenAI's clients send again after any 5xx, unless they are told that it will not help.
-        headers["x-should-retry"] = "false"
+    headers = _headers(error) | ({"connection": "close"} if close else {})
     return JSONResponse(error_body(error), status_code=error.http_status, headers=headers)
+
+
+def error_bytes(error: PiRagError) -> bytes:
+    """The same as it goes over the wire, for whom no web framework answers: the connection ends with it."""
+    body = json.dumps(error_body(error)).encode()
+    told = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+    lines = [f"{name}: {value}\r\n" for name, value in (_headers(error) | told).items()]
+    phrase = HTTPStatus(error.http_status).phrase
+    return f"HTTP/1.1 {error.http_status} {phrase}\r\n{''.join(lines)}\r\n".encode() + body
+
+
+def _headers(error: PiRagError) -> dict[str, str]:
+    if error.retry_after_ms is not None:
+        return {"retry-after": str(math.ceil(error.retry_after_ms / 1000))}
+    # OpenAI's clients send again after any 5xx, unless they are told that it will not help.
+    return {"x-should-retry": "false"}
 
 
 def error_body(error: PiRagError) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The gate every request passes: how many, how large, how long, how silent.
 
-It counts requests in progress and answers `busy` at once when there are too many; it stops a body that is too
+It counts requests in progress and answers `busy` at once when there are too many, at the door already to
+whom the doorman asks for; it stops a body that is too
 large before it is read whole; it cuts off a client that falls silent in the middle of its body; and it ends
 a request that takes too long. It knows no route but those that stay open.
 """
@@ -8,6 +9,7 @@ a request that takes too long. It knows no route but those that stay open.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pi_rag.config import ServiceSettings
 from pi_rag.errors import Busy, DeadlineExceeded, PiRagError, RequestInvalid, RequestTooLarge, Stopping
 from pi_rag.service.answers import error_response
+from pi_rag.service.doorman import Asked
 
 ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/pulse", "/metrics"})
 """A person who wonders why all is busy must still be able to ask. With a query it is more than that."""
@@ -26,6 +29,9 @@ worth more than an error without. Each request finds that moment, by the loop's 
 
 UNROUTED = "other"
 """What no route took, or the gate refused before any was asked."""
+
+EXPECTED_S = 1.0
+"""Whoever was let in at the door and has not come to the gate after so long is not expected any more."""
 
 NO_ANSWER = 499
 """The client left before its answer began; the number is nginx's for that."""
@@ -46,17 +52,42 @@ class Gate:
         self._app = app
         self._answered = answered
         self._inside = 0
+        self._expected: deque[float] = deque()
+        """When guests were let in at the door who have not come to the gate yet, by the loop's clock."""
+
+    def refusal(self, asked: Asked) -> Busy | None:
+        """Why a request is refused at the door already; None: it is let in, and expected here.
+
+        Whoever is expected has a place, or many more would be let in at once than there are places.
+        """
+        path, _, query = asked.url.decode("latin-1").partition("?")
+        if not _is_counted(path, query):
+            return None
+        now_s = asyncio.get_running_loop().time()
+        while self._expected and self._expected[0] < now_s - EXPECTED_S:
+            self._expected.popleft()
+        if self._inside + len(self._expected) < self.settings.requests_max:
+            self._expected.append(now_s)
+            return None
+        error = self._full()
+        self._answered(UNROUTED, _method(asked.method), error.http_status)
+        return error
+
+    def _full(self) -> Busy:
+        return Busy(f"{self._inside} requests are in progress, which is the most allowed.")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        counted = scope["path"] not in ALWAYS_OPEN or bool(scope["query_string"])
+        counted = _is_counted(scope["path"], scope["query_string"])
+        if counted and self._expected:
+            self._expected.popleft()
         if counted and self._inside >= self.settings.requests_max:
-            error = Busy(f"{self._inside} requests are in progress, which is the most allowed.")
+            error = self._full()
             await error_response(error)(scope, receive, send)
-            self._answered(UNROUTED, _method(scope), error.http_status)
+            self._answered(UNROUTED, _method(scope.get("method", "")), error.http_status)
             return
         self._inside += counted
         try:
@@ -83,7 +114,7 @@ class Gate:
             await reply.refuse(Stopping("The service stopped before the answer was ready."))
             raise
         finally:
-            self._answered(_route(inner), _method(scope), reply.status)
+            self._answered(_route(inner), _method(scope.get("method", "")), reply.status)
 
     def _check_declared_size(self, scope: Scope) -> None:
         for name, value in scope["headers"]:
@@ -127,9 +158,12 @@ def _as_json(scope: Scope) -> Scope:
     return {**scope, "headers": [*others, (b"content-type", b"application/json")]}
 
 
-def _method(scope: Scope) -> str:
+def _is_counted(path: str, query: str | bytes) -> bool:
+    return path not in ALWAYS_OPEN or bool(query)
+
+
+def _method(method: str) -> str:
     """One of those that are in use, so that nobody makes up a label."""
-    method = scope.get("method", "")
     return method if method in {"GET", "POST", "DELETE", "PATCH", "PUT", "HEAD"} else UNROUTED
 
 

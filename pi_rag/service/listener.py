@@ -18,9 +18,9 @@ from pi_rag import log
 from pi_rag.errors import SocketInUse, SocketPathInvalid
 from pi_rag.host.systemd import handed_over
 
-BACKLOG = 128
-"""Connections the kernel keeps while the service is busy accepting; the kernel's own usual bound.
-systemd/pi-rag.socket has the same."""
+BACKLOG = 1024
+"""Connections the kernel keeps while the service is busy, or starts again; who comes beyond them is told by
+the kernel to come later, without a reason. systemd/pi-rag.socket has the same."""
 
 _log = log.logger("service")
 

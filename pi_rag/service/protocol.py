@@ -7,16 +7,14 @@ place for ever, and one that never ends its head would fill the RAM. Bodies are 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pi_rag.config import ServiceSettings
 from pi_rag.errors import Busy, PiRagError, RequestInvalid, RequestTooLarge
-from pi_rag.service.answers import error_body
+from pi_rag.service.answers import error_bytes
 from pi_rag.service.peers import peer_of
 
 LATE_S = 0.2
@@ -108,16 +106,5 @@ class _BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, error: PiRagError) -> None:
         # What is in progress would otherwise be written to a transport that is closed.
         self._leave()
-        self.transport.write(_refusal(error))
+        self.transport.write(error_bytes(error))
         self.transport.close()
-
-
-def _refusal(error: PiRagError) -> bytes:
-    """What is refused before it is a request is told why, in the shape of every other error."""
-    body = json.dumps(error_body(error)).encode()
-    phrase = HTTPStatus(error.http_status).phrase
-    head = (
-        f"HTTP/1.1 {error.http_status} {phrase}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body

@@ -95,7 +95,7 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         house.sized = fitting
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
             gate = Gate(application(house), settings.service, house.metrics.answered)
-            async with web(gate, settings.service, sock) as server:
+            async with web(gate, settings.service, sock, gate.refusal) as server:
                 await _until_stopped(house, start, gate, server, signals, reload)
     _log.info("stopped")
     return 0

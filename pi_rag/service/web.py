@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from pi_rag.config import ServiceSettings
+from pi_rag.service.doorman import Doorman, Refuses, all_are_welcome
 from pi_rag.service.protocol import bounded
 
 STOP_SHARE = 0.25
@@ -19,11 +20,12 @@ STOP_SHARE = 0.25
 
 @contextlib.asynccontextmanager
 async def web(
-    app: ASGIApp, settings: ServiceSettings, sock: socket.socket
+    app: ASGIApp, settings: ServiceSettings, sock: socket.socket, refuses: Refuses = all_are_welcome
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Serve `app` inside the block; at its end take no more requests and finish those in progress.
 
-    Gives the serving task, which ends early only by a fault.
+    `refuses` says who is turned away before `app` hears of them. Gives the serving task, which ends early
+    only by a fault.
     """
     config = uvicorn.Config(
         app,
@@ -35,8 +37,8 @@ async def web(
         date_header=False,
         timeout_graceful_shutdown=max(1, round(settings.stop_s_max * STOP_SHARE)),
     )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[sock]), name="web")
+    server = _Server(config, sock, refuses)
+    task = asyncio.create_task(server.serve(), name="web")
     try:
         yield task
     finally:
@@ -45,14 +47,31 @@ async def web(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, since the supervisor has its own, and without its clock.
+    """uvicorn without its signal handlers, since the supervisor has its own, without its clock, and without
+    a listening socket of its own: the doorman brings it the guests.
 
     It would look ten times a second whether it should end: half of all that woke the service at rest.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, sock: socket.socket, refuses: Refuses) -> None:
         super().__init__(config)
+        self._doorman = Doorman(sock, refuses, self._protocol)
         self._ended = asyncio.Event()
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Of a guest who comes in."""
+        made: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to let guests in."""
+        await super().startup(sockets=[])
+        self._doorman.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in any more, and finish what is in progress."""
+        await self._doorman.end()
+        await super().shutdown()
 
     def end(self) -> None:
         """Take no more requests and finish those in progress."""
