@@ -58,6 +58,10 @@ def _tell(answer: dict[str, Any], args: Namespace) -> None:
     count = int(answer.get("count") or 0)
     shown = answer.get("memories") or []
     what = counted(count, "memory", "memories")
+    if not count and not answer.get("dry_run"):
+        gone = "is out of force already" if not args.hard else "is erased already"
+        print(f"Nothing was done: what was meant {gone}.")
+        return
     if not answer.get("dry_run"):
         print(f"{'Erased' if args.hard else 'Forgot'} {what}{' for good' if args.hard else ''}.")
         if answer.get("change_id") is not None and not args.hard:

@@ -61,7 +61,7 @@ def add_which(to: ArgumentParser) -> None:
     )
     group.add_argument("--tag", metavar="T", help="only with this tag")
     group.add_argument("--session", metavar="ID", type=number, help="only of this session")
-    group.add_argument("--client", metavar="NAME", help="only what this program has stored")
+    group.add_argument("--client", metavar="NAME", help="only what this program has stored, in any version")
     group.add_argument("--before", metavar="DATE", help="only what was stored before")
     group.add_argument("--since", metavar="DATE", help="only what was stored from here on")
     group.add_argument("--expired", action="store_true", help="only what has expired")

@@ -113,7 +113,7 @@ def show_taken(answer: Line, _: Namespace) -> None:
     place = f" ({replaced:,} in the place of what was there)" if replaced else ""
     counts = f"{answer['stored']:,} stored{place}, {answer['known']:,} known already"
     print(f"{counts}, {counted(len(refused), 'line')} not taken")
-    if replaced:
+    if answer["stored"]:
         print(styled("See what was done, and take it back: pi-rag memory log", "dim"))
 
 

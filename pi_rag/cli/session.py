@@ -10,6 +10,7 @@ from pi_rag.cli.memories import line, name_of, number, text_of
 from pi_rag.cli.parsing import PAGE_SIZE, Parser, add_common, add_limit
 from pi_rag.cli.printing import one_line, stamp, styled, typed
 from pi_rag.cli.reach import settings_of
+from pi_rag.errors import RequestInvalid
 from pi_rag.memory_client import MemoryClient
 from pi_rag.memory_types import SessionState
 
@@ -99,6 +100,8 @@ def _start(client: MemoryClient, args: Namespace) -> dict[str, Any]:
 
 
 def _log(client: MemoryClient, args: Namespace) -> dict[str, Any]:
+    if args.session is not None and args.scope is not None:
+        raise RequestInvalid("--scope goes without --session: an event is in the scope of its session.")
     return client.log_event(
         text_of(args.text),
         session_id=args.session,

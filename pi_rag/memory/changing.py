@@ -43,7 +43,8 @@ def _changed(
     if memory.type != "fact":
         raise RequestInvalid(f"Memory {memory_id} is no fact: what has happened is not changed.")
     if memory.gone is not None:
-        raise RequestInvalid(f"Memory {memory_id} is {memory.gone}.", hint="Bring it back first: pi-rag undo")
+        hint = f"See by which change, and undo that: pi-rag history {memory_id}"
+        raise RequestInvalid(f"Memory {memory_id} is {memory.gone}.", hint=hint)
     valid_to = wanted.get("valid_to")
     if valid_to is not None and valid_to <= memory.at:
         raise RequestInvalid("valid_to is not after the time from which it is true.", param="valid_to")

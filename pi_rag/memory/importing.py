@@ -37,6 +37,9 @@ ITEMS_MAX = 500
 """Facts of one list. Each is embedded and stored in its turn, and the request must end in time."""
 
 
+_LIST_HINT = "See what pi-rag memory export --markdown writes, change the line and take the list again."
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A line that was not taken."""
@@ -95,6 +98,9 @@ async def markdown(means: Means, text: str, scope: str, caller: Caller) -> Impor
     outcomes, refused = Counter[Outcome](merged=len(here)), []
     for item in brought:
         if item.line in here:
+            continue
+        if item.wrong:
+            refused.append(_refusal(item.line, RequestInvalid(item.wrong, hint=_LIST_HINT)))
             continue
         try:
             outcomes[(await remember(means, item.fact, caller)).outcome] += 1

@@ -74,12 +74,21 @@ def _several(db: Connection, ids: Sequence[int], caller: Caller) -> tuple[Memory
 
 
 def _history_of(db: Connection, memory_id: int, caller: Caller) -> History:
-    seen(db, memory_id, caller)
-    return _with_changes(db, memories.lineage(db, memory_id))
+    scope = seen(db, memory_id, caller).scope
+    line = memories.lineage(db, memory_id)
+    return _with_changes(db, sorted([*line, *_beside(db, line, scope)], key=lambda memory: memory.id))
 
 
 def _history_on(db: Connection, topic: str, among: Sequence[str] | None) -> History:
     return _with_changes(db, memories.topic_history(db, among, topic))
+
+
+def _beside(db: Connection, line: Sequence[Memory], scope: str) -> list[Memory]:
+    """What one of these took the place of besides the one that it names: the log knows them all."""
+    ids = {memory.id for memory in line}
+    told = [change for change in changes.of(db, [*ids], CHANGES_MAX) if change.operation == "supersede"]
+    found = memories.get(db, sorted({each for change in told for each in change.memory_ids} - ids))
+    return [each for each in found if each.superseded_by in ids and each.scope == scope]
 
 
 def _with_changes(db: Connection, found: Sequence[Memory]) -> History:

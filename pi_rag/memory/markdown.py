@@ -5,7 +5,8 @@
 
 Each item of a list is a fact: its kind, its topic and its text, and in a comment what Markdown has no place
 for: its tags, from when on and until when it is true, when it expires, whether it is pinned. A heading that
-is a scope says where the items after it belong. All else is for the reader, and is read over.
+is a scope says where the items after it belong; one that was meant to be a scope, and is none, belongs to
+whoever wrote the list, and so does a comment that says what cannot be. All else is read over.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pi_rag.memory_types import FactKind, Memory, NewFact
 from pi_rag.text import moment
 
 _SCOPE = re.compile(r"#{1,6} (user|(?:project|agent):\S+)\s*")
+_MEANT = re.compile(r"#{1,6} ((?:user|project|agent)s?\s*:.*|\S+:\S+)\s*", re.IGNORECASE)
+"""A heading like a scope: "## Project: garden"."""
 _ITEM = re.compile(r"((?:[-*+]|\d{1,9}[.)]) )(.*)")
 _KIND = re.compile(rf"\[({'|'.join(get_args(FactKind))})\] ")
 _TOPIC = re.compile(r"\*\*([^*\n]+)\*\*: ")
@@ -43,6 +46,8 @@ class Item:
 
     line: int
     fact: NewFact
+    wrong: str = ""
+    """What it says that cannot be; then it is not to be taken."""
 
 
 def written(sections: Sequence[Section]) -> str:
@@ -59,16 +64,19 @@ def written(sections: Sequence[Section]) -> str:
 def items(text: str, scope: str) -> Iterator[Item]:
     """The facts of a list. Those before the first heading that is a scope are of `scope`."""
     begun = indent = 0
+    astray = ""
     item: list[str] = []
     for number, line in enumerate([*text.replace("\r\n", "\n").split("\n"), "#"], 1):
         if item and (line.startswith("  ") or not line.strip()):
             item.append(line[min(indent, len(line) - len(line.lstrip(" "))) :])
             continue
         if item:
-            yield from _read(begun, "\n".join(item), scope)
+            yield from _read(begun, "\n".join(item), scope, astray)
             item = []
         if match := _SCOPE.fullmatch(line):
-            scope = match[1]
+            scope, astray = match[1], ""
+        elif match := _MEANT.fullmatch(line):
+            astray = f"The heading above it, {match[1]!r}, is no scope."
         elif match := _ITEM.fullmatch(line):
             begun, indent, item = number, len(match[1]), [match[2]]
 
@@ -112,16 +120,17 @@ def _item(fact: NewFact) -> str:
     return "\n".join([first, *(f"  {line}" for line in others)])
 
 
-def _read(line: int, item: str, scope: str) -> Iterator[Item]:
+def _read(line: int, item: str, scope: str, astray: str) -> Iterator[Item]:
     kind, item = _taken(_KIND, item)
-    item, more = _more(item.rstrip())
+    item, more, strange = _more(item.rstrip())
     if "topic" in more:
         topic = more.pop("topic")
     else:
         topic, item = _taken(_TOPIC, item)
     if item.strip():
         fact_kind: Any = kind or "note"
-        yield Item(line, NewFact(item.strip(), scope, topic, fact_kind, **more))
+        wrong = astray or (f"Its comment says what cannot be: {', '.join(strange)}." if strange else "")
+        yield Item(line, NewFact(item.strip(), scope, topic, fact_kind, **more), wrong)
 
 
 def _taken(pattern: re.Pattern[str], item: str) -> tuple[str | None, str]:
@@ -129,20 +138,22 @@ def _taken(pattern: re.Pattern[str], item: str) -> tuple[str | None, str]:
     return (None, item) if match is None else (match[1], item[match.end() :])
 
 
-def _more(item: str) -> tuple[str, dict[str, Any]]:
-    """The item without the comment at its end, and what that says. One that is none of ours is text."""
+def _more(item: str) -> tuple[str, dict[str, Any], list[str]]:
+    """The item without the comment at its end, what that says, and the names in it that are strange or hold
+    what cannot be. A comment that is no object of JSON is text.
+    """
     start = item.rfind("<!-- {")
     if start < 0 or not item.endswith("} -->"):
-        return item, {}
+        return item, {}, []
     try:
         told = json.loads(item[start + 5 : -4])
     except (ValueError, RecursionError):
-        return item, {}
+        return item, {}, []
     told |= {name: _moment(told[name], days_later=name != "valid_from") for name in _TIMES if name in told}
     more = {name: value for name, value in told.items() if _fits(name, value)}
     if "tags" in more:
         more["tags"] = tuple(more["tags"])
-    return item[:start].rstrip(), more
+    return item[:start].rstrip(), more, [name for name in told if name not in more]
 
 
 def _fits(name: str, value: object) -> bool:

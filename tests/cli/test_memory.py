@@ -141,6 +141,7 @@ def test_a_file_is_taken_in_parts(service: StandIn, run: Run, tmp_path: Path) ->
     assert ran.out.splitlines()[1:] == [
         "not taken: line 6: It has no text. (Write one.)",
         "10 stored, 2 known already, 2 lines not taken",
+        "See what was done, and take it back: pi-rag memory log",
     ]
     assert ran.out.startswith("not taken: line 3: It is not JSON in UTF-8: ")
     assert ran.code == 2
@@ -154,8 +155,12 @@ def test_facts_go_out_and_come_in_as_markdown(service: StandIn, run: Run, tmp_pa
     (tmp_path / "m").write_text("- a")
     service.on("POST", "/v1/memories/import", {"stored": 1, "known": 0, "refused": [], "ids": {}})
     ran = run("memory", "import", str(tmp_path / "m"), "--markdown", "--scope", "agent:a")
-    assert (ran.code, ran.out) == (0, "1 stored, 0 known already, 0 lines not taken\n")
+    assert ran.code == 0
+    assert ran.out.startswith("1 stored, 0 known already, 0 lines not taken\nSee what was done")
     assert service.asked[1].body == {"markdown": "- a", "scope": "agent:a"}
+    service.on("POST", "/v1/memories/import", {"stored": 0, "known": 1, "refused": [], "ids": {}})
+    ran = run("memory", "import", str(tmp_path / "m"), "--markdown")
+    assert ran.out == "0 stored, 1 known already, 0 lines not taken\n"
     taken = {"stored": 3, "known": 0, "refused": [], "ids": {}, "superseded": 1}
     service.on("POST", "/v1/memories/import", taken)
     ran = run("memory", "import", str(tmp_path / "m"), "--markdown")
@@ -168,4 +173,4 @@ def test_facts_go_out_and_come_in_as_markdown(service: StandIn, run: Run, tmp_pa
     assert run("memory", "import", str(tmp_path / "m"), "--scope", "agent:a").code == 2
     assert run("memory", "export", "--markdown", "--gone").code == 2
     assert run("memory", "import", str(tmp_path / "gone")).err.startswith("pi-rag: There is no file")
-    assert len(service.asked) == 3
+    assert len(service.asked) == 4

@@ -59,6 +59,13 @@ def test_what_happened_is_logged(service: StandIn, run: Run) -> None:
     ]  # fmt: skip
 
 
+def test_an_event_of_a_session_has_no_scope_of_its_own(service: StandIn, run: Run) -> None:
+    """To name both is refused: it would lie elsewhere than was said."""
+    ran = run("session", "log", "--session", "7", "--scope", "agent:a", "done")
+    assert (ran.code, service.asked) == (2, [])
+    assert "in the scope of its session" in ran.err
+
+
 def test_a_summary_is_left_on_the_way_and_at_the_end(service: StandIn, run: Run) -> None:
     """The last one may be left out. What became of it is told."""
     service.on("POST", "/v1/sessions/7/checkpoint", session(summary=None) | {"summary": LEFT})

@@ -149,7 +149,7 @@ class Model:
                 which.topic is None or _beneath(memory.topic, which.topic),
                 which.tag is None or which.tag in memory.tags,
                 which.session_id in (None, memory.session_id),
-                which.client in (None, memory.client),
+                which.client in (None, memory.client, memory.client.partition("/")[0]),
                 which.before is None or memory.created_at < which.before,
                 which.since is None or memory.created_at >= which.since,
                 not which.expired or self._is_expired(memory),

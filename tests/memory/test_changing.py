@@ -65,8 +65,9 @@ async def test_only_a_fact_in_force_is_changed(desk: MemoryDesk) -> None:
     with pytest.raises(MemoryNotFound):
         await desk.change(fact.id, replace(AGENT, scopes=("agent:x",)), pinned=True)
     await desk.forget(Which(ids=(fact.id,)), AGENT, dry_run=False)
-    with pytest.raises(RequestInvalid, match="forgotten"):
+    with pytest.raises(RequestInvalid, match="forgotten") as refused:
         await desk.change(fact.id, AGENT, pinned=True)
+    assert f"pi-rag history {fact.id}" in refused.value.hint
 
 
 HOUR = 3600.0

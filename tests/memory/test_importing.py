@@ -179,12 +179,13 @@ async def test_an_edited_list_is_remembered(house: Housed) -> None:
     await desk.remember(NewFact("Ann likes tea"), PERSON)
     text = await desk.export_markdown(PERSON)
 
-    more = f"\n- Bob eats bread\n- key: AKIA{'ABCDEFGH' * 2}\n"
+    more = f"\n- Bob eats bread\n- key: AKIA{'ABCDEFGH' * 2}\n## Project: boat\n- It is blue\n"
     edited = text.replace("boiler is off", "boiler is on") + more
     result = await desk.import_markdown(edited, "user", PERSON)
 
     assert (result.stored, result.known) == (2, 1)
-    assert [each.code for each in result.refused] == ["secret_refused"]
+    assert [each.code for each in result.refused] == ["secret_refused", "request_invalid"]
+    assert "'Project: boat', is no scope" in result.refused[1].message
     [first] = await house.store.read(memories.get, [1])
     assert first.gone == "superseded"
 

@@ -48,6 +48,20 @@ async def test_a_list_holds_only_what_the_guest_may_see(desk: MemoryDesk) -> Non
         await desk.listing(Which(scope="user"), BOUND, limit=10)
 
 
+async def test_a_client_is_known_by_its_name_in_any_version(desk: MemoryDesk) -> None:
+    """With the version by that one alone; a name that only begins alike is another."""
+    clients = ("codex", "codex/3", "codex/4", "codex-cli/3")
+    for client in clients:
+        await desk.remember(NewFact(f"Said by {client}."), replace(AGENT, client=client))
+
+    async def by(client: str) -> list[str]:
+        return [each.client for each in await desk.listing(Which(client=client), PERSON, limit=10)][::-1]
+
+    assert await by("codex") == ["codex", "codex/3", "codex/4"]
+    assert await by("codex/3") == ["codex/3"]
+    assert await by("codex/") == []
+
+
 async def test_a_history_tells_every_version_and_what_was_done(desk: MemoryDesk) -> None:
     """By any of the versions, or by the topic; the oldest first."""
     names = ("Heron", "Egret", "Ibis")
@@ -60,6 +74,20 @@ async def test_a_history_tells_every_version_and_what_was_done(desk: MemoryDesk)
     assert by_id == [by_topic] * 3
     assert [memory.id for memory in memories] == ids
     assert [change.operation for change in changes] == ["remember", "supersede", "supersede"]
+
+
+async def test_a_history_tells_of_all_that_gave_way_to_one(desk: MemoryDesk) -> None:
+    """A fact names one that it took the place of; the log knows the others."""
+    pear = NewFact("The pear tree stands by the well.", topic="garden/pear")
+    plum = NewFact("The plum tree was felled in spring.", topic="garden/plum")
+    older = [(await desk.remember(each, AGENT)).memory.id for each in (pear, plum)]
+    new = NewFact("Nothing grows by the well now.", topic="garden/pear", supersedes=older[1])
+    newest = (await desk.remember(new, AGENT)).memory.id
+
+    memories, changes = await desk.history(AGENT, memory_id=newest)
+
+    assert [memory.id for memory in memories] == [*older, newest]
+    assert [change.operation for change in changes] == ["remember", "remember", "supersede"]
 
 
 async def test_a_long_history_tells_the_newest_changes(

@@ -103,15 +103,32 @@ def test_a_summary_is_for_the_reader_alone() -> None:
     "comment", ["<!-- {no json} -->", "<!-- {} --> more", '<!-- {"tags": 3, "pinned": 1, "text": "x"} -->']
 )
 def test_a_strange_comment_breaks_nothing(comment: str) -> None:
-    """What is none of ours stays text, and wrong fields of ours are left out."""
+    """What is none of ours stays text, and wrong fields of ours are named."""
     [item] = items(f"- x {comment}", "user")
 
     assert item.fact.text.startswith("x")
     assert (item.fact.tags, item.fact.pinned) == ((), False)
+    assert all(name in item.wrong for name in ("tags", "pinned", "text") if name in comment)
+    assert bool(item.wrong) == ("tags" in comment)
+
+
+@pytest.mark.parametrize(
+    "heading", ["## Project: garden", "## Project:garden", "# users: me", "### person:ann", "## user:"]
+)
+def test_a_heading_that_was_meant_for_a_scope_is_not_read_over(heading: str) -> None:
+    """What stands beneath it would land in another scope than its writer thinks, until the next scope."""
+    found = items(f"- a\n{heading}\n- b\n\n## agent:x\n- c\n## Notes: May\n- d", "user")
+
+    assert [(item.fact.text, bool(item.wrong)) for item in found] == [
+        ("a", False),
+        ("b", True),
+        ("c", False),
+        ("d", False),
+    ]
 
 
 def test_a_time_is_a_date_to_the_reader() -> None:
-    """Times are written as dates where these say all, and read as dates or seconds; others are left out."""
+    """Times are written as dates where these say all, and read as dates or seconds; others are named."""
     lasts = replace(fact("x"), at=0.0, valid_to=86_400.5)
 
     text = written([Section("user", [lasts])])
@@ -121,6 +138,7 @@ def test_a_time_is_a_date_to_the_reader() -> None:
     )
     [item] = items('- x <!-- {"valid_from": 5, "valid_to": "soon"} -->', "user")
     assert (item.fact.valid_from, item.fact.valid_to) == (5, None)
+    assert "valid_to" in item.wrong
 
 
 def test_a_day_holds_until_its_end() -> None:

@@ -233,6 +233,11 @@ class CandidateShown(Answer):
     why: str
 
 
+def _by(change_id: int | None) -> str:
+    """Which change it was: a person takes it back with `pi-rag undo` and this number."""
+    return "" if change_id is None else f", change {change_id}"
+
+
 class RememberedShown(Answer):
     """What became of a fact."""
 
@@ -253,7 +258,7 @@ class RememberedShown(Answer):
 
     def lines(self, marks: Marks) -> Iterator[str]:
         """The outcome, then the memories."""
-        yield f"{self.outcome}: memory {self.memory.id} in {self.memory.scope}. {NOTICE}"
+        yield f"{self.outcome}: memory {self.memory.id} in {self.memory.scope}{_by(self.change_id)}. {NOTICE}"
         yield self.memory.shown(marks)
         if self.previous is not None:
             yield "It took the place of:"
@@ -346,10 +351,12 @@ class ForgottenShown(Answer):
 
     def lines(self, marks: Marks) -> Iterator[str]:
         """The count, then the memories."""
-        done = "would be" if self.dry_run else "are"
-        yield f"{self.count} memories {done} {'erased' if self.hard else 'forgotten'}. {NOTICE}"
+        done = "would be" if self.dry_run else "is" if self.count == 1 else "are"
+        what = "erased" if self.hard else "forgotten"
+        many = "memory" if self.count == 1 else "memories"
+        yield f"{self.count} {many} {done} {what}{_by(self.change_id)}. {NOTICE}"
         yield from (each.shown(marks) for each in self.memories)
-        if self.confirm is not None:
+        if self.confirm is not None and self.count:
             yield f"To do it, send the same with confirm={json.dumps(self.confirm)}."
 
 

@@ -99,7 +99,8 @@ async def get(house: House, asked: given.Get, asker: Asker) -> shown.GetAnswer:
     before: tuple[Memory, ...] = ()
     if asked.history:
         before, _ = await house.memory.history(asker.caller, memory_id=memory.id)
-    versions = _within(before[-_many(tokens) :], tokens)
+    left = max(SHARE_TOKENS_MIN, tokens - reading.tokens_of(page))
+    versions = _within(before[-_many(left) :], left)
     return shown.GetAnswer(
         type=memory.type,
         id=memory.id,

@@ -51,9 +51,11 @@ def listing(
 def _sql(which: Which, among: Scopes, now: float, gone: bool) -> tuple[str, list[Any]]:
     wanted: Conditions = [("gone IS NOT NULL" if gone else "gone IS NULL", ())]
     wanted += [_within(among), _within(None if which.scope is None else (which.scope,))]
-    for column in ("type", "kind", "session_id", "client"):
+    for column in ("type", "kind", "session_id"):
         if (asked := getattr(which, column)) is not None:
             wanted.append((f"memories.{column} = ?", (asked,)))
+    if which.client is not None:
+        wanted.append(_stored_by(which.client))
     if which.ids:
         wanted.append(("memories.id IN (SELECT value FROM json_each(?))", (json.dumps(which.ids),)))
     if which.topic is not None:
@@ -67,6 +69,11 @@ def _sql(which: Which, among: Scopes, now: float, gone: bool) -> tuple[str, list
     if which.expired:
         wanted.append(("expires_at <= ?", (now,)))
     return " AND ".join(sql for sql, _ in wanted), [each for _, bindings in wanted for each in bindings]
+
+
+def _stored_by(client: str) -> tuple[str, tuple[Any, ...]]:
+    """A client by its name and version, or by its name alone: then in any version."""
+    return "(client = ? OR substr(client, 1, length(?) + 1) = ? || '/')", (client,) * 3
 
 
 def _within(among: Scopes) -> tuple[str, tuple[Any, ...]]:

@@ -33,6 +33,7 @@ async def test_a_fact_is_kept_read_and_forgotten(house: House) -> None:
     assert newer["outcome"] == "superseded"
     assert newer["previous"]["id"] == kept["memory"]["id"]
     assert "It took the place of:" in text
+    assert f"change {newer['change_id']}." in text
 
     read, _ = await call(house, "get", {"memory_id": newer["memory"]["id"], "history": True})
     assert (read["type"], read["text"]) == ("fact", "The lamp is blue.")
@@ -41,8 +42,12 @@ async def test_a_fact_is_kept_read_and_forgotten(house: House) -> None:
     asked, text = await call(house, "forget", {"topic": "home/lamp", "dry_run": True})
     assert (asked["dry_run"], asked["count"]) == (True, 1)
     assert asked["confirm"] in text
-    done, _ = await call(house, "forget", {"topic": "home/lamp", "confirm": asked["confirm"]})
+    done, text = await call(house, "forget", {"topic": "home/lamp", "confirm": asked["confirm"]})
     assert (done["dry_run"], done["count"]) == (False, 1)
+    assert f"1 memory is forgotten, change {done['change_id']}." in text
+    none, text = await call(house, "forget", {"topic": "home/lamp", "dry_run": True})
+    assert none["count"] == 0
+    assert "confirm" not in text
 
 
 async def test_a_session_hands_over_to_the_next(house: House) -> None:
@@ -210,7 +215,7 @@ async def test_a_long_history_keeps_to_its_budget(house: House) -> None:
 
     assert len(fields["history"]) + fields["left_out"] == 30
     assert "number 29" in fields["history"][-1]["text"]
-    assert sum(len(each["text"]) for each in fields["history"]) <= 4 * 200
+    assert sum(len(each["text"]) for each in [fields, *fields["history"]]) <= 4 * 200
     assert "older versions are left out" in text
 
 
