@@ -59,8 +59,7 @@ def _tell(answer: dict[str, Any], args: Namespace) -> None:
     shown = answer.get("memories") or []
     what = counted(count, "memory", "memories")
     if not count and not answer.get("dry_run"):
-        gone = "is out of force already" if not args.hard else "is erased already"
-        print(f"Nothing was done: what was meant {gone}.")
+        print("Nothing was done: what was meant is out of force already.")
         return
     if not answer.get("dry_run"):
         print(f"{'Erased' if args.hard else 'Forgot'} {what}{' for good' if args.hard else ''}.")

@@ -28,7 +28,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--at", metavar="DATE", help="or from this moment on")
     parser.add_argument("--session", type=number, metavar="ID", help="only of this session")
     parser.add_argument("--scope", metavar="S", help="only of this scope")
-    parser.add_argument("--before", type=int, metavar="N", help="how many before it (5)")
+    parser.add_argument(
+        "--before", type=int, metavar="N", help="how many before it (5); with 0 and no place, the first"
+    )
     parser.add_argument("--after", type=int, metavar="N", help="how many after it (5)")
 
 

@@ -94,7 +94,7 @@ async def markdown(means: Means, text: str, scope: str, caller: Caller) -> Impor
     if len(brought) > ITEMS_MAX:
         told = f"{len(brought)} facts; one list takes {ITEMS_MAX}."
         raise RequestInvalid(told, hint="Cut it into several files.", param="markdown")
-    here = await means.store.read(_here, brought, caller)
+    here = await means.store.read(_here, [each for each in brought if not each.wrong], caller)
     outcomes, refused = Counter[Outcome](merged=len(here)), []
     for item in brought:
         if item.line in here:

@@ -84,11 +84,14 @@ def _history_on(db: Connection, topic: str, among: Sequence[str] | None) -> Hist
 
 
 def _beside(db: Connection, line: Sequence[Memory], scope: str) -> list[Memory]:
-    """What one of these took the place of besides the one that it names: the log knows them all."""
+    """What one of these took the place of besides the one that it names, with what those had taken the place
+    of: the log knows them all.
+    """
     ids = {memory.id for memory in line}
-    told = [change for change in changes.of(db, [*ids], CHANGES_MAX) if change.operation == "supersede"]
-    found = memories.get(db, sorted({each for change in told for each in change.memory_ids} - ids))
-    return [each for each in found if each.superseded_by in ids and each.scope == scope]
+    found = memories.get(db, changes.gave_way_with(db, [*ids], memories.LINEAGE_MAX))
+    lost = [each.id for each in found if each.superseded_by in ids and each.scope == scope]
+    lines = {each.id: each for one in lost if one not in ids for each in memories.lineage(db, one)}
+    return [each for each in lines.values() if each.id not in ids]
 
 
 def _with_changes(db: Connection, found: Sequence[Memory]) -> History:

@@ -22,7 +22,7 @@ from pi_rag.memory_types import FactKind, Memory, NewFact
 from pi_rag.text import moment
 
 _SCOPE = re.compile(r"#{1,6} (user|(?:project|agent):\S+)\s*")
-_MEANT = re.compile(r"#{1,6} ((?:user|project|agent)s?\s*:.*|\S+:\S+)\s*", re.IGNORECASE)
+_MEANT = re.compile(r"#{1,6} ((?:user|project|agent)s?\s*:.*)", re.IGNORECASE)
 """A heading like a scope: "## Project: garden"."""
 _ITEM = re.compile(r"((?:[-*+]|\d{1,9}[.)]) )(.*)")
 _KIND = re.compile(rf"\[({'|'.join(get_args(FactKind))})\] ")
@@ -149,7 +149,8 @@ def _more(item: str) -> tuple[str, dict[str, Any], list[str]]:
         told = json.loads(item[start + 5 : -4])
     except (ValueError, RecursionError):
         return item, {}, []
-    told |= {name: _moment(told[name], days_later=name != "valid_from") for name in _TIMES if name in told}
+    for name in told.keys() & set(_TIMES):
+        told[name] = _moment(told[name], days_later=0 if name == "valid_from" else 1)
     more = {name: value for name, value in told.items() if _fits(name, value)}
     if "tags" in more:
         more["tags"] = tuple(more["tags"])

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 import httptools
 
@@ -33,21 +34,13 @@ REST_S: Final = 1.0
 _log = log.logger("service")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Asked:
-    """The head of a request, as httptools reads it."""
+    """A request that is there from its head to the end of its body."""
 
-    url: bytes = b""
-    is_whole: bool = False
-    method: str = ""
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of its address."""
-        self.url += url
-
-    def on_message_complete(self) -> None:
-        """Its body is there too."""
-        self.is_whole = True
+    method: str
+    path: str
+    query: bytes
 
 
 Refuses = Callable[[Asked], PiRagError | None]
@@ -81,7 +74,7 @@ class Doorman:
         if self._rest is not None:
             self._rest.cancel()
         self._sock.close()
-        await asyncio.gather(*self._entering)
+        await asyncio.gather(*self._entering, return_exceptions=True)
 
     def _look(self) -> None:
         for _ in range(LOOKED_AT_MAX):
@@ -104,16 +97,18 @@ class Doorman:
 
     def _is_turned_away(self, guest: socket.socket) -> bool:
         """With a whole answer, if their whole request is there and is refused."""
-        with contextlib.suppress(OSError):
+        try:
             sent = guest.recv(PEEK_BYTES, socket.MSG_PEEK)
-            asked = _asked(sent)
-            if asked is not None and (error := self._refuses(asked)) is not None:
-                # What is left unread when a socket is closed would tell the guest of a fault.
-                guest.recv(len(sent))
-                guest.send(error_bytes(error))
-                guest.close()
-                return True
-        return False
+        except OSError:  # nothing yet
+            return False
+        asked = _asked(sent)
+        if asked is None or (error := self._refuses(asked)) is None:
+            return False
+        # What is left unread when a socket is closed would tell the guest of a fault.
+        with contextlib.suppress(OSError), guest:
+            guest.recv(len(sent))
+            guest.send(error_bytes(error))
+        return True
 
     def _let_in(self, guest: socket.socket) -> None:
         task = self._loop.create_task(self._handed_over(guest))
@@ -126,15 +121,31 @@ class Doorman:
             await self._loop.connect_accepted_socket(self._make_protocol, guest)
 
 
+class _Reader:
+    """What httptools tells of what was sent; of several requests, of the first."""
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.is_whole = False
+
+    def on_url(self, url: bytes) -> None:
+        if not self.is_whole:
+            self.url += url
+
+    def on_message_complete(self) -> None:
+        self.is_whole = True
+
+
 def _asked(sent: bytes) -> Asked | None:
-    """The request, if it is whole and can be read."""
-    asked = Asked()
-    parser = httptools.HttpRequestParser(asked)
+    """The request, if it is whole and can be read; its address is read as uvicorn reads it."""
+    reader = _Reader()
+    parser = httptools.HttpRequestParser(reader)
     try:
         parser.feed_data(sent)
+        address = httptools.parse_url(reader.url)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    if not asked.is_whole:
+    if not reader.is_whole:
         return None
-    asked.method = parser.get_method().decode("latin-1")
-    return asked
+    path = unquote((address.path or b"").decode("latin-1"))
+    return Asked(parser.get_method().decode("latin-1"), path, address.query or b"")

@@ -1,9 +1,9 @@
 """The gate every request passes: how many, how large, how long, how silent.
 
-It counts requests in progress and answers `busy` at once when there are too many, at the door already to
-whom the doorman asks for; it stops a body that is too
-large before it is read whole; it cuts off a client that falls silent in the middle of its body; and it ends
-a request that takes too long. It knows no route but those that stay open.
+It counts requests in progress and answers `busy` at once when there are too many, by the doorman already
+where that is possible; it stops a body that is too large before it is read whole; it cuts off a client that
+falls silent in the middle of its body; and it ends a request that takes too long. It knows no route but those
+that stay open.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ class Gate:
     def refusal(self, asked: Asked) -> Busy | None:
         """Why a request is refused at the door already; None: it is let in, and expected here.
 
-        Whoever is expected has a place, or many more would be let in at once than there are places.
+        Whoever is expected has a place, or many more would be let in at once than there are places. So of
+        more that come in one moment than may be in progress, some are told to come again, however short
+        the others' stay is.
         """
-        path, _, query = asked.url.decode("latin-1").partition("?")
-        if not _is_counted(path, query):
+        if not _is_counted(asked.path, asked.query):
             return None
         now_s = asyncio.get_running_loop().time()
         while self._expected and self._expected[0] < now_s - EXPECTED_S:
@@ -74,7 +75,7 @@ class Gate:
         return error
 
     def _full(self) -> Busy:
-        return Busy(f"{self._inside} requests are in progress, which is the most allowed.")
+        return Busy(f"{self.settings.requests_max} requests are in progress, which is the most allowed.")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer why not."""

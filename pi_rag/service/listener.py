@@ -19,8 +19,8 @@ from pi_rag.errors import SocketInUse, SocketPathInvalid
 from pi_rag.host.systemd import handed_over
 
 BACKLOG = 1024
-"""Connections the kernel keeps while the service is busy, or starts again; who comes beyond them is told by
-the kernel to come later, without a reason. systemd/pi-rag.socket has the same."""
+"""Connections the kernel keeps while the service is busy, or starts again. One more waits as long as its
+program does, or is told by the kernel to try again. systemd/pi-rag.socket has the same."""
 
 _log = log.logger("service")
 

@@ -159,7 +159,9 @@ class Filter(Request):
     topic: Topic | None = Field(default=None, description="This topic, or with /* at its end all beneath.")
     tag: Tag | None = None
     session_id: Id | None = None
-    client: Client | None = Field(default=None, description="Only what this program has stored.")
+    client: Client | None = Field(
+        default=None, description="Only what this program has stored, in any version."
+    )
     before: Moment = Field(default=None, description="Only what was stored before.")
     since: Moment = Field(default=None, description="Only what was stored from here on.")
     expired: bool = Field(default=False, description="Only what has expired.")

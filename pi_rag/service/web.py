@@ -47,10 +47,10 @@ async def web(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, since the supervisor has its own, without its clock, and without
-    a listening socket of its own: the doorman brings it the guests.
+    """uvicorn without its signal handlers, since the supervisor has its own, and without its clock: that
+    would look ten times a second whether it should end, half of all that woke the service at rest.
 
-    It would look ten times a second whether it should end: half of all that woke the service at rest.
+    It has no listening socket of its own: the doorman brings it the guests.
     """
 
     def __init__(self, config: uvicorn.Config, sock: socket.socket, refuses: Refuses) -> None:

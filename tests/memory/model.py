@@ -622,13 +622,18 @@ class Model:
         ]
 
     def _left_of(self, effect: Effect) -> Effect:
-        """Without what was erased; final, when all was to which the same had been done."""
-        kinds = {each: (effect.before[each], effect.after[each]) for each in effect.after}
-        left = [each for each in effect.after if each in self.rows]
-        if any(all(kinds[each] != kind for each in left) for kind in kinds.values()):
+        """Without what was erased."""
+        if not self._is_there(effect):
             raise ChangeFinal("")
+        left = [each for each in effect.after if each in self.rows]
         before, after = ({each: fields[each] for each in left} for fields in (effect.before, effect.after))
         return replace(effect, before=before, after=after)
+
+    def _is_there(self, effect: Effect) -> bool:
+        """Of what the same had been done to, something is not erased."""
+        kinds = {each: (effect.before[each], effect.after[each]) for each in effect.after}
+        left = [kinds[each] for each in effect.after if each in self.rows]
+        return all(kind in left for kind in kinds.values())
 
     def _taken_back(self, effect: Effect, caller: Caller) -> Effect:
         if effect.undone_by is not None or effect.operation == "erase":
@@ -680,6 +685,7 @@ class Model:
                 and effect.operation not in ("undo", "erase", "evict")
                 and _may(caller, effect.scope)
                 and effect.memory_ids & self.rows.keys()
+                and self._is_there(effect)
             ]
             if not own:
                 raise ChangeNotFound("")

@@ -179,13 +179,15 @@ async def test_an_edited_list_is_remembered(house: Housed) -> None:
     await desk.remember(NewFact("Ann likes tea"), PERSON)
     text = await desk.export_markdown(PERSON)
 
-    more = f"\n- Bob eats bread\n- key: AKIA{'ABCDEFGH' * 2}\n## Project: boat\n- It is blue\n"
+    more = f"\n- Bob eats bread\n- key: AKIA{'ABCDEFGH' * 2}\n"
+    more += '- Ann likes tea <!-- {"tag": ["x"]} -->\n## Project: boat\n- Ann likes tea\n'
     edited = text.replace("boiler is off", "boiler is on") + more
     result = await desk.import_markdown(edited, "user", PERSON)
 
     assert (result.stored, result.known) == (2, 1)
-    assert [each.code for each in result.refused] == ["secret_refused", "request_invalid"]
-    assert "'Project: boat', is no scope" in result.refused[1].message
+    assert [each.code for each in result.refused] == ["secret_refused", *["request_invalid"] * 2]
+    assert result.refused[1].message == "Its comment says what cannot be: tag."
+    assert "'Project: boat', is no scope" in result.refused[2].message
     [first] = await house.store.read(memories.get, [1])
     assert first.gone == "superseded"
 

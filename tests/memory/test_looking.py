@@ -80,14 +80,15 @@ async def test_a_history_tells_of_all_that_gave_way_to_one(desk: MemoryDesk) -> 
     """A fact names one that it took the place of; the log knows the others."""
     pear = NewFact("The pear tree stands by the well.", topic="garden/pear")
     plum = NewFact("The plum tree was felled in spring.", topic="garden/plum")
-    older = [(await desk.remember(each, AGENT)).memory.id for each in (pear, plum)]
-    new = NewFact("Nothing grows by the well now.", topic="garden/pear", supersedes=older[1])
+    apple = NewFact("An apple tree stands by the well.", topic="garden/pear")
+    older = [(await desk.remember(each, AGENT)).memory.id for each in (pear, apple, plum)]
+    new = NewFact("Nothing grows by the well now.", topic="garden/pear", supersedes=older[2])
     newest = (await desk.remember(new, AGENT)).memory.id
 
     memories, changes = await desk.history(AGENT, memory_id=newest)
 
     assert [memory.id for memory in memories] == [*older, newest]
-    assert [change.operation for change in changes] == ["remember", "remember", "supersede"]
+    assert [change.operation for change in changes] == ["remember", "supersede", "remember", "supersede"]
 
 
 async def test_a_long_history_tells_the_newest_changes(

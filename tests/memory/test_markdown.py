@@ -113,11 +113,11 @@ def test_a_strange_comment_breaks_nothing(comment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["## Project: garden", "## Project:garden", "# users: me", "### person:ann", "## user:"]
+    "heading", ["## Project: garden", "## Project:garden", "# users: me", "### AGENT :ann", "## user:"]
 )
 def test_a_heading_that_was_meant_for_a_scope_is_not_read_over(heading: str) -> None:
     """What stands beneath it would land in another scope than its writer thinks, until the next scope."""
-    found = items(f"- a\n{heading}\n- b\n\n## agent:x\n- c\n## Notes: May\n- d", "user")
+    found = items(f"- a\n{heading}\n- b\n\n## agent:x\n- c\n## https://project:x\n- d", "user")
 
     assert [(item.fact.text, bool(item.wrong)) for item in found] == [
         ("a", False),

@@ -92,7 +92,25 @@ async def test_a_whole_request_is_refused_at_the_door(path: Path) -> None:
     assert json.loads(body)["error"]["code"] == "busy"
     assert json.loads(body)["error"]["retry_after_ms"] == 1000
     assert house.entered == 0
-    assert [(each.method, each.url) for each in house.asked] == [("POST", b"/v1/search?x=1")]
+    assert house.asked == [Asked("POST", "/v1/search", b"x=1")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked_for"),
+    [
+        (b"GET /v1/%73tatus HTTP/1.1\r\nhost: s\r\n\r\n", Asked("GET", "/v1/status", b"")),
+        (b"GET http://pi-rag/healthz HTTP/1.1\r\nhost: s\r\n\r\n", Asked("GET", "/healthz", b"")),
+        (b"GET /metrics?a HTTP/1.1\r\nhost: s\r\n\r\n" * 2, Asked("GET", "/metrics", b"a")),
+    ],
+)
+async def test_an_address_is_read_as_it_is_inside(path: Path, sent: bytes, asked_for: Asked) -> None:
+    """However it is written; of two requests in one breath the first is answered."""
+    house = House()
+    async with house.open(path):
+        answer = await asked(path, sent)
+
+    assert house.asked == [asked_for]
+    assert answer.count(b"HTTP/1.1 503") == 1
 
 
 async def test_who_is_welcome_comes_in(path: Path) -> None:
@@ -196,7 +214,8 @@ async def test_who_cannot_come_in_for_want_of_descriptors_comes_in_later(
 
 
 def said(gate: Gate, url: str = "/v1/search") -> str | None:
-    refused = gate.refusal(Asked(url.encode(), True, "POST"))
+    path, _, query = url.partition("?")
+    refused = gate.refusal(Asked("POST", path, query.encode()))
     return None if refused is None else refused.code
 
 

@@ -163,7 +163,7 @@ class Session(Arguments):
 
 
 class Timeline(Arguments):
-    """Around what, or from when on. The latest when nothing is said."""
+    """Around what, or from when on. When nothing is said the latest; with `before` 0 the first."""
 
     around: Id | None = Field(default=None, description="An event or summary that `recall` named.")
     at: Seconds = Field(default=None, description="A moment (ISO 8601 or Unix seconds).")

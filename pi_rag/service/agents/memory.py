@@ -244,7 +244,7 @@ async def timeline(house: House, asked: given.Timeline, asker: Asker) -> shown.T
         after=asked.after,
     )
     tokens = budget(asked.token_budget, house.settings.agents)
-    start, end = _nearest(found, _many(tokens))
+    start, end = _nearest(found, _many(tokens), from_first=asked.before == 0)
     return shown.TimelineShown(
         memories=_within(found.memories[start:end], tokens),
         around=found.around,
@@ -253,10 +253,10 @@ async def timeline(house: House, asked: given.Timeline, asker: Asker) -> shown.T
     )
 
 
-def _nearest(found: Timeline, many: int) -> tuple[int, int]:
-    """From where to where so many stand around what was asked for; of none, the last."""
+def _nearest(found: Timeline, many: int, *, from_first: bool) -> tuple[int, int]:
+    """From where to where so many stand around what was asked for; of none, the last, or the first."""
     ids = [each.id for each in found.memories]
-    middle = ids.index(found.around) if found.around in ids else len(ids)
+    middle = ids.index(found.around) if found.around in ids else 0 if from_first else len(ids)
     start = max(0, min(middle - many // 2, len(ids) - many))
     return start, min(len(ids), start + many)
 

@@ -87,23 +87,41 @@ def last_of(db: Connection, caller: Caller) -> Change | None:
     """The last thing that this program of this user has done, in the scopes it may see, if nobody undid it.
 
     What was itself an undoing is passed over, so that asking twice goes one step further back; and so is what
-    was done to memories that are erased, since nobody can take that back. A program is
-    known by its door and by its name before the `/`: what it did before an update is still its own.
+    nobody can take back, since all to which something was done is erased. A program is known by its door and
+    by its name before the `/`: what it did before an update is still its own.
     """
     condition, bindings = scopes.within(caller.scopes, "scope_id")
+    # The limit within keeps the order: the dear conditions are asked of the newest first, until one fits.
     sql = f"""
-        SELECT max(id) FROM memory_changes INDEXED BY memory_changes_by_client
-        WHERE client >= ? AND client < ? AND (client = ? OR client >= ?) AND uid IS ? AND door = ?
-            AND {condition} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict') AND EXISTS (
-                SELECT 1 FROM memory_changed CROSS JOIN memories ON memories.id = memory_id
-                WHERE change_id = memory_changes.id
-            )
+        SELECT done FROM (
+            SELECT id AS done, detail FROM memory_changes INDEXED BY memory_changes_by_client
+            WHERE client >= ? AND client < ? AND (client = ? OR client >= ?) AND uid IS ? AND door = ?
+                AND {condition} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict')
+            ORDER BY id DESC LIMIT -1
+        ) WHERE EXISTS (
+            SELECT 1 FROM memory_changed CROSS JOIN memories ON memories.id = memory_id
+            WHERE change_id = done
+        ) AND NOT EXISTS (
+            SELECT 1 FROM json_each(detail, '$.effects') WHERE json_array_length(value, '$.ids') = 0
+        ) LIMIT 1
     """
     name = caller.client.partition("/")[0]
     # Names that go on after the `/` stand from it to the sign behind it, which is "0".
     named = (name, f"{name}0", name, f"{name}/")
     change_id = value(db, sql, (*named, caller.uid, caller.door, *bindings))
     return None if change_id is None else get(db, change_id)
+
+
+def gave_way_with(db: Connection, memory_ids: Sequence[int], limit: int) -> list[int]:
+    """The memories that changes name beside these by which one took the place of others."""
+    sql = """
+        SELECT DISTINCT beside.memory_id FROM json_each(?) AS wanted
+            CROSS JOIN memory_changed AS own ON own.memory_id = wanted.value
+            CROSS JOIN memory_changes ON memory_changes.id = own.change_id AND operation = 'supersede'
+            CROSS JOIN memory_changed AS beside ON beside.change_id = own.change_id
+        LIMIT ?
+    """
+    return [row[0] for row in all_rows(db, sql, (json.dumps(list(memory_ids)), limit))]
 
 
 def undone(db: Connection, change_id: int, by: int | None) -> None:

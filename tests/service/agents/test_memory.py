@@ -228,6 +228,9 @@ async def test_a_timeline_over_its_budget_stays_around_what_was_asked(house: Hou
 
     assert [each["id"] for each in fields["memories"]] == ids[3:6]
     assert (fields["earlier"], fields["later"]) == (True, True)
+    first, _ = await call(house, "timeline", {"before": 0, "after": 9, "token_budget": 60})
+    assert [each["id"] for each in first["memories"]] == ids[:3]
+    assert (first["earlier"], first["later"]) == (False, True)
 
 
 async def test_a_title_is_a_strangers_word(house: House) -> None:
