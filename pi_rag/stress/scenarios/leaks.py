@@ -43,6 +43,11 @@ GUESTS, PACE_S = 4, 0.2
 MIX: dict[Operation, float] = {"search": 0.68, "add": 0.1, "remove": 0.12, "recall": 0.08, "remember": 0.02}
 """More is removed than added, as far as there is anything: what is stored stays at what the filling left."""
 SHARE_OF_FILLING, FILLING_S_MAX = 0.1, 60.0
+CROWD = 40
+CROWD_MIX: dict[Operation, float] = {"search": 0.5, "recall": 0.5}
+SHARE_OF_CROWD, CROWD_S_MAX = 0.05, 20.0
+"""Each connection to the database takes one to two MiB when it is first used. So many guests at once use all
+of them, before anything is measured; four would now and then need one more, and each looks like a leak."""
 ROLE_SHARE_MIN = 0.9
 """A role that was there in fewer samples comes and goes, such as a reading child: it counts in the whole."""
 
@@ -53,6 +58,9 @@ def run(stage: Stage) -> None:
     stage.mark("filling")
     with stage.crowd(GUESTS, {"add": 1.0}, pace_s=PACE_S / 2):
         stage.pause(filling_s)
+    stage.mark("a crowd")
+    with stage.crowd(CROWD, CROWD_MIX):
+        stage.pause(min(CROWD_S_MAX, SHARE_OF_CROWD * stage.left_s()))
     stage.mark("steady use")
     began_s = stage.elapsed_s()
     with stage.crowd(GUESTS, MIX, pace_s=PACE_S) as crowd:
