@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 MemoryType = Literal["fact", "event", "summary"]
 """What a memory is."""
 
-HitType = MemoryType | Literal["document"]
+HitType = Literal["fact", "event", "summary", "document"]
 """What a recall may find."""
 
 FactKind = Literal["preference", "decision", "instruction", "state", "note"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from pi_rag.memory_client import MemoryClient
 
 LINES_MAX = 200
 """Lines of one request: as many as the service takes."""
+
+COUNTED = ("stored", "known", "beside", "gone")
 
 Line = dict[str, Any]
 
@@ -47,7 +50,7 @@ def export(client: MemoryClient, args: Namespace) -> None:
 
 
 def take(client: MemoryClient, args: Namespace) -> Line:
-    """What became of the lines of a file: {"stored", "known", "refused"}, each refusal with its line."""
+    """What became of the lines of a file: counts by name, and {"refused"}, each refusal with its line."""
     if args.scope is not None and not args.markdown:
         raise RequestInvalid("--scope goes with --markdown; lines of JSON say themselves where they belong.")
     data = _read(args.file)
@@ -57,7 +60,7 @@ def take(client: MemoryClient, args: Namespace) -> Line:
 
 
 def _take_lines(client: MemoryClient, lines: list[bytes]) -> Line:
-    stored, known = 0, 0
+    counts = Counter[str](dict.fromkeys(COUNTED, 0))
     ids: dict[int, int] = {}
     refused: list[Line] = []
     for begin in range(0, len(lines), LINES_MAX):
@@ -71,10 +74,10 @@ def _take_lines(client: MemoryClient, lines: list[bytes]) -> Line:
             continue
         numbers = list(batch)
         answer = client.import_memories(list(batch.values()), ids=_named(batch.values(), ids))
-        stored, known = stored + answer["stored"], known + answer["known"]
+        counts.update({name: answer.get(name, 0) for name in COUNTED})
         ids |= {int(number): here for number, here in answer["ids"].items()}
         refused += [each | {"line": numbers[each["line"]]} for each in answer["refused"]]
-    return {"stored": stored, "known": known, "refused": refused}
+    return {**counts, "refused": refused}
 
 
 def _named(batch: Iterable[Line], ids: dict[int, int]) -> dict[int, int]:
@@ -111,9 +114,16 @@ def show_taken(answer: Line, _: Namespace) -> None:
     show_refusals([each | {"source": f"line {each['line']}"} for each in refused], len(refused))
     replaced = answer.get("superseded") or 0
     place = f" ({replaced:,} in the place of what was there)" if replaced else ""
-    counts = f"{answer['stored']:,} stored{place}, {answer['known']:,} known already"
+    again = f" ({answer['again']:,} said again)" if answer.get("again") else ""
+    counts = f"{answer['stored']:,} stored{place}, {answer['known']:,} known already{again}"
     print(f"{counts}, {counted(len(refused), 'line')} not taken")
-    if answer["stored"]:
+    if answer.get("beside"):
+        print(f"{answer['beside']:,} stand beside others on the same topic. Settle it: pi-rag memory review")
+    if answer.get("gone"):
+        print(f"{answer['gone']:,} of those known are in force no more: pi-rag memory log says why.")
+    if not any((answer["stored"], answer["known"], refused)):
+        print("Nothing to remember in it: a list has lines that begin with a dash, an export has JSON.")
+    if answer["stored"] or again:
         print(styled("See what was done, and take it back: pi-rag memory log", "dim"))
 
 

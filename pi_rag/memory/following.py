@@ -76,7 +76,8 @@ def effects_of(db: Connection, ends: Ends) -> list[Effect]:
 def clash(db: Connection, ids: Sequence[int], now: float) -> tuple[int, int] | None:
     """The first of these, and another on its topic, that would hold at once; None: there are no such two.
 
-    Two facts stand on one topic only where the newer may not take the older one's place.
+    Two facts stand on one topic only where the newer may not take the older one's place, or where they were
+    brought so; so two of these, which stood there together before, may do so again.
     """
     for memory_id in memories.with_topic(db, ids):
         memory = memories.one(db, memory_id)
@@ -84,7 +85,7 @@ def clash(db: Connection, ids: Sequence[int], now: float) -> tuple[int, int] | N
         if memory.topic is None or memory.gone is not None:
             continue
         for other in memories.on_topic(db, memory.scope, memory.topic):
-            if other.id != memory.id and _overlap(db, memory, other, now):
+            if other.id not in ids and _overlap(db, memory, other, now):
                 return memory.id, other.id
     return None
 

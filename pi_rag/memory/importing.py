@@ -20,6 +20,7 @@ from pi_rag.errors import BadInput, RequestInvalid, ScopeFull
 from pi_rag.memory import effects, exported
 from pi_rag.memory.effects import Effect
 from pi_rag.memory.exported import MARK, VERSION, Around, Brought
+from pi_rag.memory.judging import is_judged
 from pi_rag.memory.markdown import Item, as_told, items
 from pi_rag.memory.means import Means
 from pi_rag.memory.remembering import remember, words_hash
@@ -63,6 +64,12 @@ class Imported:
     """The number here of each number in the file, for lines that are sent later and name it."""
     superseded: int = 0
     """Of those stored from a list: how many took the place of a fact that was here."""
+    beside: int = 0
+    """Of those stored: how many stand on a topic on which another fact is in force."""
+    again: int = 0
+    """Of those known from a list: how many were said again, with other marks or in other words."""
+    gone: int = 0
+    """Of those known: how many are in force in the file, and here no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ async def markdown(means: Means, text: str, scope: str, caller: Caller) -> Impor
         told = f"{len(brought)} facts; one list takes {ITEMS_MAX}."
         raise RequestInvalid(told, hint="Cut it into several files.", param="markdown")
     here = await means.store.read(_here, [each for each in brought if not each.wrong], caller)
-    outcomes, refused = Counter[Outcome](merged=len(here)), []
+    outcomes, refused = Counter[Outcome](), []
     for item in brought:
         if item.line in here:
             continue
@@ -106,8 +113,15 @@ async def markdown(means: Means, text: str, scope: str, caller: Caller) -> Impor
             outcomes[(await remember(means, item.fact, caller)).outcome] += 1
         except BadInput as error:
             refused.append(_refusal(item.line, error))
-    known = outcomes["merged"]
-    return Imported(outcomes.total() - known, known, tuple(refused), superseded=outcomes["superseded"])
+    again = outcomes["merged"]
+    return Imported(
+        outcomes.total() - again,
+        len(here) + again,
+        tuple(refused),
+        superseded=outcomes["superseded"],
+        beside=outcomes["conflict"],
+        again=again,
+    )
 
 
 def _here(db: Connection, brought: Sequence[Item], caller: Caller) -> set[int]:
@@ -176,8 +190,21 @@ def _stored(
     for scope, those in new.items():
         _note(db, scope, those, caller, now)
     count = sum(map(len, new.values()))
+    beside = sum(_is_beside(db, memory, now) for those in new.values() for memory in those)
     own = {line.brought.id: ids[line.brought.id] for line in sound if line.brought.id in ids}
-    return Imported(count, len(sound) - count - len(refused), tuple(refused), own)
+    in_force = [line.brought.id for line in sound if line.brought.memory.gone is None]
+    here = memories.get(db, [own[each] for each in in_force if each in own])
+    gone = sum(memory.gone is not None for memory in here)
+    known = len(sound) - count - len(refused)
+    return Imported(count, known, tuple(refused), own, beside=beside, gone=gone)
+
+
+def _is_beside(db: Connection, memory: Memory, now: float) -> bool:
+    """Whether two are true now on one topic: which of them is to hold, the file does not say."""
+    if memory.topic is None or not is_judged(memory, now):
+        return False
+    others = memories.on_topic(db, memory.scope, memory.topic)
+    return any(other.id != memory.id and is_judged(other, now) for other in others)
 
 
 def _taken(

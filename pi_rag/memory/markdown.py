@@ -27,6 +27,10 @@ _MEANT = re.compile(r"#{1,6} ((?:user|project|agent)s?\s*:.*)", re.IGNORECASE)
 _ITEM = re.compile(r"((?:[-*+]|\d{1,9}[.)]) )(.*)")
 _KIND = re.compile(rf"\[({'|'.join(get_args(FactKind))})\] ")
 _TOPIC = re.compile(r"\*\*([^*\n]+)\*\*: ")
+_MARRED = re.compile(
+    r"<!--[^>]{0,200}?\b(topic|tags|pinned|importance|confidence|valid_from|valid_to|expires_at)\b"
+)
+"""A comment that names what ours name, and cannot be read."""
 _TIMES: Final = ("valid_from", "valid_to", "expires_at")
 _SHARES: Final = {"importance": 0.5, "confidence": 1.0}
 
@@ -66,7 +70,7 @@ def items(text: str, scope: str) -> Iterator[Item]:
     begun = indent = 0
     astray = ""
     item: list[str] = []
-    for number, line in enumerate([*text.replace("\r\n", "\n").split("\n"), "#"], 1):
+    for number, line in enumerate([*map(_indented, text.replace("\r\n", "\n").split("\n")), "#"], 1):
         if item and (line.startswith("  ") or not line.strip()):
             item.append(line[min(indent, len(line) - len(line.lstrip(" "))) :])
             continue
@@ -77,8 +81,14 @@ def items(text: str, scope: str) -> Iterator[Item]:
             scope, astray = match[1], ""
         elif match := _MEANT.fullmatch(line):
             astray = f"The heading above it, {match[1]!r}, is no scope."
-        elif match := _ITEM.fullmatch(line):
+        elif match := _ITEM.fullmatch(line.lstrip()):
             begun, indent, item = number, len(match[1]), [match[2]]
+
+
+def _indented(line: str) -> str:
+    """With spaces for the tabs before its text."""
+    text = line.lstrip(" \t")
+    return line[: len(line) - len(text)].expandtabs(4) + text
 
 
 def as_told(fact: Memory) -> NewFact:
@@ -140,15 +150,15 @@ def _taken(pattern: re.Pattern[str], item: str) -> tuple[str | None, str]:
 
 def _more(item: str) -> tuple[str, dict[str, Any], list[str]]:
     """The item without the comment at its end, what that says, and the names in it that are strange or hold
-    what cannot be. A comment that is no object of JSON is text.
+    what cannot be. A comment that is no object of JSON, and names nothing of ours, is text.
     """
     start = item.rfind("<!-- {")
     if start < 0 or not item.endswith("} -->"):
-        return item, {}, []
+        return item, {}, _MARRED.findall(item)
     try:
         told = json.loads(item[start + 5 : -4])
     except (ValueError, RecursionError):
-        return item, {}, []
+        return item, {}, _MARRED.findall(item)
     for name in told.keys() & set(_TIMES):
         told[name] = _moment(told[name], days_later=0 if name == "valid_from" else 1)
     more = {name: value for name, value in told.items() if _fits(name, value)}

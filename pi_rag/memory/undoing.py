@@ -87,6 +87,12 @@ def _meant(db: Connection, change_id: int | None, caller: Caller) -> Change:
         change = changes.last_of(db, caller)
         if change is None:
             raise ChangeNotFound("This client has made no change that could be taken back.")
+        if (erased := changes.last_erasure(db, caller)) > change.id:
+            # What came before may be about something else altogether.
+            raise ChangeFinal(
+                f"The last change of this client, {erased}, erased for good.",
+                hint=f"The one before it that can be taken back: pi-rag undo {change.id}",
+            )
         return change
     change = changes.get(db, change_id)
     if change is None or not sees(caller, change.scope):
@@ -98,4 +104,7 @@ def _check_topics(db: Connection, returned: Sequence[int], now: float) -> None:
     """Raises ChangeFinal, and the transaction is rolled back."""
     if (clash := following.clash(db, returned, now)) is not None:
         one, other = clash
-        raise ChangeFinal(f"Memory {other} stands in the place of {one} since.")
+        raise ChangeFinal(
+            f"Memory {other} stands in the place of {one} since.",
+            hint=f"Forget {other} first, or take back an older change: pi-rag memory log",
+        )

@@ -107,8 +107,15 @@ class Minutes:
         self._waiting.clear()
         if not lines:
             return
+        append = asyncio.ensure_future(asyncio.to_thread(self._file.append, b"".join(lines)))
         try:
-            await asyncio.to_thread(self._file.append, b"".join(lines))
+            await asyncio.shield(append)
+        except asyncio.CancelledError:
+            # The end of the service: its thread may be at it, and what comes after is written after it.
+            await asyncio.wait({append})
+            if append.exception() is not None:
+                self._waiting.extendleft(reversed(lines))
+            raise
         except OSError as error:
             self._waiting = deque([*lines, *self._waiting], maxlen=LINES_WAITING_MAX)
             self._tell(error.strerror or str(error))

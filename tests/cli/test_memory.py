@@ -161,6 +161,17 @@ def test_facts_go_out_and_come_in_as_markdown(service: StandIn, run: Run, tmp_pa
     service.on("POST", "/v1/memories/import", {"stored": 0, "known": 1, "refused": [], "ids": {}})
     ran = run("memory", "import", str(tmp_path / "m"), "--markdown")
     assert ran.out == "0 stored, 1 known already, 0 lines not taken\n"
+    told = {"stored": 0, "known": 3, "refused": [], "ids": {}, "beside": 2, "again": 1, "gone": 1}
+    service.on("POST", "/v1/memories/import", told)
+    lines = run("memory", "import", str(tmp_path / "m"), "--markdown").out.splitlines()
+    assert lines[:3] == [
+        "0 stored, 3 known already (1 said again), 0 lines not taken",
+        "2 stand beside others on the same topic. Settle it: pi-rag memory review",
+        "1 of those known are in force no more: pi-rag memory log says why.",
+    ]
+    (tmp_path / "empty").write_text("words")
+    service.on("POST", "/v1/memories/import", {"stored": 0, "known": 0, "refused": [], "ids": {}})
+    assert "Nothing to remember in it" in run("memory", "import", str(tmp_path / "empty"), "--markdown").out
     taken = {"stored": 3, "known": 0, "refused": [], "ids": {}, "superseded": 1}
     service.on("POST", "/v1/memories/import", taken)
     ran = run("memory", "import", str(tmp_path / "m"), "--markdown")
@@ -173,4 +184,4 @@ def test_facts_go_out_and_come_in_as_markdown(service: StandIn, run: Run, tmp_pa
     assert run("memory", "import", str(tmp_path / "m"), "--scope", "agent:a").code == 2
     assert run("memory", "export", "--markdown", "--gone").code == 2
     assert run("memory", "import", str(tmp_path / "gone")).err.startswith("pi-rag: There is no file")
-    assert len(service.asked) == 4
+    assert len(service.asked) == 6

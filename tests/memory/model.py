@@ -629,6 +629,9 @@ class Model:
         before, after = ({each: fields[each] for each in left} for fields in (effect.before, effect.after))
         return replace(effect, before=before, after=after)
 
+    def _erased(self, effect: Effect, caller: Caller) -> bool:
+        return effect.operation == "erase" and effect.client == caller.client and _may(caller, effect.scope)
+
     def _is_there(self, effect: Effect) -> bool:
         """Of what the same had been done to, something is not erased."""
         kinds = {each: (effect.before[each], effect.after[each]) for each in effect.after}
@@ -651,7 +654,8 @@ class Model:
         ends = self._given_back(going)
         self._end(ends, before, after)
         timed = [each for each in effect.before if effect.sets(each) & TIMED]
-        if any(self._takes_a_place(self.rows[each]) for each in [*timed, *ends]):
+        together = {*timed, *ends}
+        if any(self._takes_a_place(self.rows[each], together) for each in together):
             raise ChangeFinal("")
         undoing = self._note("undo", caller, effect.scope, before, after, undoes=effect.id)
         self.log[effect.id] = replace(whole, undone_by=undoing.id)
@@ -659,13 +663,18 @@ class Model:
             self.log[effect.undoes] = replace(self.log[effect.undoes], undone_by=None)
         return undoing
 
-    def _takes_a_place(self, memory: Memory) -> bool:
-        """Whether two would stand on one topic that would not, had they been said one after the other."""
+    def _takes_a_place(self, memory: Memory, together: Iterable[int] = ()) -> bool:
+        """Whether two would stand on one topic that would not, had they been said one after the other, nor
+        come back together."""
         rivals = self._rivals(memory.scope)
         plans = self._plans(memory.scope)
         if memory not in (*rivals, *plans) or memory.topic is None:
             return False
-        others = [each for each in (*rivals, *plans) if each != memory and each.topic == memory.topic]
+        others = [
+            each
+            for each in (*rivals, *plans)
+            if each != memory and each.topic == memory.topic and each.id not in together
+        ]
         return any(self._clash(memory, other, memory in rivals and other in rivals) for other in others)
 
     def _clash(self, one: Memory, other: Memory, both_now: bool) -> bool:
@@ -689,7 +698,10 @@ class Model:
             ]
             if not own:
                 raise ChangeNotFound("")
-            return max(own, key=lambda effect: effect.id)
+            last = max(own, key=lambda effect: effect.id)
+            if any(self._erased(effect, caller) for effect in self.log.values() if effect.id > last.id):
+                raise ChangeFinal("")
+            return last
         if change_id not in self.log or not _may(caller, self.log[change_id].scope):
             raise ChangeNotFound("")
         return self.log[change_id]

@@ -184,7 +184,9 @@ async def test_an_edited_list_is_remembered(house: Housed) -> None:
     edited = text.replace("boiler is off", "boiler is on") + more
     result = await desk.import_markdown(edited, "user", PERSON)
 
-    assert (result.stored, result.known) == (2, 1)
+    assert (result.stored, result.known, result.again) == (2, 1, 0)
+    said_again = await desk.import_markdown('- Ann likes tea <!-- {"importance": 0.9} -->', "user", PERSON)
+    assert (said_again.stored, said_again.known, said_again.again) == (0, 1, 1)
     assert [each.code for each in result.refused] == ["secret_refused", *["request_invalid"] * 2]
     assert result.refused[1].message == "Its comment says what cannot be: tag."
     assert "'Project: boat', is no scope" in result.refused[2].message

@@ -113,6 +113,30 @@ def test_a_strange_comment_breaks_nothing(comment: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "comment",
+    [
+        '{"pinned": true} -- >',
+        '{"pinned": true, } -->',
+        '{"pinned": true}',
+        "{tags: x} -->",
+        '"topic": "x" -->',
+    ],
+)
+def test_a_comment_that_was_meant_for_a_fact_is_no_text(comment: str) -> None:
+    """One slip of the pen would else be remembered, and what it says be lost."""
+    [item] = items(f"- x <!-- {comment}", "user")
+    assert "Its comment says what cannot be" in item.wrong
+
+
+def test_no_item_is_lost_for_where_it_stands() -> None:
+    """What stands deeper in an item is a part of it, by tabs as by spaces; alone it is an item of its own."""
+    for deeper in ("\t", "  ", "    "):
+        text = f"{deeper}- a\n\n# B\n- c\n{deeper}- d\n- e"
+        found = [" ".join(item.fact.text.split()) for item in items(text, "user")]
+        assert found == ["a", "c - d", "e"]
+
+
+@pytest.mark.parametrize(
     "heading", ["## Project: garden", "## Project:garden", "# users: me", "### AGENT :ann", "## user:"]
 )
 def test_a_heading_that_was_meant_for_a_scope_is_not_read_over(heading: str) -> None:

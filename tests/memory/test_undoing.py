@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from pi_rag.errors import ChangeFinal, ChangeNotFound
+from pi_rag.memory import exported
 from pi_rag.memory.desk import MemoryDesk
 from pi_rag.memory_types import Caller, Memory, NewFact, Remembered, Which
 from tests.memory.housing import Housed, settings_of
-from tests.memory.making import AGENT, OTHER_AGENT, PERSON
+from tests.memory.making import AGENT, OTHER_AGENT, PERSON, fact_of
 
 WIFI = NewFact("The wifi is called Heron.", topic="home/wifi")
 
@@ -214,13 +216,36 @@ async def test_undo_without_a_number_goes_back_step_by_step(desk: MemoryDesk) ->
         await desk.undo(None, AGENT)
 
 
-async def test_undo_without_a_number_passes_over_what_was_erased(desk: MemoryDesk) -> None:
-    """Nobody can take that back, and it is in nobody's way."""
-    first, second = [(await remember(desk, text)).memory.id for text in ("Mo is a cat.", "It rains.")]
+async def test_undo_without_a_number_stops_at_an_erasure(desk: MemoryDesk) -> None:
+    """What comes before may be about something else: its number is said."""
+    first = await remember(desk, "Mo is a cat.")
+    second = (await remember(desk, "It rains.")).memory.id
     for hard in (False, True):
         await desk.forget(Which(ids=(second,)), AGENT, dry_run=False, hard=hard)
 
-    assert (await desk.undo(None, AGENT)).memory_ids == (first,)
+    with pytest.raises(ChangeFinal, match="erased for good") as refused:
+        await desk.undo(None, AGENT)
+    assert refused.value.hint.endswith(f"pi-rag undo {first.change_id}")
+    await remember(desk, "The sun shines.")
+    await desk.undo(None, AGENT)
+
+
+async def test_two_that_stood_on_one_topic_come_back_together(home: Housed) -> None:
+    """They were brought so, and were forgotten at once."""
+    desk = home.desk
+    facts = [fact_of(each, f"It is set to {each} degrees.", topic="boiler") for each in (60, 65)]
+    lines = [json.loads(exported.line(each, None)) for each in facts]
+    brought = await desk.import_(lines, PERSON, ids={})
+    assert (brought.stored, brought.beside, brought.refused) == (2, 2, ())
+    forgotten = await desk.forget(Which(topic="boiler"), PERSON, dry_run=True)
+    done = await desk.forget(Which(topic="boiler"), PERSON, dry_run=False, confirm=forgotten.confirm)
+    again = await desk.import_(lines, PERSON, ids={})
+    await desk.undo(done.change_id, PERSON)
+
+    assert (again.known, again.gone) == (2, 2)
+    assert [memory.gone for memory in await desk.listing(Which(topic="boiler"), PERSON, limit=5)] == [
+        None
+    ] * 2
 
 
 async def test_a_guest_undoes_nothing_in_a_scope_of_others(desk: MemoryDesk) -> None:

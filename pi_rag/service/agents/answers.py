@@ -164,6 +164,8 @@ class GetAnswer(Answer):
         """The page, then the versions."""
         yield NOTICE
         label = {name: getattr(self, name) for name in "id title source trust start end chars".split()}
+        kept = {} if self.memory is None else self.memory.fields()
+        label |= {name: kept.get(name) for name in "scope kind topic at gone superseded_by".split()}
         yield marks.around(self.text, self.type, **label)
         yield from (each.shown(marks) for each in self.history or ())
         if self.next is not None:

@@ -132,6 +132,11 @@ async def log_event(house: House, asked: given.LogEvent, asker: Asker) -> shown.
     event = asked.event()
     if "scope" not in asked.model_fields_set:
         event = replace(event, scope=asker.home)
+    elif asked.session_id is not None:
+        its = (await house.memory.session(asked.session_id, asker.caller)).scope
+        if its != asked.scope:
+            told = f"Session {asked.session_id} is of {its}, not of {asked.scope}."
+            raise RequestInvalid(told, hint="Leave `scope` out: an event is of its session's.", param="scope")
     logged = await house.memory.log_event(event, asker.caller)
     memory = logged.memory
     return shown.LoggedShown(

@@ -90,13 +90,12 @@ def last_of(db: Connection, caller: Caller) -> Change | None:
     nobody can take back, since all to which something was done is erased. A program is known by its door and
     by its name before the `/`: what it did before an update is still its own.
     """
-    condition, bindings = scopes.within(caller.scopes, "scope_id")
+    done_by, bindings = _done_by(caller)
     # The limit within keeps the order: the dear conditions are asked of the newest first, until one fits.
     sql = f"""
         SELECT done FROM (
             SELECT id AS done, detail FROM memory_changes INDEXED BY memory_changes_by_client
-            WHERE client >= ? AND client < ? AND (client = ? OR client >= ?) AND uid IS ? AND door = ?
-                AND {condition} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict')
+            WHERE {done_by} AND undone_by IS NULL AND operation NOT IN ('undo', 'erase', 'evict')
             ORDER BY id DESC LIMIT -1
         ) WHERE EXISTS (
             SELECT 1 FROM memory_changed CROSS JOIN memories ON memories.id = memory_id
@@ -105,11 +104,28 @@ def last_of(db: Connection, caller: Caller) -> Change | None:
             SELECT 1 FROM json_each(detail, '$.effects') WHERE json_array_length(value, '$.ids') = 0
         ) LIMIT 1
     """
+    change_id = value(db, sql, bindings)
+    return None if change_id is None else get(db, change_id)
+
+
+def last_erasure(db: Connection, caller: Caller) -> int:
+    """The number of the last change by which this program erased something; 0: it has erased nothing."""
+    done_by, bindings = _done_by(caller)
+    sql = f"""
+        SELECT max(id) FROM memory_changes INDEXED BY memory_changes_by_client
+        WHERE {done_by} AND operation = 'erase'
+    """
+    return value(db, sql, bindings) or 0
+
+
+def _done_by(caller: Caller) -> tuple[str, tuple[Any, ...]]:
+    """A program's changes in the scopes that it may see, in whatever version it made them."""
+    within, bindings = scopes.within(caller.scopes, "scope_id")
     name = caller.client.partition("/")[0]
     # Names that go on after the `/` stand from it to the sign behind it, which is "0".
-    named = (name, f"{name}0", name, f"{name}/")
-    change_id = value(db, sql, (*named, caller.uid, caller.door, *bindings))
-    return None if change_id is None else get(db, change_id)
+    named = (name, f"{name}0", name, f"{name}/", caller.uid, caller.door)
+    sql = "client >= ? AND client < ? AND (client = ? OR client >= ?) AND uid IS ? AND door = ?"
+    return f"{sql} AND {within}", (*named, *bindings)
 
 
 def gave_way_with(db: Connection, memory_ids: Sequence[int], limit: int) -> list[int]:

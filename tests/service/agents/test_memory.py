@@ -219,6 +219,24 @@ async def test_a_long_history_keeps_to_its_budget(house: House) -> None:
     assert "older versions are left out" in text
 
 
+async def test_what_is_forgotten_is_shown_as_that(house: House) -> None:
+    """An agent that has kept its number must not take it for true."""
+    kept, _ = await call(house, "remember", {"text": "The lamp is red.", "topic": "home/lamp"})
+    await call(house, "forget", {"ids": [kept["memory"]["id"]]})
+    _, text = await call(house, "get", {"memory_id": kept["memory"]["id"]})
+    assert 'gone="forgotten"' in text and 'topic="home/lamp"' in text
+
+
+async def test_an_event_does_not_leave_the_scope_of_its_session(house: House) -> None:
+    """To name another is refused, and nothing is kept."""
+    begun, _ = await call(house, "session", {"action": "start", "scope": "project:boat"})
+    number = begun["session"]["id"]
+    with pytest.raises(RequestInvalid, match="of project:boat, not of user"):
+        await call(house, "log_event", {"text": "x", "session_id": number, "scope": "user"})
+    kept, _ = await call(house, "log_event", {"text": "x", "session_id": number, "scope": "project:boat"})
+    assert kept["seq"] == 1
+
+
 async def test_a_timeline_over_its_budget_stays_around_what_was_asked(house: House) -> None:
     """What has no room is said to be there."""
     ids = [(await call(house, "log_event", {"text": f"step {n} " * 40}))[0]["id"] for n in range(9)]
