@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,35 @@ async def test_what_has_happened_is_written_at_the_end(tmp_path: Path) -> None:
     minutes.event("memory_step", {})
     await minutes.stop()
     assert [each["event"] for each in lines(tmp_path)] == ["memory_step"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_is_being_written_at_the_end_is_written_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """A thread may be at it, or fail at it: nothing is lost, and nothing overtakes."""
+    minutes = Minutes(tmp_path, LONG, SystemClock(), status)
+    begun, let, append = threading.Event(), threading.Event(), minutes._file.append
+
+    def slow(data: bytes) -> None:
+        if not begun.is_set():
+            begun.set()
+            let.wait(30)
+            if fails:
+                raise OSError("no")
+        append(data)
+
+    monkeypatch.setattr(minutes._file, "append", slow)
+    minutes.start()
+    minutes.event("first", {})
+    await until(begun.is_set)
+    minutes.event("second", {})
+    stopped = asyncio.create_task(minutes.stop())
+    await asyncio.sleep(0)  # it is asked to end while the thread is at it
+    let.set()
+    await stopped
+
+    assert [each["event"] for each in lines(tmp_path)] == ["first", "second"]
 
 
 async def test_a_folder_that_takes_nothing_is_told_once_and_resumed(
