@@ -118,7 +118,7 @@ def show_taken(answer: Line, _: Namespace) -> None:
     counts = f"{answer['stored']:,} stored{place}, {answer['known']:,} known already{again}"
     print(f"{counts}, {counted(len(refused), 'line')} not taken")
     if answer.get("beside"):
-        print(f"{answer['beside']:,} stand beside others on the same topic. Settle it: pi-rag memory review")
+        print(f"{answer['beside']:,} stand beside others that say otherwise. Settle it: pi-rag memory review")
     if answer.get("gone"):
         print(f"{answer['gone']:,} of those known are in force no more: pi-rag memory log says why.")
     if not any((answer["stored"], answer["known"], refused)):

@@ -65,7 +65,7 @@ class Imported:
     superseded: int = 0
     """Of those stored from a list: how many took the place of a fact that was here."""
     beside: int = 0
-    """Of those stored: how many stand on a topic on which another fact is in force."""
+    """Of those stored: how many stand beside a fact on their topic or, of a list, one that says otherwise."""
     again: int = 0
     """Of those known from a list: how many were said again, with other marks or in other words."""
     gone: int = 0

@@ -523,7 +523,7 @@ class ImportedAnswer(_Answer):
     refused: list[RefusedLine]
     ids: dict[int, int] = Field(description="The number here of each number in the lines.")
     superseded: int = Field(description="Stored from a list in the place of a fact that was here.")
-    beside: int = Field(description="Stored on a topic on which another fact is in force.")
+    beside: int = Field(description="Stored beside a fact on the same topic, or one that says otherwise.")
     again: int = Field(description="Known, of a list, and said again with other marks or in other words.")
     gone: int = Field(description="Known, and in force in the lines, but here no more.")
 

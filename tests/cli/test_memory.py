@@ -166,7 +166,7 @@ def test_facts_go_out_and_come_in_as_markdown(service: StandIn, run: Run, tmp_pa
     lines = run("memory", "import", str(tmp_path / "m"), "--markdown").out.splitlines()
     assert lines[:3] == [
         "0 stored, 3 known already (1 said again), 0 lines not taken",
-        "2 stand beside others on the same topic. Settle it: pi-rag memory review",
+        "2 stand beside others that say otherwise. Settle it: pi-rag memory review",
         "1 of those known are in force no more: pi-rag memory log says why.",
     ]
     (tmp_path / "empty").write_text("words")
