@@ -96,7 +96,7 @@ def check(db: Connection, *, is_older: bool = False) -> list[str]:
 
 def check_deeply(db: Connection) -> list[str]:
     """What takes longer: every index against its table, every passage against its text, every vector."""
-    return _problems(db, (_integrity, _content))
+    return _problems(db, (_integrity, _content, _words))
 
 
 def _problems(db: Connection, looks: Sequence[Callable[[Connection], Iterable[str]]]) -> list[str]:
@@ -139,10 +139,9 @@ def _structure(db: Connection) -> Iterator[str]:
     FTS5 checks by what it remembers of the index from this connection's last read, and calls what another
     connection has merged since damage; so the index is read first.
     """
-    for index in ("chunks_fts", "memory_fts"):
-        if value(db, "SELECT 1 FROM sqlite_schema WHERE name = ?", (index,)):
-            with contextlib.suppress(apsw.CorruptError):  # the check will say so
-                value(db, f"SELECT rowid FROM {index} WHERE {index} MATCH 'a' LIMIT 1")
+    for index in _word_indexes(db):
+        with contextlib.suppress(apsw.CorruptError):  # the check will say so
+            value(db, f"SELECT rowid FROM {index} WHERE {index} MATCH 'a' LIMIT 1")
     return (row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok")
 
 
@@ -152,6 +151,39 @@ def _integrity(db: Connection) -> Iterator[str]:
 
 def _content(db: Connection) -> Iterator[str]:
     return _found(db, _DEEP)
+
+
+def _words(db: Connection) -> Iterator[str]:
+    """What the indexes of words still know of passages and memories that are gone.
+
+    They have no copy of the text, so SQLite's own check compares them with nothing.
+    """
+    for index in _word_indexes(db):
+        with _places_of_words(db, index) as places:
+            gone = f"SELECT doc FROM {places} EXCEPT SELECT rowid FROM {index}"
+            number = value(db, f"SELECT count(*) FROM ({gone})")
+        if number:
+            yield f"{number} rows that are gone, and the words of which {index} still has"
+
+
+def _word_indexes(db: Connection) -> list[str]:
+    made = "SELECT name FROM sqlite_schema WHERE name IN ('chunks_fts', 'memory_fts')"
+    return [name for (name,) in db.execute(made)]
+
+
+@contextlib.contextmanager
+def _places_of_words(db: Connection, index: str) -> Iterator[str]:
+    """A table of every place of every word. It is temporary: the database itself is not written."""
+    reads_only = value(db, "PRAGMA query_only")
+    db.execute("PRAGMA query_only = 0")
+    try:
+        db.execute(f"CREATE VIRTUAL TABLE temp.places USING fts5vocab (main, {index}, instance)")
+        db.execute(f"PRAGMA query_only = {reads_only}")
+        yield "places"
+    finally:
+        db.execute("PRAGMA query_only = 0")
+        db.execute("DROP TABLE IF EXISTS temp.places")
+        db.execute(f"PRAGMA query_only = {reads_only}")
 
 
 def _references(db: Connection) -> Iterator[str]:

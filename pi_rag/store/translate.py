@@ -79,7 +79,9 @@ KINDS: dict[type[Exception], type[PiRagError]] = {
 _DAMAGE = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.SQLITE_IOERR_CORRUPTFS})
 """After a failed fsync the kernel may have dropped what was written: a second try only looks like success."""
 
-_DAMAGED_WORDS = ("invalid fts5 file format", "vtable constructor failed", "malformed")
+_DAMAGED_WORDS = ("invalid fts5 file format", "vtable constructor failed", "malformed", "no such table")
+"""What SQLite says, under the code of a faulty statement, where the schema or a word index has lost a page.
+Every table that a statement of ours names was made when the database was opened."""
 
 _SAYS: dict[type[PiRagError], str] = {
     StoreBusy: "{what} is busy",
@@ -120,7 +122,7 @@ def translation(error: Exception, what: str = "The database") -> PiRagError:
 
 
 def _tells_of_damage(error: Exception) -> bool:
-    """Whether FTS5 could not open its index: it says so in words, under the code of a faulty statement."""
+    """Whether what a statement needs was there and is not any more."""
     return isinstance(error, apsw.SQLError) and any(words in str(error) for words in _DAMAGED_WORDS)
 
 

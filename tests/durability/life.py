@@ -297,7 +297,7 @@ def content(db: Connection) -> Content:
             AND name NOT GLOB 'sqlite_stat*' AND name NOT GLOB '*_fts_*' ORDER BY name
     """
     found = {name: sorted(all_rows(db, f'SELECT * FROM "{name}"'), key=repr) for (name,) in all_rows(db, sql)}
-    found["meta"] = [row for row in found["meta"] if row[0] != "log_holds_erased"]
+    found["meta"] = [row for row in found.get("meta", []) if row[0] != "log_holds_erased"]
     for index in ("chunks_fts", "memory_fts"):
         match = f"SELECT rowid FROM {index} WHERE {index} MATCH 'tea OR cups OR kettle' ORDER BY rowid"
         found[index] = all_rows(db, match)

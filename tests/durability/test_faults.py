@@ -1,4 +1,4 @@
-"""Every call of SQLite that changes something fails once, or from then on: as a whole sweep with --long.
+"""Every call of SQLite that changes something fails, once or from then on, or is lost: all with --long.
 
 `DURABILITY_CASE=...` takes one case alone, by what is printed when it fails.
 """
@@ -40,6 +40,9 @@ MANNERS: dict[str, list[tuple[Verdict, bool]]] = {
 }
 """How calls of a kind fail, and whether for good. `all`: nothing works any more, as after a kill."""
 
+
+LOST_SHORT_OF: dict[Kind, int] = {"write": 60, "sync": 6, "truncate": 4, "delete": 2}
+"""What a disk may say that it did, and of which of so many in the short form."""
 
 LIFE = (*life.LIFE, life.backed_up())
 
@@ -130,6 +133,54 @@ def test_every_call_that_fails_leaves_the_state_before_or_after(
         tried += 1
     print(f"{kind}: {tried} cases")
     assert tried or "DURABILITY_CASE" in os.environ
+
+
+def _told_of(path: Path) -> list[str]:
+    """What `pi-rag verify` says of a database."""
+    try:
+        return inspection.inspect(path, life.SETTINGS, deep=True).problems
+    except StoreError as error:
+        return [str(error)]
+
+
+def _are_known(there: Content, wanted: Content) -> bool:
+    """Whether all that people know of is there. What is left out is kept for the house itself: the jobs that
+    are done, which of their items a document came from, and from where SQLite counts on.
+    """
+    own = {"jobs", "document_items", "sqlite_sequence"}
+    return all(there[name] == wanted[name] for name in wanted.keys() - own)
+
+
+def try_lost(kind: Kind, number: int, path: Path, wanted: Content) -> bool:
+    """Live on a disk that says it did the nth such call, and did not. Returns whether it did harm."""
+    with shim.between(judge := Nth(number, kind, Verdict("lose"))):
+        told = asyncio.run(life.live(path, LIFE))
+    assert judge.met, "there was no such call"
+    assert all(isinstance(error, StoreError) for error in told.errors), told.errors
+    if told.errors or _told_of(path):
+        return True
+    assert told.closed
+    assert _are_known(asyncio.run(life.found(path)), wanted), f"{kind} {number}: nobody was told"
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LOST_SHORT_OF)
+def test_what_the_disk_only_says_it_did_is_harmless_or_told(
+    ram: Path, long_form: bool, canonical: Canonical, kind: Kind
+) -> None:
+    """The power stays: then nothing is lost with a sync, a truncate or a delete. A lost write may do harm;
+    who asks is told of it, or `pi-rag verify` tells.
+    """
+    count = sum(call.kind == kind for call in canonical.calls)
+    lost = range(count)[:: 1 if long_form else LOST_SHORT_OF[kind]]
+    harmed = []
+    for number in lost:
+        if try_lost(kind, number, ram / "data" / "pi-rag.db", canonical.states[-1]):
+            harmed.append(number)
+        shutil.rmtree(ram / "data")
+    print(f"{kind}: {len(lost)} lost, {len(harmed)} of them did harm and were told")
+    assert bool(harmed) == (kind == "write"), harmed
 
 
 def _written_after_failed_sync(record: Record) -> list[Call]:

@@ -82,6 +82,22 @@ def test_every_harm_is_found(db: Connection, harm: str, problem: str) -> None:
     assert any(problem in found for found in checkup.check(db)), checkup.check(db)
 
 
+@pytest.mark.parametrize("index", ["chunks_fts", "memory_fts"])
+def test_words_of_what_is_gone_are_found_by_the_deep_look(db: Connection, index: str) -> None:
+    """As where the disk has lost the page that says what was taken out; a plain removal leaves none."""
+    for number in range(40):
+        put(db, f"{number}", ["tea", "milk"])
+        keep(db, fact(f"Kettle {number} is blue."), axis(number))
+    documents.remove_source(db, "7", None)
+    _undefended(db)
+    db.execute("DELETE FROM memory_fts WHERE rowid = 7; PRAGMA query_only = 1")
+    assert checkup.check_deeply(db) == []
+    assert value(db, "PRAGMA query_only")
+    db.execute(f"PRAGMA query_only = 0; DELETE FROM {index}_docsize WHERE id IN (1, 2)")
+    [told] = checkup.check_deeply(db)
+    assert told == f"2 rows that are gone, and the words of which {index} still has"
+
+
 def test_a_checkup_changes_nothing(db: Connection) -> None:
     """Whoever repairs must decide to."""
     put(db, "a", ["tea", "milk"])

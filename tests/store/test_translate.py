@@ -73,8 +73,8 @@ def test_what_a_person_can_act_on_is_told_apart(code: int, kind: type[PiRagError
 def test_a_real_failure_is_translated_and_keeps_its_cause() -> None:
     """The log has SQLite's own exception behind ours."""
     db = Connection(":memory:")
-    with pytest.raises(InternalError, match="no such table") as raised, translated():
-        db.execute("SELECT * FROM nowhere")
+    with pytest.raises(InternalError, match="no such column") as raised, translated():
+        db.execute("SELECT absent")
     assert isinstance(raised.value.__cause__, apsw.SQLError)
     db.close()
 
@@ -112,10 +112,13 @@ def test_the_operating_systems_errors_name_the_path(number: int, kind: type[PiRa
     assert "as the system says" in error.message
 
 
-def test_a_word_index_that_cannot_be_opened_is_damage() -> None:
-    """FTS5 says it in words, under the code of a faulty statement; one of ours stays a fault of ours."""
-    broken = apsw.SQLError("invalid fts5 file format (found 0, expected 4 or 5) - run 'rebuild'")
-    assert isinstance(translation(broken), StoreDamaged)
+@pytest.mark.parametrize(
+    "says",
+    ["invalid fts5 file format (found 0, expected 4 or 5) - run 'rebuild'", "no such table: chunks_fts"],
+)
+def test_a_table_that_is_not_there_any_more_is_damage(says: str) -> None:
+    """SQLite says it in words, under the code of a faulty statement; one of ours stays a fault of ours."""
+    assert isinstance(translation(apsw.SQLError(says)), StoreDamaged)
     assert isinstance(translation(apsw.SQLError("no such column: x")), InternalError)
 
 
