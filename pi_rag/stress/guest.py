@@ -134,7 +134,7 @@ class Guest:
         except PiRagError as error:
             self._unsure(name, error)
             raise
-        self.entries.append(("added", name, workload.digest(answer["memory"]["text"])))
+        self.entries.append(("added", name, workload.digest(text)))
         return answer
 
     def event(self) -> Mapping[str, Any]:
