@@ -21,7 +21,7 @@ class Promises:
     """Of each source the versions that may be there, and those one of which must be there in the end."""
 
     may: defaultdict[str, set[Version]] = field(default_factory=lambda: defaultdict(lambda: {GONE}))
-    must: dict[str, set[Version]] = field(default_factory=dict)
+    must: defaultdict[str, set[Version]] = field(default_factory=lambda: defaultdict(lambda: {GONE}))
     jobs: dict[int, int] = field(default_factory=dict)
     """How many documents each acknowledged job has."""
     open: defaultdict[str, set[int | None]] = field(default_factory=lambda: defaultdict(set))
@@ -30,7 +30,7 @@ class Promises:
     def asked(self, wanted: Mapping[str, Version]) -> None:
         """A request is on its way: from now on it may have happened."""
         for source, version in wanted.items():
-            self.must.setdefault(source, {GONE}).add(version)
+            self.must[source].add(version)
             self.may[source].add(version)
 
     def acknowledged(self, wanted: Mapping[str, Version], job: int) -> None:
@@ -50,13 +50,17 @@ class Promises:
         self.must[source], self.may[source], self.open[source] = {version}, {version}, set()
 
     def settled(self, found: Mapping[str, Version]) -> list[str]:
-        """Nothing is under way any more: what is not as it must be. From now on only what is there may be."""
+        """Nothing is under way any more: what is not as it must be, also of what nobody ever asked for.
+
+        From now on only what is there may be.
+        """
+        sources = sorted({*found, *self.must})
         wrong = [
-            f"{source} ends as {found.get(source, GONE)}, and not as one of {sorted(must)}"
-            for source, must in self.must.items()
-            if found.get(source, GONE) not in must
+            f"{source} ends as {found.get(source, GONE)}, and not as one of {sorted(self.must[source])}"
+            for source in sources
+            if found.get(source, GONE) not in self.must[source]
         ]
-        for source in self.must:
+        for source in sources:
             self.must[source] = {found.get(source, GONE)}
             self.may[source] = set(self.must[source])
         self.open.clear()

@@ -65,3 +65,13 @@ def test_what_was_removed_may_not_come_back(promises: Promises) -> None:
 def test_what_nobody_asked_for_is_strange(promises: Promises) -> None:
     """A source that was never named may not be there."""
     assert promises.strange({"a": OLD, "b": OLD}) == [f"b is {OLD}, and not one of {[GONE]}"]
+
+
+def test_what_nobody_asked_for_is_told_when_all_is_quiet(promises: Promises) -> None:
+    """Once: afterwards it is known. What was asked for and had no answer may be there."""
+    promises.asked({"c": NEW})
+    promises.unanswered({"c": NEW})
+    found = {"a": OLD, "b": OLD, "c": NEW}
+
+    assert promises.settled(found) == [f"b ends as {OLD}, and not as one of {[GONE]}"]
+    assert promises.settled(found) == promises.strange(found) == []
