@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
+from pi_rag.errors import StoreError
 
 if TYPE_CHECKING:
     from pi_rag.stress.report import Report
@@ -26,7 +27,7 @@ DESCRIPTION = """\
 It starts a service of its own in a folder of its own, with the model that yours uses, and sends it
 traffic and faults. Your memory is not touched. The report says what was promised and what was
 seen; it names nobody, so it can be shared. Ctrl-C ends it early and keeps the report of what has
-been. It ends with 0 when all promises were kept, with 1 when some were not.
+been. It ends with 0 when no promise was broken, with 1 when one was.
 """
 
 EXAMPLES = """\
@@ -152,9 +153,22 @@ def _run(args: Namespace) -> int:
             programme.run_all(wanted, plan, report, out, stop, _Progress(len(wanted)))
     except KeyboardInterrupt:
         stop.wish("It was interrupted twice.")
-    _say(f"report: {out}")
     code = _shown(report, as_json=args.json)
-    return EXIT_INTERRUPTED if stop.is_wished else code
+    return _saved(report, out) or (EXIT_INTERRUPTED if stop.is_wished else code)
+
+
+def _saved(report: Report, out: Path) -> int:
+    """0, or the exit code of what keeps the report from being written. What was seen has been shown."""
+    from pi_rag.stress import programme
+
+    try:
+        programme.written(report, out)
+    except StoreError as error:
+        # With --json standard output has its one object already.
+        printing.failure(error, as_object=False)
+        return error.exit_code
+    _say(f"report: {out}")
+    return 0
 
 
 def _plan(args: Namespace, wanted: list[Scenario], seed: int, out: Path) -> Plan:

@@ -5,13 +5,14 @@ It knows neither flags nor signals.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pi_rag.errors import RequestInvalid
+from pi_rag.errors import DiskFull, RequestInvalid, StoreReadOnly, StoreUnusable
 from pi_rag.stress import report as reports
 from pi_rag.stress.keeper import Keeper
 from pi_rag.stress.page import page
@@ -22,6 +23,15 @@ from pi_rag.stress.types import Record, Scenario
 WORK = "work"
 """The folder of services and their data, inside the report's; gone after the run."""
 
+_KINDS = {
+    errno.ENOSPC: DiskFull,
+    errno.EDQUOT: DiskFull,
+    errno.EROFS: StoreReadOnly,
+    errno.EACCES: StoreReadOnly,
+    errno.EPERM: StoreReadOnly,
+}
+"""What the system says of a disk that was sound when the run began; all else is StoreUnusable."""
+
 Tell = Callable[[Scenario, Record | None], None]
 """Called before each scenario without a record, and after it with it."""
 
@@ -29,7 +39,10 @@ Tell = Callable[[Scenario, Record | None], None]
 def run_all(
     wanted: Sequence[Scenario], plan: Plan, report: Report, out: Path, stop: Stop, tell: Tell
 ) -> None:
-    """Fill the report and its files. Raises KeyboardInterrupt, with the files written all the same."""
+    """Fill the report and its files. Raises KeyboardInterrupt, with the files written all the same.
+
+    That they cannot be written ends nothing: the next scenario may have room again. See `written`.
+    """
     with Keeper() as keeper:
         keeper.keep(out / WORK)
         plan = replace(plan, folder=out / WORK, keep=keeper.keep, logs=out)
@@ -43,11 +56,31 @@ def run_all(
                 try:
                     run_one(scenario, plan, stop, record)
                 finally:
-                    save(report, out)
+                    _save_so_far(report, out)
                 tell(scenario, record)
         finally:
             with suppress(OSError):
                 (out / WORK).rmdir()
+
+
+def _save_so_far(report: Report, out: Path) -> None:
+    """Save it, or note in it that it could not be."""
+    try:
+        save(report, out)
+    except OSError as error:
+        report.runs[-1].notes.append(f"The report could not be written after this: {error.strerror}.")
+
+
+def written(report: Report, out: Path) -> None:
+    """Save it for good, after all that ran. Raises DiskFull, StoreReadOnly or StoreUnusable."""
+    try:
+        save(report, out)
+    except OSError as error:
+        kind = _KINDS.get(error.errno or 0, StoreUnusable)
+        raise kind(
+            f"The report cannot be written to {out}: {error.strerror}. What was seen stands above.",
+            hint="Look at the disk: df -h. The run is replayed with --seed, and another folder with --out.",
+        ) from error
 
 
 def save(report: Report, out: Path) -> None:

@@ -7,11 +7,13 @@ for a browser of the same.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pi_rag.errors import RequestInvalid
 from pi_rag.stress.private import cleaned, without_names
@@ -28,6 +30,8 @@ WHICH = "Give a report.json that pi-rag stress wrote."
 
 _ROWS: Mapping[str, type] = {"samples": Sample, "probes": Probe, "marks": Mark, "checks": Check}
 _PLAIN = tuple(each.name for each in fields(Record) if each.name not in {*_ROWS, "answers", "tally"})
+_WANTED: Mapping[type, Mapping[str, Any]] = {kind: get_type_hints(kind) for kind in (Record, *_ROWS.values())}
+"""Of each field its type: what a stranger wrote is used only when it fits."""
 
 
 @dataclass
@@ -90,14 +94,14 @@ def from_json(told: Any) -> Report:
         return Report(
             int(told["seed"]), str(told["command"]), [_run_from_json(each) for each in told["runs"]]
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise RequestInvalid(
             f"The report is damaged: {type(error).__name__}: {error}.", hint=WHICH
         ) from error
 
 
 def _run_from_json(told: Mapping[str, Any]) -> Record:
-    values: dict[str, Any] = {name: told[name] for name in _PLAIN}
+    values: dict[str, Any] = {name: _fitting(Record, name, told[name]) for name in _PLAIN}
     values |= {name: _rows(told[name], kind) for name, kind in _ROWS.items()}
     return Record(**values, tally=Tally.from_json(told["tally"]))
 
@@ -105,11 +109,45 @@ def _run_from_json(told: Mapping[str, Any]) -> Record:
 def _rows(columns: Mapping[str, list[Any]], kind: type) -> list[Any]:
     names = [each.name for each in fields(kind)]
     values = zip(*(columns[name] for name in names), strict=True)
-    return [kind(**{name: _frozen(value) for name, value in zip(names, row, strict=True)}) for row in values]
+    return [
+        kind(**{name: _frozen(_fitting(kind, name, value)) for name, value in zip(names, row, strict=True)})
+        for row in values
+    ]
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _fitting(kind: type, name: str, value: Any) -> Any:
+    """The value, if the field may have it. Raises TypeError."""
+    if not _fits(value, _WANTED[kind][name]):
+        raise TypeError(f"{name} is {type(value).__name__}")
+    return value
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether plain objects are what a field of this type has in JSON."""
+    kind, inner = get_origin(wanted), get_args(wanted)
+    if kind is None:
+        return _is_plain(value, wanted)
+    if kind is Literal:
+        return value in inner
+    if kind is UnionType:
+        return any(_fits(value, each) for each in inner)
+    if kind in (dict, Mapping):
+        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values())
+    return isinstance(value, list) and all(_fits(each, inner[0]) for each in value)
+
+
+def _is_plain(value: Any, wanted: type) -> bool:
+    """JSON has one kind of numbers; true and false are none of them here."""
+    if isinstance(value, bool):
+        return wanted is bool
+    if wanted is float:
+        # An int with more digits than a float has room for is an OverflowError.
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, wanted)
 
 
 def read(path: Path) -> Report:
@@ -146,8 +184,14 @@ def lines(report: Report) -> Iterator[str]:
 def verdict(report: Report) -> str:
     """All of it in one line."""
     well = sum(each.is_well for each in report.runs)
-    told = f"{well} of {len(report.runs)} scenarios ended as they must. Replay: {report.command}"
-    return f"{'WELL' if report.is_well else 'NOT WELL'}: {told}"
+    told = f"{well} of {len(report.runs)} scenarios ended as they must"
+    told += _not_seen(sum(each.not_seen for each in report.runs))
+    return f"{'WELL' if report.is_well else 'NOT WELL'}: {told}. Replay: {report.command}"
+
+
+def _not_seen(count: int) -> str:
+    """Of promises; nothing when all were looked at."""
+    return f", {count} not looked at" if count else ""
 
 
 def _of_run(record: Record) -> Iterator[str]:
@@ -168,9 +212,11 @@ def outcome(record: Record) -> str:
     broken = sum(each.is_kept is False for each in record.checks)
     if record.must_fail:
         return "well: the loss was found" if record.is_well else f"NOT WELL: {_missed(record)}"
-    if not record.checks:
+    if len(record.checks) == record.not_seen:
         return "NOT WELL: nothing was looked at"
-    return f"NOT WELL: {broken} of {len(record.checks)} promises broken" if broken else "all promises kept"
+    if broken:
+        return f"NOT WELL: {broken} of {len(record.checks)} promises broken"
+    return f"all promises kept{_not_seen(record.not_seen)}"
 
 
 def _missed(record: Record) -> str:

@@ -22,6 +22,8 @@ WIDTH = 1.02
 LATENCY_MS_MIN, LATENCY_MS_MAX = 0.01, 3_600_000.0
 """What is faster or slower is counted as this; nothing here takes less than 10 us or more than an hour."""
 
+BUCKET_MAX = math.ceil(math.log(LATENCY_MS_MAX / LATENCY_MS_MIN, WIDTH)) + 1
+
 SLOTS_MAX = 2048
 """Of one operation. A night of eight hours then has 16 seconds to a slot."""
 
@@ -145,11 +147,11 @@ class Tally:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Tally:
-        """What `to_json` gave."""
+        """What `to_json` gave. Raises KeyError, TypeError, ValueError, AttributeError for what is none."""
         return cls(
-            int(told["slot_s"]),
+            _whole(told["slot_s"], 1),
             {
-                operation: {int(slot): _read(buckets, codes) for slot, buckets, codes in of}
+                operation: {_whole(slot): _read(buckets, codes) for slot, buckets, codes in of}
                 for operation, of in told["operations"].items()
             },
         )
@@ -160,4 +162,14 @@ def _listed(buckets: Mapping[int, int]) -> list[list[int]]:
 
 
 def _read(buckets: Sequence[Sequence[int]], codes: Mapping[str, int]) -> Histogram:
-    return Histogram(Counter({int(bucket): int(count) for bucket, count in buckets}), Counter(codes))
+    return Histogram(
+        Counter({_whole(bucket, 0, BUCKET_MAX): _whole(count) for bucket, count in buckets}),
+        Counter({code: _whole(count) for code, count in codes.items()}),
+    )
+
+
+def _whole(told: object, low: int = 0, high: int = 2**53) -> int:
+    """A whole number within bounds. Raises ValueError."""
+    if not isinstance(told, int) or not low <= told <= high:
+        raise ValueError(f"{told!r} is no whole number from {low} to {high}")
+    return told

@@ -127,10 +127,14 @@ class Record:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the run came to its end, and every promise that could be looked at was kept."""
-        return (
-            self.ending == "whole" and bool(self.checks) and all(c.is_kept is not False for c in self.checks)
-        )
+        """Whether the run came to its end, and of its promises some were kept and none was broken."""
+        seen = [each.is_kept for each in self.checks if each.is_kept is not None]
+        return self.ending == "whole" and bool(seen) and all(seen)
+
+    @property
+    def not_seen(self) -> int:
+        """How many of its promises could not be looked at."""
+        return sum(each.is_kept is None for each in self.checks)
 
     @property
     def is_well(self) -> bool:

@@ -286,3 +286,41 @@ def test_another_service_is_not_disturbed(shell: Shell) -> None:
     assert str(service.pid) in done.stderr
     assert "--beside" in done.stderr
     assert not list(shell.folder.glob("stress-*"))
+
+
+def test_what_cannot_be_written_is_shown_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A night's report is on the screen, and the exit code says that it is nowhere else."""
+    from pi_rag.cli import stress
+    from pi_rag.stress import programme
+    from pi_rag.stress.report import Report
+    from pi_rag.stress.runner import Plan
+    from tests.stress.reported import small
+
+    def run_all(_wanted: object, _plan: Plan, report: Report, out: Path, *_: object) -> None:
+        report.runs.append(small("whole", True))
+        (out / "report.json.new").mkdir()
+
+    monkeypatch.setattr(stress, "_plan", lambda *_: Plan(1, tmp_path, {}))
+    monkeypatch.setattr(programme, "run_all", run_all)
+
+    assert main(["stress", "--out", str(tmp_path / "out"), "--json"]) == 7
+    shown = capfd.readouterr()
+    assert json.loads(shown.out)["runs"][0]["scenario"] == "load"
+    assert "cannot be written" in shown.err
+    assert "hint: " in shown.err
+
+
+def test_a_damaged_report_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Also when only one of its figures is none: exit code 2, and no page of it."""
+    from pi_rag.stress import report as reports
+    from tests.stress.reported import small
+
+    told = reports.to_json(reports.Report(1, "", [small("whole", True)]))
+    told["runs"][0]["figures"] = []
+    (tmp_path / "report.json").write_text(json.dumps(told))
+
+    assert main(["stress", "--render", str(tmp_path / "report.json")]) == 2
+    assert "The report is damaged: TypeError: figures is list." in capfd.readouterr().err
+    assert not (tmp_path / "report.html").exists()

@@ -49,13 +49,17 @@ def test_the_screen_shows_each_promise_and_the_seed() -> None:
     assert "  BROKEN    fast: 177 ms of 12 searches   [asked: p95 of at most 150 ms]" in shown
     assert "  not seen  promise 2: this   [asked: that]" in shown
     assert "    memory_budget_mib 200   search_p95_ms 24.5" in shown
-    assert shown[-1] == "NOT WELL: 0 of 1 scenarios ended as they must. Replay: pi-rag stress --seed 7"
+    assert shown[-1] == (
+        "NOT WELL: 0 of 1 scenarios ended as they must, 1 not looked at. Replay: pi-rag stress --seed 7"
+    )
 
 
 @pytest.mark.parametrize(
     ("record", "outcome", "is_well"),
     [
-        (small("whole", True, None), "all promises kept", True),
+        (small("whole", True), "all promises kept", True),
+        (small("whole", True, None, None), "all promises kept, 2 not looked at", True),
+        (small("whole", None), "NOT WELL: nothing was looked at", False),
         (small("whole", True, False), "NOT WELL: 1 of 2 promises broken", False),
         (small("whole"), "NOT WELL: nothing was looked at", False),
         (small("whole", True, False, must_fail=True), "well: the loss was found", True),
@@ -70,6 +74,16 @@ def test_a_run_is_well_only_when_it_ended_as_it_must(record: Record, outcome: st
     """The canary is well when the loss was found; what did not come to its end never is."""
     assert reports.outcome(record) == outcome
     assert Report(1, "", [record]).is_well is is_well
+
+
+def test_the_last_line_counts_what_was_not_looked_at() -> None:
+    """In all scenarios; where all was looked at there is nothing to say."""
+    runs = [small("whole", True, None), small("whole", None, True, None)]
+
+    assert reports.verdict(Report(1, "again", runs)) == (
+        "WELL: 2 of 2 scenarios ended as they must, 3 not looked at. Replay: again"
+    )
+    assert "looked" not in reports.verdict(Report(1, "again", [small("whole", True)]))
 
 
 def test_no_run_at_all_is_not_well() -> None:
@@ -96,9 +110,45 @@ def _without(name: str) -> dict[str, Any]:
     return told
 
 
+def _with(value: Any, *path: str | int) -> dict[str, Any]:
+    """A sound report but for what lies there."""
+    told = json.loads(json.dumps(reports.to_json(Report(1, "", [small("whole", True)]))))
+    place = told["runs"][0]
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return dict(told)
+
+
 @pytest.mark.parametrize(
     "told",
     [
+        _with([], "figures"),
+        _with({"search_p95_ms": "fast"}, "figures"),
+        _with({"search_p95_ms": None}, "figures"),
+        _with("x", "seconds"),
+        _with(float("nan"), "seconds"),
+        _with(10**400, "seconds"),
+        _with(True, "seed"),
+        _with(1.5, "seed"),
+        _with("over", "ending"),
+        _with(["over"], "ending"),
+        _with("a note", "notes"),
+        _with([1], "notes"),
+        _with(0, "is_quick"),
+        _with(["Pi"], "machine"),
+        _with({"cores": 4}, "machine"),
+        _with("yes", "checks", "is_kept", 0),
+        _with(None, "checks", "name", 0),
+        _with("8", "marks", "at_s", 0),
+        _with([1.0], "samples", "pss_mib", 0),
+        _with({"worker": "40"}, "samples", "private_mib", 0),
+        _with("slow", "samples", "degraded", 0),
+        _with("hot", "samples", "temperature_c", 0),
+        _with(0, "tally", "slot_s"),
+        _with(-1, "tally", "operations", "search", 0, 0),
+        _with([[10**6, 1]], "tally", "operations", "search", 0, 1),
+        _with({"": "many"}, "tally", "operations", "search", 0, 2),
         [],
         {},
         {"what": "pi-rag stress"},

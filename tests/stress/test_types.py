@@ -35,3 +35,4 @@ def test_a_run_without_an_end_or_without_a_promise_shows_nothing() -> None:
     assert not record("interrupted", True).is_kept
     assert not record("failed", True).is_kept
     assert not record("whole").is_kept
+    assert not record("whole", None, None).is_kept
