@@ -79,10 +79,15 @@ def _cosine(one: array[float], other: array[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
+def exported(client: Client, *, vectors: bool = False) -> Iterator[dict[str, Any]]:
+    """Every document, as an export tells it; lines of other kinds are passed over."""
+    lines = (json.loads(line) for line in client.export(vectors=vectors))
+    return (line for line in lines if "source" in line)
+
+
 def stored(client: Client) -> dict[str, Whole]:
     """Every document by its source."""
-    lines = (json.loads(line) for line in client.export(vectors=True))
-    return {line["source"]: whole_of(line) for line in lines if "source" in line}
+    return {line["source"]: whole_of(line) for line in exported(client, vectors=True)}
 
 
 def whole_of(line: dict[str, Any]) -> Whole:

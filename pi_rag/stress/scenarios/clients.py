@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pi_rag.stress import ending
 from pi_rag.stress.tally import Histogram, judged
 from pi_rag.stress.types import Crowd, Operation, Scenario, Stage
 
@@ -29,9 +30,6 @@ PHASES = ((1, 0.1), (5, 0.1), (20, 0.2), (50, 0.6))
 
 SEARCH_P95_MS_MAX = {20: 150.0, 50: 500.0}
 """By number of clients: what is promised."""
-
-OVER = "the run's time was over"
-INTERRUPTED = "the run was interrupted"
 
 OPERATIONS: tuple[Operation, ...] = ("search", "add", "remove", "remember", "event", "recall")
 
@@ -56,7 +54,7 @@ def run(stage: Stage) -> None:
 
 def _leave_out(stage: Stage, clients: int) -> None:
     """The promises of a phase for which there was no time."""
-    why = OVER if stage.elapsed_s() >= stage.record.minutes * 60 else INTERRUPTED
+    why = ending.why(stage)
     stage.check(_no_error(clients), "0", why, None)
     if clients in SEARCH_P95_MS_MAX:
         stage.check(_fast(clients), f"p95 of at most {SEARCH_P95_MS_MAX[clients]:g} ms", why, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class Noted:
 
     def __init__(self) -> None:
         self.kept: dict[str, bool | None] = {}
+        self.asked: dict[str, str] = {}
         self.seen: dict[str, str] = {}
         self.figures: dict[str, float] = {}
         self.marks: list[str] = []
@@ -71,10 +73,37 @@ class Noted:
     def check(self, name: str, asked: str, seen: str, is_kept: bool | None) -> None:
         assert asked
         assert name not in self.kept
-        self.kept[name], self.seen[name] = is_kept, seen
+        self.kept[name], self.asked[name], self.seen[name] = is_kept, asked, seen
 
     def figure(self, name: str, value: float) -> None:
         self.figures[name] = value
 
     def mark(self, name: str, _detail: str = "") -> None:
         self.marks.append(name)
+
+
+class Timed(Noted):
+    """One on which time goes by in pauses alone."""
+
+    seed, is_quick = 1, True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.dice = random.Random(1)
+        self.record = Record("trial", 1, seconds / 60)
+        self._whole_s = self._left_s = seconds
+        self._stopped_s = -1.0
+
+    def stop_at(self, left_s: float) -> None:
+        """Somebody interrupts it when so much time is left."""
+        self._stopped_s = left_s
+
+    def left_s(self) -> float:
+        return max(0.0, self._left_s) if self._left_s > self._stopped_s else 0.0
+
+    def elapsed_s(self) -> float:
+        return self._whole_s - self._left_s
+
+    def pause(self, seconds: float) -> bool:
+        self._left_s -= seconds
+        return self.left_s() > 0

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from typing import cast
 
+from pi_rag.stress import ending
 from pi_rag.stress.scenarios import clients
-from pi_rag.stress.types import Record, Stage
+from pi_rag.stress.types import Stage
 
-from .staging import Noted, Said
+from .staging import Said, Timed
 
 
-class House(Noted):
-    """A stage on which time goes by in pauses alone, and starting a crowd takes so long besides."""
+class House(Timed):
+    """A stage on which starting a crowd takes so long."""
 
     def __init__(self, seconds: float, starts_s: float = 0.0, codes: tuple[str, ...] = ("",)) -> None:
-        super().__init__()
-        self.record = Record("clients", 1, seconds / 60, figures={"memory_budget_mib": 100.0})
-        self._left_s, self._starts_s, self._codes = seconds, starts_s, codes
-        self._whole_s, self._stopped_s = seconds, -1.0
-
-    def stop_at(self, left_s: float) -> None:
-        """Somebody interrupts it when so much time is left."""
-        self._stopped_s = left_s
-
-    def left_s(self) -> float:
-        return max(0.0, self._left_s) if self._left_s > self._stopped_s else 0.0
-
-    def elapsed_s(self) -> float:
-        return self._whole_s - self._left_s
-
-    def pause(self, seconds: float) -> bool:
-        self._left_s -= seconds
-        return self.left_s() > 0
+        super().__init__(seconds)
+        self.record.figures["memory_budget_mib"] = 100.0
+        self._starts_s, self._codes = starts_s, codes
 
     def crowd(self, *_: object, **__: object) -> Said:
         self._left_s -= self._starts_s
@@ -73,7 +59,7 @@ def test_an_interrupted_run_is_not_said_to_have_had_no_time() -> None:
     ran(stopped)
 
     name = "50 clients: no error but busy"
-    assert (over.seen[name], stopped.seen[name]) == (clients.OVER, clients.INTERRUPTED)
+    assert (over.seen[name], stopped.seen[name]) == (ending.OVER, ending.INTERRUPTED)
 
 
 def test_guests_who_asked_nothing_or_got_nothing_have_kept_nothing() -> None:
