@@ -6,16 +6,21 @@ A service that holds the project's own pages is asked one question after another
 it takes in a folder of hostile files. What counts is how the slow answers of both compare (the 95th of a
 hundred), that every file ends as stored or as refused with a reason, and how long all of it takes. `--each`
 takes in one file after another, and has a row for each.
+
+In between it is asked beside a program that is no part of it and only counts, at the lowest priority: what a
+machine, or its host, takes from one processor for what another does is not the service's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -53,12 +58,25 @@ def measure(root: Path, idle_asked: int, *, each: bool) -> Figures:
         asker = _Asker(service)
         asker.ask(idle_asked // 4)  # until caches and curves are warm
         idle_ms = asker.ask(idle_asked)
+        with _stranger():
+            strangely_ms = asker.ask(idle_asked)
         rows = [_taken_in(service, asker, path, root, idle_ms) for path in places]
         assert service.client.status()["ready"], "the service is not what it was"
     beside_ms = [ms for row in rows for ms in row.pop("asked_ms")]
+    alone = {"at rest": idle_ms, "beside a program that counts": strangely_ms}
     return Figures(
-        headline={"p95_ratio": p95(beside_ms) / p95(idle_ms), "seconds": sum(row["seconds"] for row in rows)},
-        rows=[{"what": "at rest", "seconds": 0.0, **_answers(idle_ms, idle_ms), "ended": ""}, *rows],
+        headline={
+            "p95_ratio": p95(beside_ms) / p95(idle_ms),
+            "p95_ratio_beside_a_stranger": p95(strangely_ms) / p95(idle_ms),
+            "seconds": sum(row["seconds"] for row in rows),
+        },
+        rows=[
+            *(
+                {"what": what, "seconds": 0.0, **_answers(ms, idle_ms), "ended": ""}
+                for what, ms in alone.items()
+            ),
+            *rows,
+        ],
         notes={"model": f"{card.name} {card.quantisation}", "asked beside": len(beside_ms)},
     )
 
@@ -66,6 +84,17 @@ def measure(root: Path, idle_asked: int, *, each: bool) -> Figures:
 def p95(asked_ms: Sequence[float]) -> float:
     """The 95th of a hundred, by linear interpolation."""
     return quantiles(asked_ms, n=20, method="inclusive")[18] if len(asked_ms) > 1 else max(asked_ms)
+
+
+@contextlib.contextmanager
+def _stranger() -> Iterator[None]:
+    """A program that only counts, at the lowest priority."""
+    process = subprocess.Popen([sys.executable, "-c", "import os\nos.nice(19)\nwhile True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _fill(service: RunningService) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    SUPPRESS,
+    Action,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -33,11 +41,26 @@ def columns() -> int:
         return 80
 
 
+class _Once(Action):
+    """Keeps one value. A flag that is given twice is refused: nobody can tell which of the two was meant."""
+
+    _given: Namespace | None = None
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        if option_string and self._given is namespace:
+            raise ArgumentError(self, "may be given only once")
+        self._given = namespace
+        setattr(namespace, self.dest, values)
+
+
 class Parser(ArgumentParser):
     """A parser that speaks as the rest of the program does: an error of ours instead of its usage."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Help, allow_abbrev=False, **options)
+        self.register("action", None, _Once)
 
     def error(self, message: str) -> NoReturn:
         """Raise RequestInvalid with where to read how it is done."""

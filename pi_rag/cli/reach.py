@@ -16,6 +16,12 @@ def settings_of(args: Namespace) -> Settings:
     return load(args.config, flags={"service.data": args.data, "service.socket": args.socket})
 
 
+def repeated(args: Namespace, *flags: str) -> list[str]:
+    """Those of the common flags that were given, to be typed again with a command that is advised."""
+    given = [(f"--{flag}", str(getattr(args, flag))) for flag in flags if getattr(args, flag) is not None]
+    return [word for pair in given for word in pair]
+
+
 def client_of(settings: Settings) -> Client:
     """A client of the service that these settings name."""
     return Client(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, typed
-from pi_rag.cli.reach import settings_of
+from pi_rag.cli.reach import repeated, settings_of
 from pi_rag.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -72,18 +72,14 @@ def _next(args: Namespace, answer: dict[str, Any]) -> list[str]:
     """What to type then, for the folder that was named."""
     if answer["nothing_damaged"]:
         return []
-    given = [word for flag in ("config", "data") if getattr(args, flag) for word in _flag(args, flag)]
+    given = repeated(args, "config", "data")
     to = [] if args.to is None else ["--to", args.to]
     if args.dry_run:
         return [typed("recover", *given, *to)]
     if args.to is None:
         return [typed("verify", "--deep", *given)]
-    there = [*(_flag(args, "config") if args.config else ()), "--data", Path(args.to).absolute()]
+    there = [*repeated(args, "config"), "--data", Path(args.to).absolute()]
     return [typed("verify", "--deep", *there), typed("serve", *there)]
-
-
-def _flag(args: Namespace, flag: str) -> tuple[str, str]:
-    return f"--{flag}", str(getattr(args, flag))
 
 
 def as_sent(stored: Stored) -> NewItem:

@@ -54,6 +54,7 @@ def configure(parser: ArgumentParser) -> None:
             "summary",
             metavar="SUMMARY",
             nargs=count,
+            default=[],  # else argparse calls it required where the number is missing
             help="what the next one should know, or - for standard input",
         )
     made["list"].add_argument("--scope", metavar="S", help="only of this scope")

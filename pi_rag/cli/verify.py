@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, stamp, typed
-from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.cli.reach import client_of, repeated, settings_of
 from pi_rag.client import Client
 from pi_rag.clock import Clock, SystemClock
 from pi_rag.config import Settings
@@ -63,7 +63,7 @@ def run(args: Namespace) -> int:
     begun_s = clock.monotonic_s()
     found = _found(args, settings, clock)
     found["took_s"] = round(clock.monotonic_s() - begun_s, 3)
-    found["next"] = _next(found, settings)
+    found["next"] = _next(found, args, settings)
     if args.json:
         printing.as_json(found)
     else:
@@ -74,12 +74,20 @@ def run(args: Namespace) -> int:
 def _found(args: Namespace, settings: Settings, clock: Clock) -> dict[str, Any]:
     if args.file is not None:
         return _of_file(Path(args.file), settings, deep=args.deep)
+    client = client_of(settings)
     try:
-        return _of_service(client_of(settings), clock, deep=args.deep)
+        if args.data is None or _keeps(client, settings.data_path):
+            return _of_service(client, clock, deep=args.deep)
     except SocketForbidden:
         raise
     except ServiceDown:
-        return _of_stopped(settings, deep=args.deep)
+        pass
+    return _of_stopped(settings, deep=args.deep)
+
+
+def _keeps(client: Client, folder: Path) -> bool:
+    """Whether the service that answers is that of this folder: a socket need not lie in it."""
+    return Path(client.status()["data"]).absolute() == folder.absolute()
 
 
 def _of_stopped(settings: Settings, *, deep: bool) -> dict[str, Any]:
@@ -129,21 +137,19 @@ def _of_service(client: Client, clock: Clock, *, deep: bool) -> dict[str, Any]:
         return {"ok": not answer.get("problems"), "what": "service", **answer, "backup": None}
 
 
-def _next(found: dict[str, Any], settings: Settings) -> list[str]:
+def _next(found: dict[str, Any], args: Namespace, settings: Settings) -> list[str]:
     """What to type when something is wrong. Nothing that would replace another database than this one."""
     if found["ok"]:
         return []
-    path, ours = Path(found["path"]), settings.database_path
+    path, ours, given = Path(found["path"]), settings.database_path, repeated(args, "config", "data")
     if found["what"] == "backup":
         return [typed("restore", "--list", path.parent)]
-    if found["what"] == "service":
-        return ["sudo systemctl stop pi-rag.socket pi-rag", typed("restore", "BACKUP"), typed("recover")]
-    if path.absolute() == ours.absolute():
-        return [typed("restore", "BACKUP"), typed("recover")]
-    if path.name == ours.name:
-        data = ("--data", path.absolute().parent)
-        return [typed("restore", *data, "BACKUP"), typed("recover", *data)]
-    return []
+    stop = ["sudo systemctl stop pi-rag.socket pi-rag"] if found["what"] == "service" else []
+    if path.absolute() != ours.absolute():
+        if path.name != ours.name:
+            return []
+        given = [*repeated(args, "config"), "--data", str(path.absolute().parent)]
+    return [*stop, typed("restore", *given, "BACKUP"), typed("recover", *given)]
 
 
 def _show(found: dict[str, Any]) -> None:

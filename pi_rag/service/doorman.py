@@ -125,7 +125,8 @@ class _Reader:
     """What httptools tells of what was sent; of several requests, of the first."""
 
     def __init__(self) -> None:
-        self.url = b""
+        self.parser = httptools.HttpRequestParser(self)
+        self.method, self.url = b"", b""
         self.is_whole = False
 
     def on_url(self, url: bytes) -> None:
@@ -133,19 +134,19 @@ class _Reader:
             self.url += url
 
     def on_message_complete(self) -> None:
-        self.is_whole = True
+        if not self.is_whole:
+            self.method, self.is_whole = self.parser.get_method(), True
 
 
 def _asked(sent: bytes) -> Asked | None:
     """The request, if it is whole and can be read; its address is read as uvicorn reads it."""
     reader = _Reader()
-    parser = httptools.HttpRequestParser(reader)
     try:
-        parser.feed_data(sent)
+        reader.parser.feed_data(sent)
         address = httptools.parse_url(reader.url)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
     if not reader.is_whole:
         return None
     path = unquote((address.path or b"").decode("latin-1"))
-    return Asked(parser.get_method().decode("latin-1"), path, address.query or b"")
+    return Asked(reader.method.decode("latin-1"), path, address.query or b"")

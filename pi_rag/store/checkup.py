@@ -94,9 +94,9 @@ def check(db: Connection, *, is_older: bool = False) -> list[str]:
     return _problems(db, (_structure, _references) if is_older else (_structure, _references, _counted))
 
 
-def check_deeply(db: Connection) -> list[str]:
+def check_deeply(db: Connection, *, is_older: bool = False) -> list[str]:
     """What takes longer: every index against its table, every passage against its text, every vector."""
-    return _problems(db, (_integrity, _content, _words))
+    return _problems(db, (_integrity, _words) if is_older else (_integrity, _words, _content))
 
 
 def _problems(db: Connection, looks: Sequence[Callable[[Connection], Iterable[str]]]) -> list[str]:

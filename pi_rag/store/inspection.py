@@ -141,9 +141,10 @@ def _described(db: Connection, seen: Inspection) -> None:
 
 
 def _checked(db: Connection, seen: Inspection) -> None:
-    seen.problems += checkup.check(db, is_older=migrations.is_behind(db))
+    is_older = migrations.is_behind(db)
+    seen.problems += checkup.check(db, is_older=is_older)
     if seen.is_deep:
-        seen.problems += checkup.check_deeply(db)
+        seen.problems += checkup.check_deeply(db, is_older=is_older)
 
 
 def _compared(seen: Inspection) -> None:

@@ -144,6 +144,7 @@ def test_an_answer_that_is_no_json_is_exit_code_seventy(run: Run, tmp_path: Path
         ("model",),
         ("model", "fetch"),
         ("status", "--nonsense"),
+        ("remember", "x", "--scope", "user", "--scope", "project:p"),
     ],
 )
 def test_a_command_line_that_cannot_be_meant_is_exit_code_two(run: Run, arguments: tuple[str, ...]) -> None:

@@ -70,9 +70,27 @@ def test_what_is_wrong_is_exit_code_1_with_what_to_type(service: StandIn, run: R
     assert "\x1b" not in done.out and "and 11 more problems" in lines
     assert lines[-3:] == [
         "sudo systemctl stop pi-rag.socket pi-rag",
-        "pi-rag restore BACKUP",
-        "pi-rag recover",
+        "pi-rag restore --data /var/lib/pi-rag BACKUP",
+        "pi-rag recover --data /var/lib/pi-rag",
     ]
+
+
+def test_a_folder_that_is_named_is_not_that_of_any_service(
+    service: StandIn, database: Path, tmp_path: Path, run: Run
+) -> None:
+    """Where another service answers, the folder's own file is read; what is advised names the folder."""
+    service.on("POST", "/v1/verify", ANSWER)
+    service.on("GET", "/v1/status", {"data": "/var/lib/pi-rag"})
+    named = ("--data", str(database.parent), "--socket", str(tmp_path / "pi-rag.sock"))
+    whole = run("verify", "--json", *named)
+    database.write_bytes(database.read_bytes()[:-100])
+    cut = run("verify", "--json", *named)
+    theirs = run("verify", "--json", "--data", "/var/lib/pi-rag", *named[2:])
+
+    assert (whole.json["what"], whole.json["path"]) == ("database", str(database))
+    assert cut.json["next"][-1] == f"pi-rag recover --data {database.parent}"
+    assert theirs.json["what"] == "service"
+    assert len(service.bodies("/v1/verify")) == 1
 
 
 def test_a_stopped_data_folder_is_read(database: Path, tmp_path: Path, run: Run) -> None:

@@ -156,6 +156,17 @@ def _kept(path: Path, saved: Saved, originals: dict[Path, bytes], seen: Seen) ->
             seen.wrong.append(f"{kept.name} is not what it was")
 
 
+def _hold_waiting(after: Held, saved: Saved, seen: Seen) -> None:
+    """What waited waits, under its name but for the flipped bits, or as many are told of."""
+    gone = [
+        name
+        for name in seen.wanted.waiting - after.waiting
+        if name not in saved.queue.lost and not any(_near(name, each) for each in after.waiting)
+    ]
+    if gone and not saved.queue.lost and not saved.log_last_torn:
+        seen.wrong.append(f"{gone[0]} waited and is gone, and nobody said so")
+
+
 def _hold_against(after: Held, saved: Saved, seen: Seen) -> None:
     """Equal, or named. Of titles and metadata there is no second copy: a flipped letter there is not seen."""
     named = {(each.collection, each.source) for each in (*saved.documents.partial, *saved.documents.lost)}
@@ -168,6 +179,7 @@ def _hold_against(after: Held, saved: Saved, seen: Seen) -> None:
             continue
         if got is None or got[3] != row[3] or not all(map(_near, got[:3], row[:3])):
             seen.wrong.append(f"{key[1]} was altered, and nobody said so")
+    _hold_waiting(after, saved, seen)
     told = " ".join((*saved.memories.lost, *saved.memories.partial))
     for number, memory in seen.wanted.memories.items():
         got = after.memories.get(number)

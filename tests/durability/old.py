@@ -18,7 +18,7 @@ FILLING: tuple[tuple[int, str], ...] = (
         2,
         """
         INSERT INTO documents VALUES
-            (1, 1, '/home/pi/tea.md', 'Tea', 'text', 'h1', '{"tag": "a"}', 20, 0, 1.0, 2.0),
+            (1, 1, '/home/pi/tea.md', 'Tea', 'text', 'h1', '{"tag": "a"}', 22, 0, 1.0, 2.0),
             (4, 2, 'cake', 'Cake', 'text', 'h2', '{}', 10, 0, 3.0, 3.0)
         """,
     ),

@@ -15,6 +15,7 @@ from pi_rag.errors import PathNotFound, SchemaNewer, SocketInUse, Stopping, Stor
 from pi_rag.store import folder
 from pi_rag.store.inspection import Inspection, inspect
 from pi_rag.store.store import Store
+from tests.durability import old
 from tests.store.making import FINGERPRINT, put
 
 
@@ -127,6 +128,13 @@ async def test_a_deep_look_sees_what_is_whole_and_wrong(
 
     assert look(path, deep=False).problems == []
     assert any(problem in each for each in look(path).problems)
+
+
+@pytest.mark.parametrize("schema", range(2, old.NEWEST + 1))
+def test_one_of_an_older_schema_is_whole(tmp_path: Path, schema: int) -> None:
+    """What such a one has not yet is no damage, however deep the look."""
+    old.make(tmp_path / "data" / "pi-rag.db", schema)
+    assert look(tmp_path / "data" / "pi-rag.db").problems == []
 
 
 def test_what_is_no_database_of_ours(tmp_path: Path) -> None:

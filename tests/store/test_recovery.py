@@ -256,6 +256,25 @@ def test_a_text_of_memory_whose_row_is_gone_is_a_fact_again(path: Path, before: 
         assert after.memories[key][3] == text
 
 
+@pytest.mark.parametrize(
+    ("also_gone", "lost"),
+    [
+        ("", ["2 of job 1, the names of which are gone"]),
+        ("DELETE FROM jobs", ["2 that were sent, the names of which are gone"]),
+    ],
+)
+def test_what_waited_and_is_gone_without_a_name_is_told(path: Path, also_gone: str, lost: list[str]) -> None:
+    """As where single rows of the queue are no rows any more: their job has counted them, and their bytes lie
+    there."""
+    settled(path)
+    db = Connection(str(path))
+    db.execute(f"DELETE FROM job_items WHERE source IN ('waiting-3', 'waiting-8'); {also_gone}")
+    db.close()
+    ruin_what_is_made_anew(path)
+    saved = recover(path)
+    assert (saved.queue.lost, saved.queue.waiting) == (lost, 28)
+
+
 def test_without_what_says_the_model_all_vectors_are_made_anew(path: Path) -> None:
     """Nobody could say what they are vectors of."""
     ruin(path, *pages_of(path, "meta"))

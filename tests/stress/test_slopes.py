@@ -60,7 +60,7 @@ def test_too_little_says_nothing() -> None:
 
     assert not few.leaks(BOUND)
     assert few.sees_from(BOUND) == math.inf
-    assert growth([], warm_up_s=0) == Growth(NOTHING, NOTHING)
+    assert growth([], warm_up_s=0) == Growth(NOTHING, NOTHING, NOTHING)
 
 
 @pytest.mark.slow
@@ -103,6 +103,20 @@ def test_one_step_is_no_leak(at_s: int, size: float) -> None:
     points = [(at, value + (size if at >= at_s else 0.0)) for at, value in series(at_s, noise=0.1)]
 
     assert not growth(points, warm_up_s=600).leaks(BOUND)
+
+
+@given(st.integers(660, 1740), st.integers(0, 100))
+def test_a_step_in_one_half_does_not_blind_the_other(at_s: int, seed: int) -> None:
+    """The run says that it would have seen a leak all the same, and sees one of that size beside the step."""
+
+    def stepped(seed: int, per_hour: float) -> Growth:
+        points = series(seed, per_hour=per_hour, noise=0.05)
+        return growth([(at, value + (2.0 if at >= at_s else 0.0)) for at, value in points], warm_up_s=600)
+
+    sees = stepped(seed, 0.0).sees_from(BOUND, 0.1)
+
+    assert sees < 6.0
+    assert stepped(seed + 1000, 1.2 * sees).leaks(BOUND)
 
 
 @given(st.floats(30.0, 600.0), st.floats(1.0, 50.0))

@@ -25,12 +25,28 @@ class Queue:
 def mend(db: Connection, told: Witnesses, now: float) -> Queue:
     """Keep each item that can still be done, with a job to belong to, and each folder that is watched."""
     found = Queue()
+    _tell_gone(db, found)
     _give_jobs(db, now)
     _drop_hollow(db, found)
     _give_watches(db, told, found, now)
     found.waiting = value(db, "SELECT count(*) FROM job_items")
     found.watches = value(db, "SELECT count(*) FROM watches")
     return found
+
+
+def _tell_gone(db: Connection, found: Queue) -> None:
+    """What a job counts and nobody finds. Of what was sent the bytes may still be there, under no name."""
+    accounted = "items_done + items_unchanged + items_refused + items_failed + items_cancelled"
+    sql = f"""
+        SELECT id, items_total - ({accounted}) -
+            (SELECT count(*) FROM job_items WHERE job_id = jobs.id) AS gone
+        FROM jobs WHERE finished_at IS NULL AND gone > 0
+    """
+    by_job: dict[int, int] = dict(all_rows(db, sql))
+    found.lost += [f"{gone} of job {job_id}, the names of which are gone" for job_id, gone in by_job.items()]
+    unnamed = value(db, "SELECT count(*) FROM item_payloads WHERE item_id NOT IN (SELECT id FROM job_items)")
+    if unnamed > sum(by_job.values()):
+        found.lost.append(f"{unnamed - sum(by_job.values())} that were sent, the names of which are gone")
 
 
 def _give_jobs(db: Connection, now: float) -> None:

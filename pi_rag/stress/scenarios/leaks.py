@@ -138,8 +138,11 @@ def told(found: Growth) -> str:
     """The slope in words."""
     if not math.isfinite(found.whole.width):
         return "too little was seen for a slope"
-    slope = found.whole
-    return f"{slope.per_hour:.2f} MiB an hour, between {slope.low:.2f} and {slope.high:.2f} (99 %)"
+    whole, late = found.whole, found.late
+    return (
+        f"{whole.per_hour:.2f} MiB an hour, between {whole.low:.2f} and {whole.high:.2f} (99 %), "
+        f"of which {late.per_hour:.2f} in the later half"
+    )
 
 
 def _could_see(sees: float) -> str:
