@@ -82,8 +82,6 @@ SEEN_THROUGH = {
     "stress/jumping.py": "stress/scenarios/test_faults.py",
     "stress/making.py": "ingest/test_reading.py",
     "stress/crowd.py": "stress/test_runner.py",
-    "stress/guest.py": "stress/test_runner.py",
-    "stress/running.py": "stress/test_smoke.py",
     "stress/scenarios/canary.py": "cli/test_stress.py",
     "stress/scenarios/clients.py": "cli/test_stress.py",
     "stress/truth.py": "stress/test_runner.py",

@@ -24,6 +24,9 @@ COMMAND = [sys.executable, "-m", "pi_rag.cli.main"]
 DIES_WITH_STARTER = ("setpriv", "--pdeathsig", "KILL", "--")
 """The kernel then kills the service when the process that started it ends. It is part of util-linux."""
 
+LOG_BYTES_MAX = 1 << 20
+"""Of the end of a service's log, which is told when something was wrong."""
+
 
 class RunningService:
     """`pi-rag serve` as a child process; ready inside the block, stopped after it.
@@ -57,6 +60,8 @@ class RunningService:
             **{key: value for key, value in os.environ.items() if not key.startswith("PI_RAG_")},
             "PI_RAG_DATA": str(self.data),
             "PI_RAG_SOCKET": str(self.socket),
+            # Without it the person's settings file, or the machine's, would be read.
+            "PI_RAG_CONFIG": os.devnull,
             # What is measured or tested should not be disturbed by a measurement beside it.
             "PI_RAG_EMBEDDER_TUNE_AT_START": "off",
             **environ,
@@ -119,11 +124,14 @@ class RunningService:
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
             if self.process is not None and self.process.poll() is not None:
-                raise RuntimeError(f"The service ended with {self.process.returncode}:\n{self.log_text()}")
+                raise self._failure(f"The service ended with {self.process.returncode}")
             if self._is_up(ready):
                 return
             time.sleep(0.02)
-        raise RuntimeError(f"The service was not up after {seconds} s:\n{self.log_text()}")
+        raise self._failure(f"The service was not up after {seconds} s")
+
+    def _failure(self, what: str) -> RuntimeError:
+        return RuntimeError(f"{what}:\n{self.log_end().decode(errors='replace')}")
 
     def _is_up(self, ready: bool) -> bool:
         try:
@@ -151,9 +159,24 @@ class RunningService:
         self.process = None
         return code
 
-    def log_text(self) -> str:
-        """What the service has said so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+    def log_bytes(self) -> int:
+        """How much the service has said so far; what it says from now on is its log after these."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_text(self, after_bytes: int = 0) -> str:
+        """What the service has said so far, but for the first bytes."""
+        return self._read_log(after_bytes).decode(errors="replace")
+
+    def log_end(self) -> bytes:
+        """The end of it, however much it has said in hours."""
+        return self._read_log(max(0, self.log_bytes() - LOG_BYTES_MAX), LOG_BYTES_MAX)
+
+    def _read_log(self, after_bytes: int, bytes_max: int = -1) -> bytes:
+        if not self.log.exists():
+            return b""
+        with self.log.open("rb") as log:
+            log.seek(after_bytes)
+            return log.read(bytes_max)
 
     def run(self, *words: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A `pi-rag` command against this service."""
