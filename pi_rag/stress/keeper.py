@@ -1,7 +1,7 @@
 """A small process that tidies up after a harness that was killed: `python -m pi_rag.stress.keeper`.
 
-It reads names of folders, one a line, until its standard input ends, and then takes those away that still
-exist. A harness that ends by itself has done so already. It is Python's own library alone.
+It reads names of folders, each with a NUL behind it, until its standard input ends, and then takes those away
+that still exist. A harness that ends by itself has done so already. It is Python's own library alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+END = b"\0"
+"""Of a name: the one byte that none can hold."""
 TRIES, TRY_S = 50, 0.2
 """A service that is just being killed may still write into its folder: it is taken away for so long."""
 
@@ -44,7 +46,7 @@ class Keeper:
         """From now on this folder goes when the harness does."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(os.fsencode(folder) + b"\n")
+        self._process.stdin.write(os.fsencode(folder.absolute()) + END)
         self._process.stdin.flush()
 
 
@@ -52,7 +54,7 @@ def main() -> int:
     """Until the harness has gone."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    folders = [Path(os.fsdecode(line.rstrip(b"\n"))) for line in sys.stdin.buffer]
+    folders = named(sys.stdin.buffer.read())
     for _ in range(TRIES):
         for folder in folders:
             unmount_below(folder)
@@ -61,6 +63,15 @@ def main() -> int:
             return 0
         time.sleep(TRY_S)
     return 1
+
+
+def named(told: bytes) -> list[Path]:
+    """The folders that are to go. What is no whole name is none.
+
+    Who was killed at telling one may have meant another folder; an empty name would be the folder it runs in.
+    """
+    names = told.split(END)[:-1]
+    return [Path(os.fsdecode(name)) for name in names if name.startswith(b"/")]
 
 
 def unmount_below(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.stress.keeper import Keeper
+from pi_rag.stress.keeper import Keeper, named
 from tests.stress.truth import until
 
 HARNESS = """
@@ -37,6 +37,26 @@ def test_a_killed_harness_leaves_no_folder(tmp_path: Path) -> None:
         os.kill(harness.pid, signal.SIGKILL)
 
     until(lambda: not folder.exists(), 20.0)
+
+
+def test_a_folder_with_a_line_end_in_its_name_is_one_folder(tmp_path: Path) -> None:
+    """What its lines would name by themselves is somebody else's."""
+    folder = Path(f"{tmp_path}/one\n{tmp_path}/other")
+    for each in (folder, tmp_path / "one", tmp_path / "other"):
+        each.mkdir(parents=True)
+    with Keeper() as keeper:
+        keeper.keep(folder)
+
+    assert not folder.exists()
+    assert (tmp_path / "one").exists()
+    assert (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("told", [b"/whole\0/ha", b"/whole\0", b"/whole\0\0", b"/whole\0below\0"])
+def test_what_is_no_whole_name_is_no_folder(told: bytes) -> None:
+    """Who is killed while it tells one may have meant another, and no name is the folder of the process."""
+    assert named(told) == [Path("/whole")]
+    assert named(b"") == []
 
 
 def test_what_has_gone_already_is_no_error(tmp_path: Path) -> None:
