@@ -17,6 +17,8 @@ NURSERIES = {"pi_rag.embedder.nursery", "pi_rag.stress.injecting_nursery"}
 READER = "pi_rag.ingest.reader_child"
 """The programs of these children. Workers are forked by the nursery and have its command line; the second
 nursery is the first one with a leak that a run calls for."""
+BEGUN = 19
+"""The place of a process's beginning in what /proc/PID/stat tells from the state on: ticks since the boot."""
 
 
 def family(supervisor: int) -> dict[str, list[int]]:
@@ -45,15 +47,17 @@ def lives(pid: int) -> bool:
 
 def state(pid: int) -> str:
     """The kernel's letter for what it does, such as R, S, T; empty when it is gone (proc_pid_stat(5))."""
-    try:
-        return (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="ascii", errors="replace")
-            .rpartition(")")[2]
-            .split()[0]
-        )
-    except (OSError, IndexError):
-        return ""
+    told = _stat(pid)
+    return told[0] if told else ""
+
+
+def begun(pids: Iterable[int]) -> dict[int, str]:
+    """When each of them began, by the kernel's count; who is gone is not in it.
+
+    A number is given to another process in time: only with its beginning it says who is meant.
+    """
+    told = {pid: _stat(pid) for pid in pids}
+    return {pid: fields[BEGUN] for pid, fields in told.items() if len(fields) > BEGUN}
 
 
 def left_after(pids: Iterable[int], seconds: float) -> set[int]:
@@ -69,12 +73,10 @@ def left_after(pids: Iterable[int], seconds: float) -> set[int]:
 
 def processor_s(pid: int) -> float | None:
     """Processor time that a process has had so far; None when it is gone."""
+    fields = _stat(pid)
     try:
-        fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        )
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
+    except (IndexError, ValueError):
         return None
 
 
@@ -98,6 +100,16 @@ def _is_service(command: list[str]) -> bool:
         word for word in command[:4] if word.endswith(("/pi-rag", "pi_rag.cli.main")) or word == "pi-rag"
     ]
     return bool(programs) and "serve" in command
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel tells of it from its state on (proc_pid_stat(5)); empty when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    # A program's name stands before, and may hold anything.
+    return text.rpartition(")")[2].split()
 
 
 def _role(pid: int) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pi_rag.errors import PiRagError
 from pi_rag.host.memory import available_mib
-from pi_rag.stress import family, jumping, rude, spoiling
+from pi_rag.stress import family, jumping, rude, spoiling, truth
 from pi_rag.stress.naming import named
 from pi_rag.stress.patience import until
 from pi_rag.stress.running import COMMAND, RunningService
@@ -112,11 +112,12 @@ def _kill_reader(stage: Stage) -> Iterator[str]:
 @contextmanager
 def _kill_supervisor(stage: Stage) -> Iterator[str]:
     """Somebody starts it again afterwards, as systemd would."""
-    everybody = family.all_of(stage.service.pid)
+    everybody = family.begun(family.all_of(stage.service.pid))
     stage.service.kill()
     left = family.left_after(everybody, ORPHANS_S_MAX)
     try:
         stage.check("kill-supervisor leaves nobody", "no process left", f"{len(left)} left", not left)
+        truth.kill_left(everybody)
         yield ""
     finally:
         stage.service.start()
@@ -245,14 +246,13 @@ def _database_damaged(stage: Stage) -> Iterator[str]:
     service = stage.service
     with _restarted_after(stage), spoiling.kept(service) as data:
         pages = spoiling.damage(data / "pi-rag.db", stage.dice)
-        said = len(service.log_text())
+        said_bytes = service.log_bytes()
         try:
-            found = _start_or_reason(stage)
-            told = found or _damage_told(stage)
-            crashed = "Traceback" in service.log_text()[said:]
-            is_kept = bool(told) and not crashed
-            stage.check("database-damaged is noticed", "told, by its name", told or "nothing", is_kept)
-            yield f"{pages} pages: {told}"
+            told, seen = _start_or_reason(stage)
+            told = told or _damage_told(stage)
+            is_kept = bool(told) and "Traceback" not in service.log_text(said_bytes)
+            stage.check("database-damaged is noticed", "told, by its name", told or seen, is_kept)
+            yield f"{pages} pages: {told or seen}"
         finally:
             service.stop()
 
@@ -268,12 +268,14 @@ def _permissions(stage: Stage) -> Iterator[str]:
         "permissions of the socket are told", "refused, and why", refused.stderr.strip()[:200], is_told
     )
     with _restarted_after(stage), spoiling.closed(service.data / "pi-rag.db"):
-        said = len(service.log_text())
-        found = _start_or_reason(stage, under=spoiling.as_owner())
-        told = bool(found) and "Traceback" not in service.log_text()[said:]
-        stage.check("permissions of the database are told", "a start that says why", found, told)
+        said_bytes = service.log_bytes()
         try:
-            yield found
+            told, seen = _start_or_reason(stage, under=spoiling.as_owner())
+            is_kept = bool(told) and "Traceback" not in service.log_text(said_bytes)
+            stage.check(
+                "permissions of the database are told", "a start that says why", told or seen, is_kept
+            )
+            yield told or seen
         finally:
             service.stop()
 
@@ -322,14 +324,28 @@ def _other_start(
             stage.service.stop()
 
 
-def _start_or_reason(stage: Stage, *, under: tuple[str, ...] | None = None) -> str:
-    """Start it; when it ends by itself, what it said last."""
+def _start_or_reason(stage: Stage, *, under: tuple[str, ...] | None = None) -> tuple[str, str]:
+    """Start it: why it refused to, in its own words, empty where it has not said; and what was seen of it."""
+    service, said_bytes = stage.service, stage.service.log_bytes()
     try:
-        stage.service.start(under=under, ready=False)
-    except RuntimeError as error:
-        lines = str(error).strip().splitlines()
-        return next((line for line in reversed(lines) if line.startswith("pi-rag:")), lines[-1])[:300]
-    return ""
+        service.start(under=under, ready=False)
+    except RuntimeError:
+        return _last_words(service, said_bytes)
+    return "", "it started, and said nothing"
+
+
+def _last_words(service: RunningService, said_bytes: int) -> tuple[str, str]:
+    """Of a start that failed, after so much that was said before it.
+
+    One that a signal has ended, or that hangs, has given no reason, whatever stands in its log.
+    """
+    code = service.process.poll() if service.process else None
+    if code is None:
+        service.kill()
+        return "", "it neither started nor ended"
+    lines = reversed(service.log_text(said_bytes).splitlines())
+    said = next((line[:300] for line in lines if line.startswith("pi-rag:")), "")
+    return said if code >= 0 else "", f"ended with {code}, and said {said or 'nothing'}"
 
 
 def _as_owner(service: RunningService, *words: str) -> subprocess.CompletedProcess[str]:
@@ -341,11 +357,11 @@ def _as_owner(service: RunningService, *words: str) -> subprocess.CompletedProce
 
 
 def _damage_told(stage: Stage) -> str:
-    """What a service that runs says of its damaged database; empty when it says nothing."""
+    """What a service that runs says of its damaged database; empty when it says nothing, or is not there."""
     try:
         store = stage.service.client.status(check=True)["store"]
     except PiRagError as error:
-        return error.code
+        return "" if error.code in AWAY else error.code
     return str(store["writer"]["damage"] or "; ".join(store["problems"])[:200])
 
 

@@ -36,9 +36,6 @@ as many."""
 LOOK_S = 0.05
 """How soon a wish to end is seen."""
 
-LOG_BYTES_MAX = 1 << 20
-"""Of the end of a service's log, which is kept when something was wrong."""
-
 MARKS_MAX = 5000
 CHECKS_MAX = 1000
 
@@ -160,7 +157,7 @@ class Running:
         """Ask it to end, and take the folder of its socket away; a service that does not end is killed."""
         try:
             pid = self._pid()
-            everybody = family.all_of(pid) if pid else set()
+            everybody = family.begun(family.all_of(pid)) if pid else {}
             truth.end(self.service)
             truth.kill_left(everybody)
             self._keep_log()
@@ -172,8 +169,7 @@ class Running:
         if self._plan.logs is None or (self.record.is_well and not self._stop.is_wished):
             return
         if self.service.log.exists():
-            tail = self.service.log.read_bytes()[-LOG_BYTES_MAX:]
-            (self._plan.logs / f"{self.scenario.name}.service.log").write_bytes(tail)
+            (self._plan.logs / f"{self.scenario.name}.service.log").write_bytes(self.service.log_end())
 
     @property
     def is_quick(self) -> bool:

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,9 @@ END_S_MAX = 10.0
 
 VERIFY_S_MAX = 1800.0
 """All of the database is read, and compared with itself."""
+
+LEFT_S_MAX = 2.0
+"""So long the others of a service may take to end after its supervisor."""
 
 NAMED_MAX = 3
 
@@ -109,7 +112,7 @@ def _problems(service: RunningService) -> list[str]:
 def _check_end(stage: Running) -> None:
     """It ends when asked, in time, and nobody of it stays."""
     service = stage.service
-    everybody = family.all_of(service.pid)
+    everybody = family.begun(family.all_of(service.pid))
     began_s = time.monotonic()
     code = end(service)
     took_s = time.monotonic() - began_s
@@ -119,8 +122,9 @@ def _check_end(stage: Running) -> None:
         f"{code} after {took_s:.1f} s",
         code == 0 and took_s <= END_S_MAX,
     )
-    left = family.left_after(everybody, 2.0)
+    left = family.left_after(everybody, LEFT_S_MAX)
     stage.check("no process is left", "0", str(len(left)), not left)
+    kill_left(everybody)
 
 
 def end(service: RunningService) -> int | None:
@@ -134,11 +138,16 @@ def end(service: RunningService) -> int | None:
         return None
 
 
-def kill_left(pids: Iterable[int]) -> None:
-    """Whoever of a service is still there after its supervisor has gone. There should be nobody."""
-    for pid in family.left_after(pids, 2.0):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def kill_left(begun: Mapping[int, str]) -> None:
+    """Whoever of a service is still there after its supervisor has gone. There should be nobody.
+
+    A number that has gone to a stranger since is left alone: `begun` is what `family.begun` told before.
+    """
+    left = family.begun(family.left_after(begun, LEFT_S_MAX))
+    for pid in left.keys() & begun.keys():
+        if left[pid] == begun[pid]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _is_quiet(client: Client) -> bool:

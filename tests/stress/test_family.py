@@ -51,6 +51,16 @@ def test_a_family_is_the_supervisor_and_all_beneath(child: subprocess.Popen[byte
     assert child.pid in family.all_of(os.getpid())
 
 
+def test_a_number_and_its_beginning_are_one_process(child: subprocess.Popen[bytes]) -> None:
+    """A beginning stays as it is, and is later for who began later; of who is gone there is none."""
+    begun = family.begun([os.getpid(), child.pid])
+    assert int(begun[os.getpid()]) < int(begun[child.pid])
+    assert family.begun([child.pid]) == {child.pid: begun[child.pid]}
+    child.kill()
+    child.wait()
+    assert family.begun([child.pid]) == {}
+
+
 def test_of_what_is_gone_nothing_is_told(child: subprocess.Popen[bytes]) -> None:
     """No family, no time, no files, and no error."""
     child.kill()

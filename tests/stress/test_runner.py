@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -158,6 +159,42 @@ def test_a_service_that_ended_by_itself_is_told(idle: Running, monkeypatch: pyte
     idle.service.process = None
     assert kept(idle) == {"only the harness ends the service": False}
     assert started == [True, True]
+
+
+class Obedient(Ended):
+    """A process that ends when it is asked to, and leaves a child."""
+
+    pid = 1
+
+    def poll(self) -> int:
+        return 0
+
+    def wait(self, _seconds: float) -> int:
+        return 0
+
+
+def test_who_outlives_a_service_is_told_and_ended(idle: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody of it is left on the machine after a run."""
+    monkeypatch.setattr(truth, "LEFT_S_MAX", 0.0)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        monkeypatch.setattr(family, "all_of", lambda _: {child.pid})
+        idle.service.process = cast("subprocess.Popen[bytes]", Obedient())
+        truth._check_end(idle)
+        assert child.wait(30.0) == -9
+
+    assert kept(idle) == {"it ends when it is asked to": True, "no process is left": False}
+
+
+def test_a_stranger_with_a_number_of_the_services_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is given again: who began at another time is another process."""
+    sent: list[int] = []
+    monkeypatch.setattr(truth, "LEFT_S_MAX", 0.0)
+    monkeypatch.setattr(os, "kill", lambda pid, _: sent.append(pid))
+    begun = family.begun([os.getpid()])
+    truth.kill_left({os.getpid(): begun[os.getpid()] + "0"})
+    assert sent == []
+    truth.kill_left(begun)
+    assert sent == [os.getpid()]
 
 
 LEDGER_CHECKS = [LOST, "nothing is there by half", "what was removed is gone"]
