@@ -20,9 +20,14 @@ from pi_rag.stress.running import RunningService
 
 ROOM_MIB = 16
 """What a small disk has beside what lies there already."""
-PAGE_BYTES = 4096
+NOISE_BYTES = 4096
+"""In a model's file."""
 DAMAGED_SHARE = 0.3
 """Of a database's pages."""
+PAGE_BYTES_AT = 16
+PAGE_BYTES_MAX = 1 << 16
+"""Where the size of a page stands in a database, and the one that two bytes cannot hold: it is written as 1
+(SQLite's file format, 1.3.2)."""
 STATUS = Path("/proc/self/status")
 CAP_SYS_ADMIN = 1 << 21
 """Without it, root mounts nothing."""
@@ -137,13 +142,22 @@ def put_back(aside: Path, data: Path) -> None:
 
 def damage(database: Path, dice: random.Random) -> int:
     """Write noise over some pages of a database that nobody has open, never the first; how many."""
-    pages = database.stat().st_size // PAGE_BYTES
+    page_bytes = bytes_of_page(database)
+    pages = database.stat().st_size // page_bytes
     chosen = dice.sample(range(1, pages), max(1, int(pages * DAMAGED_SHARE)))
     with database.open("r+b") as file:
         for page in chosen:
-            file.seek(page * PAGE_BYTES)
-            file.write(dice.randbytes(PAGE_BYTES))
+            file.seek(page * page_bytes)
+            file.write(dice.randbytes(page_bytes))
     return len(chosen)
+
+
+def bytes_of_page(database: Path) -> int:
+    """As the database's own header says."""
+    with database.open("rb") as file:
+        file.seek(PAGE_BYTES_AT)
+        told = int.from_bytes(file.read(2))
+    return PAGE_BYTES_MAX if told == 1 else told
 
 
 def corrupted(model: Path, copy: Path, dice: random.Random) -> Path:
@@ -152,7 +166,7 @@ def corrupted(model: Path, copy: Path, dice: random.Random) -> Path:
     shutil.copyfile(model, copy)
     with copy.open("r+b") as file:
         file.seek(copy.stat().st_size // 2)
-        file.write(dice.randbytes(PAGE_BYTES))
+        file.write(dice.randbytes(NOISE_BYTES))
     return copy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
@@ -10,35 +11,60 @@ from pathlib import Path
 
 import pytest
 
+from pi_rag.clock import SystemClock
+from pi_rag.config import StoreSettings
 from pi_rag.host.memory import children, private_mib
+from pi_rag.store.connection import PAGE_BYTES
+from pi_rag.store.store import Store
 from pi_rag.stress import spoiling
 from pi_rag.stress.running import RunningService
-
-PAGES = 20
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
-    """It is not started; there is a file in its data folder."""
+    """It is not started; there is a database of its own making in its data folder."""
     found = RunningService(tmp_path, {})
     found.data.mkdir()
-    (found.data / "pi-rag.db").write_bytes(bytes(PAGES * spoiling.PAGE_BYTES))
+    asyncio.run(_made(found.data / "pi-rag.db"))
     yield found
     found.__exit__()
 
 
-def test_damage_is_put_away_again(service: RunningService) -> None:
-    """Some pages are noise, the first never; afterwards all is as it was."""
+async def _made(database: Path) -> None:
+    await Store.open(database, StoreSettings(), SystemClock()).close()
+
+
+def pages(database: Path) -> list[bytes]:
+    data = database.read_bytes()
+    return [data[at : at + PAGE_BYTES] for at in range(0, len(data), PAGE_BYTES)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damage_is_put_away_again(service: RunningService, seed: int) -> None:
+    """So many whole pages are noise, and the first, with all names of tables, never; afterwards all is as it
+    was.
+    """
     database = service.data / "pi-rag.db"
+    before = pages(database)
     with spoiling.kept(service):
-        count = spoiling.damage(database, random.Random(1))
-        data = database.read_bytes()
-        pages = [data[at : at + spoiling.PAGE_BYTES] for at in range(0, len(data), spoiling.PAGE_BYTES)]
-        assert count == sum(any(page) for page in pages) == int(PAGES * spoiling.DAMAGED_SHARE)
-        assert not any(pages[0])
-        assert len(pages) == PAGES
-    assert not any(database.read_bytes())
+        count = spoiling.damage(database, random.Random(seed))
+        after = pages(database)
+        hit = [number for number, page in enumerate(after) if page != before[number]]
+        assert count == len(hit) == int(len(before) * spoiling.DAMAGED_SHARE) > 1
+        assert 0 not in hit
+        assert len(after) == len(before)
+    assert pages(database) == before
     assert [path.name for path in service.data.parent.iterdir()] == ["data"]
+
+
+def test_a_page_is_as_large_as_the_database_says(service: RunningService) -> None:
+    """The largest size there is does not fit its two bytes, and is written as 1."""
+    database = service.data / "pi-rag.db"
+    assert spoiling.bytes_of_page(database) == PAGE_BYTES
+    with database.open("r+b") as file:
+        file.seek(16)
+        file.write(b"\0\1")
+    assert spoiling.bytes_of_page(database) == 65536
 
 
 def test_a_corrupted_model_is_a_copy(tmp_path: Path) -> None:
@@ -98,13 +124,14 @@ class TestDisks:
         """To the last byte; what was written while there was room is there afterwards, on the old disk."""
         with spoiling.small_disk(service) as disk:
             assert os.path.ismount(disk)
+            size_bytes = (disk / "pi-rag.db").stat().st_size
             (disk / "new").write_text("kept")
             with spoiling.full(disk), pytest.raises(OSError, match="No space left"):
                 (disk / "more").write_bytes(b"x" * 5000)
             (disk / "after").write_text("room")
         assert not os.path.ismount(service.data)
         assert (service.data / "new").read_text() == "kept"
-        assert (service.data / "pi-rag.db").stat().st_size == PAGES * spoiling.PAGE_BYTES
+        assert (service.data / "pi-rag.db").stat().st_size == size_bytes > 0
 
     def test_a_disk_that_cannot_be_written_can_be_again(self, service: RunningService) -> None:
         """By nobody meanwhile."""
