@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from pi_rag.errors import ServiceDown, TryLater
+from pi_rag.errors import PiRagError, ServiceDown
 from pi_rag.memory_client import MemoryClient
+from pi_rag.stress import ending
 from pi_rag.stress.papers import VERSIONS, Pool, stored
-from pi_rag.stress.patience import until
 from pi_rag.stress.promises import GONE, Promises, Version
+from pi_rag.stress.types import Stage
 from pi_rag.stress.workload import ACTS, THINGS, marker
 
 TOPICS = 20
@@ -27,6 +28,8 @@ BREATH_S = 0.05
 QUEUED_MAX = 12
 """Documents under way, above which nothing more is added: what waits must be done in the end."""
 JOBS_ASKED_MAX = 1000
+ABSENT = frozenset({"service_down", "stopping", "busy"})
+"""What who asks is told of a service that is just not there, or that has just come back."""
 
 
 class Torn:
@@ -37,7 +40,7 @@ class Torn:
         self.lock = threading.Lock()
         self.seen: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        """Errors that are neither an absence nor a request to come later."""
+        """What a writer was told that is no absence, also when it may come again: it was not served."""
         self._client = MemoryClient(socket, answer_s_max=20.0)
         self._folder, self._pool, self._seed = folder, pool, seed
         self._dice = random.Random(f"torn/{seed}")
@@ -68,11 +71,16 @@ class Torn:
             with self.lock:
                 try:
                     self._dice.choice(ways)()
-                except (ServiceDown, TryLater):
-                    self.seen["nobody there"] += 1
                 except Exception as error:
                     # Also one that nobody thought of: a guest who ends unseen would promise nothing more.
-                    self.errors[f"{getattr(error, 'code', type(error).__name__)}: {error}"] += 1
+                    self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        code = error.code if isinstance(error, PiRagError) else type(error).__name__
+        if code in ABSENT:
+            self.seen["nobody there"] += 1
+        else:
+            self.errors[f"{code}: {error}"] += 1
 
     def _add(self) -> None:
         """Some documents, new ones or new versions of old ones."""
@@ -197,22 +205,30 @@ class Torn:
         return wrong
 
 
-def learned(client: MemoryClient, pool: Pool, folder: Path, quiet_s_max: float) -> None:
-    """Have the service make everything once while nobody disturbs it, and forget it again."""
+def learned(stage: Stage, client: MemoryClient, pool: Pool, folder: Path, quiet_s_max: float) -> bool:
+    """Have the service make everything once while nobody disturbs it, and forget it again.
+
+    Whether there was time for it. Raises ServiceDown when it took too long.
+    """
     made = list(pool.calm_sources(folder))
     for paper, _, path in made:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(paper.data)
     client.add_documents([paper.given(sent) for paper, sent, _ in made])
     client.add_paths([str(folder)])
-    if not quiet(client, quiet_s_max):
+    is_quiet = quiet(stage, client, quiet_s_max)
+    if is_quiet is None:
+        ending.give_up(client)
+        return False
+    if not is_quiet:
         raise ServiceDown(f"{len(made)} documents were not stored within {quiet_s_max:g} s.")
     pool.learn(stored(client), folder)
     for _, sent, path in made:
         client.remove_source(sent)
         client.remove_source(str(path))
+    return True
 
 
-def quiet(client: MemoryClient, seconds: float) -> bool:
-    """Whether nothing waits any more, within so many seconds."""
-    return until(lambda: client.status()["counts"]["items_queued"] == 0, seconds, BREATH_S)
+def quiet(stage: Stage, client: MemoryClient, seconds: float) -> bool | None:
+    """Whether nothing waits any more, within so many seconds; None: the run's time was over."""
+    return ending.seen(stage, lambda: client.status()["counts"]["items_queued"] == 0, seconds, BREATH_S)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pi_rag.memory_client import MemoryClient
-from pi_rag.stress import family, neighbours, signals
+from pi_rag.stress import ending, family, neighbours, signals, truth
 from pi_rag.stress.papers import Pool
 from pi_rag.stress.torn import Torn, learned, quiet
 from pi_rag.stress.types import Scenario, Stage
@@ -33,6 +33,8 @@ LOOK_S = 0.1
 VERIFIED_SHARE = 0.25
 """Of the databases that lie there after a kill, so many are read whole, in a copy, before they are mended."""
 NAMED_MAX = 5
+OF_THE_END = {"lost", "jobs"}
+"""What only shows when all that was acknowledged is done."""
 ROLES = {"supervisor", "nursery", "worker", "reader"}
 """Each is to be met. A child that is just being made has not yet got its own, and is met at times."""
 
@@ -52,13 +54,12 @@ def run(stage: Stage) -> None:
     pool = Pool(stage.seed, NAMES_QUICK if stage.is_quick else NAMES)
     client = MemoryClient(stage.service.socket)
     stage.mark("calm", "what is right is learned")
-    learned(client, pool, stage.folder / "calm", QUIET_S_MAX)
-    stage.mark("kills")
-    with Torn(stage.service.socket, stage.folder / "files", pool, stage.seed) as torn:
-        kills = _Kills(stage, torn)
-        while kills.count < kills.wanted and stage.left_s():
-            kills.one()
-        kills.quiet()
+    torn = Torn(stage.service.socket, stage.folder / "files", pool, stage.seed)
+    kills = _Kills(stage, torn)
+    if learned(stage, client, pool, stage.folder / "calm", QUIET_S_MAX):
+        stage.mark("kills")
+        with torn:
+            kills.all()
     kills.tell()
 
 
@@ -77,11 +78,20 @@ class _Kills:
         self.wanted = KILLS_QUICK if stage.is_quick else KILLS
         self._between_s_max = BETWEEN_QUICK_S_MAX if stage.is_quick else BETWEEN_S_MAX
         self._each = QUIET_EACH_QUICK if stage.is_quick else QUIET_EACH
+        self._is_cut = False
+        """There was no time to see what became of what was acknowledged last."""
 
     @property
     def count(self) -> int:
         """kill -9 that met a living process."""
         return self.killed.total()
+
+    def all(self) -> None:
+        """As many as are wanted, or as there is time for; some is kept to see what came of them."""
+        last_s = ending.last_s(self.stage, QUIET_S_MAX)
+        while self.count < self.wanted and self.stage.left_s() > last_s:
+            self.one()
+        self.quiet()
 
     def one(self) -> None:
         """At a random moment, of a random process."""
@@ -104,8 +114,11 @@ class _Kills:
         """kill -9 of the supervisor takes everybody along; then it is started again, as systemd would."""
         self.stage.mark("kill-supervisor")
         self.killed["supervisor"] += 1
+        begun = family.begun(everybody)
         self.stage.service.kill()
         self.orphans += len(family.left_after(everybody, ORPHANS_S_MAX))
+        # The next start is to meet none of them, and nor is the next count.
+        truth.kill_left(begun)
         self.others.append(neighbours.share(LOOK_S))
         if self.stage.dice.random() < VERIFIED_SHARE:
             self._verify()
@@ -146,7 +159,11 @@ class _Kills:
         with self.torn.lock:
             began_s = time.monotonic()
             client = MemoryClient(self.stage.service.socket)
-            if not quiet(client, QUIET_S_MAX):
+            is_quiet = quiet(self.stage, client, QUIET_S_MAX)
+            self._is_cut = is_quiet is None
+            if self._is_cut:
+                return
+            if not is_quiet:
                 self.wrong["jobs"].append(f"not worked off within {QUIET_S_MAX:g} s")
             self.quiet_s.append(time.monotonic() - began_s)
             self.wrong["jobs"] += self.torn.jobs_wrong()
@@ -195,6 +212,9 @@ class _Kills:
         wrong = self.wrong[which]
         self.stage.figure(which.replace(" ", "_"), len(wrong))
         seen = f"{len(wrong)}: {wrong[:NAMED_MAX]}" if wrong else "none"
+        if self._is_cut and which in OF_THE_END and not wrong:
+            self.stage.check(name, "none", f"{seen}, when {ending.why(self.stage)}", None)
+            return
         self.stage.check(name, "none", seen, self._kept(not wrong))
 
     def _tell_times(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from threading import Lock
@@ -10,16 +11,28 @@ from typing import Any, NoReturn, cast
 
 import pytest
 
+from pi_rag.errors import (
+    Busy,
+    DeadlineExceeded,
+    DiskStuck,
+    MemoryShort,
+    PiRagError,
+    ServiceDown,
+    SocketForbidden,
+    Stopping,
+    StoreBusy,
+)
 from pi_rag.memory_client import MemoryClient
+from pi_rag.stress import ending, truth
 from pi_rag.stress.papers import Pool
 from pi_rag.stress.promises import Promises
 from pi_rag.stress.scenarios import kills
-from pi_rag.stress.torn import Torn
+from pi_rag.stress.torn import Torn, learned
 from pi_rag.stress.types import Stage
 from pi_rag.types import ModelCard
 from tests.stress.truth import until
 
-from .staging import Noted, broken, ran
+from .staging import Timed, broken, ran
 
 
 @pytest.mark.model
@@ -60,24 +73,24 @@ class Supervisor:
     def poll(self) -> int | None:
         return 1 if self.is_fallen else None
 
+    def kill(self) -> None:
+        self.is_fallen = True
+
     def start(self) -> None:
         self.is_fallen = False
 
 
-class House(Noted):
+class House(Timed):
     """A stage with that service."""
 
-    is_quick = True
-    dice = random.Random(1)
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, seconds: float = 1000.0) -> None:
+        super().__init__(seconds)
         self.service = Supervisor()
         self.falls = False
 
-    def pause(self, _seconds: float) -> bool:
+    def pause(self, seconds: float) -> bool:
         self.service.is_fallen = self.falls
-        return True
+        return super().pause(seconds)
 
 
 class Sound(MemoryClient):
@@ -146,6 +159,63 @@ def test_a_supervisor_that_falls_after_the_last_kill_is_seen_too(
     assert (done.fell, done.wrong["jobs"]) == (1, [])
 
 
+def test_what_there_was_no_time_for_is_not_called_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was acknowledged last nobody saw the end; what does not wait for it was seen."""
+    monkeypatch.setattr(kills, "quiet", lambda *_: None)
+    monkeypatch.setattr(kills, "MemoryClient", Sound)
+    done = killing(house)
+    done.all()
+    done.tell()
+
+    assert house.kept["0 acknowledged writes lost"] is house.kept["acknowledged jobs end once"] is None
+    assert ending.INTERRUPTED in house.seen["acknowledged jobs end once"]
+    assert house.kept["0 documents by half"] is True
+
+
+def test_a_loss_that_was_seen_is_told_without_time_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the time takes nothing back."""
+    monkeypatch.setattr(kills, "quiet", lambda *_: None)
+    monkeypatch.setattr(kills, "MemoryClient", Sound)
+    done = killing(house)
+    done.wrong["lost"].append("a document")
+    done.all()
+    done.tell()
+
+    assert house.kept["0 acknowledged writes lost"] is False
+
+
+def test_kills_end_while_there_is_time_to_see_what_came_of_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a run that is too short for all of them."""
+    left_s: list[float] = []
+    monkeypatch.setattr(kills, "quiet", lambda *_: left_s.append(house.left_s()))
+    monkeypatch.setattr(kills, "MemoryClient", Sound)
+    house.record.minutes = 0.1
+    house._left_s = 6.0
+    done = killing(house)
+    done.all()
+
+    assert 0 < done.count < done.wanted
+    assert 0 < left_s[-1] <= ending.last_s(cast("Stage", house), kills.QUIET_S_MAX)
+
+
+def test_who_outlives_a_killed_supervisor_is_counted_and_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not pile up, nor meet the next service."""
+    monkeypatch.setattr(kills, "ORPHANS_S_MAX", 0.0)
+    monkeypatch.setattr(kills, "VERIFIED_SHARE", 0.0)
+    monkeypatch.setattr(truth, "LEFT_S_MAX", 0.0)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as orphan:
+        done = killing(house)
+        done._kill_all({orphan.pid})
+        assert orphan.wait(30.0) == -9
+
+    assert done.orphans == 1
+    assert not house.service.is_fallen, "it was started again"
+
+
 def test_who_killed_nobody_cannot_tell(house: House) -> None:
     """Nothing is called kept, and that the time was too short is nobody's fault."""
     killing(house).tell()
@@ -162,6 +232,70 @@ def test_fewer_kills_than_promised_are_not_enough(house: House) -> None:
     assert house.kept["enough happened to tell"] is None
     assert house.kept["0 acknowledged writes lost"] is True
     assert house.kept["no process left of a killed service"] is None, "no service was killed"
+
+
+class Slow(Sound):
+    """Of a service that stores nothing for as long as anybody waits."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def add_documents(self, *_: object, **__: object) -> dict[str, Any]:
+        return {}
+
+    def add_paths(self, *_: object, **__: object) -> dict[str, Any]:
+        return {}
+
+    def status(self, *, check: bool = False) -> dict[str, Any]:
+        return {"counts": {"items_queued": 3}}
+
+    def jobs(self, **_: object) -> dict[str, Any]:
+        return {"jobs": [{"id": 3, "state": "queued"}]}
+
+    def steer_jobs(self, what: str, job_id: int | None = None) -> dict[str, Any]:
+        self.done.append(f"{what} {job_id}")
+        return {}
+
+
+def test_without_time_to_learn_what_is_right_nothing_is_begun(tmp_path: Path) -> None:
+    """It is nobody's fault, and what waits is given up; with time, a service that stores nothing failed."""
+    client, pool = Slow(), Pool(1, 2)
+
+    assert not learned(cast("Stage", Timed(5.0)), client, pool, tmp_path, 60.0)
+    assert client.done == ["cancel 3"]
+    with pytest.raises(ServiceDown, match="not stored within 60 s"):
+        learned(cast("Stage", Timed(500.0)), client, pool, tmp_path, 60.0)
+
+
+class Refusing(MemoryClient):
+    """One who is always told the same."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattribute__(self, name: str) -> Any:
+        raise object.__getattribute__(self, "_error")
+
+
+def told_apart(error: Exception, folder: Path) -> tuple[bool, bool]:
+    """Whether a writer took it for an absence, and whether for an error."""
+    torn = Torn(folder / "s", folder, Pool(1, 2), 1)
+    torn._client = Refusing(error)
+    with torn:
+        until(lambda: torn.seen or torn.errors)
+    return bool(torn.seen["nobody there"]), bool(torn.errors)
+
+
+@pytest.mark.parametrize("kind", [ServiceDown, Stopping, Busy])
+def test_an_absence_is_no_error(kind: type[PiRagError], tmp_path: Path) -> None:
+    """Nobody there, one who just goes, and one who has just come."""
+    assert told_apart(kind("Not now."), tmp_path) == (True, False)
+
+
+@pytest.mark.parametrize("kind", [StoreBusy, DiskStuck, MemoryShort, DeadlineExceeded, SocketForbidden])
+def test_who_is_there_and_does_not_serve_is_told(kind: type[PiRagError], tmp_path: Path) -> None:
+    """Also when it says that one may come again."""
+    assert told_apart(kind("Not now."), tmp_path) == (False, True)
 
 
 class Strange(MemoryClient):
