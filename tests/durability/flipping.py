@@ -15,7 +15,7 @@ import json
 import random
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,22 @@ from tests.store.salvage import damage
 
 SETTINGS = StoreSettings(check_s_max=60.0)
 
+WORDS = ("boiler", "kettle", "水道")
+FIRST, OTHERS_MAX = 10, 1
+"""Of so many that a search finds first, so many may be others when nothing was said: bits of a vector may
+have been flipped."""
+
+Answers = Sequence[Sequence[int]]
+"""The numbers of the passages that each search finds first."""
+
 
 class Seen:
     """What was asked of one damaged database, and what is wrong with the answers."""
 
-    def __init__(self, wanted: Held) -> None:
+    def __init__(self, wanted: Held, right: Answers = ()) -> None:
         self.wanted = wanted
+        self.right = right
+        """What searches find in the undamaged one."""
         self.errors: list[str] = []
         self.wrong: list[str] = []
         self.differs = 0
@@ -59,9 +69,9 @@ class Seen:
         return None
 
 
-async def use(path: Path, wanted: Held) -> Seen:
+async def use(path: Path, wanted: Held, right: Answers) -> Seen:
     """Open, list, get, search by words and vectors, add, remove, close."""
-    seen = Seen(wanted)
+    seen = Seen(wanted, right)
     before = [each.read_bytes() for each in _files(path)]
     store = await seen.ask("open", asyncio.to_thread(Store.open, path, SETTINGS, SystemClock()))
     if store is None:
@@ -85,12 +95,21 @@ async def _read(store: Store, seen: Seen) -> None:
         got = await seen.ask("get", store.read(documents.get, row.id))
         if got is not None:
             texts[row.collection, row.source] = got.text
+    answers = await _searched(store, seen)
     if not seen.errors:
         _compare(texts, seen)
-    for word in ("boiler", "kettle", "水道"):
-        await seen.ask("words", store.read(by_words.by_words, word, 10, Scope(), 1.0, 1.0))
+        others = [len(set(was) - set(now)) for was, now in zip(seen.right, answers, strict=True)]
+        if max(others) > OTHERS_MAX:
+            seen.wrong.append(f"searches find others, and nobody said so: {others} of {FIRST}")
+
+
+async def _searched(store: Store, seen: Seen) -> list[list[int]]:
+    """What is found first by some words, and by a vector; nothing where that is an error."""
+    words = (store.read(by_words.by_words, word, FIRST, Scope(), 1.0, 1.0) for word in WORDS)
+    found = [await seen.ask("words", each) or [] for each in words]
     vector = household.vector_of("a question")
-    await seen.ask("vectors", store.read(nearest.nearest, store.derived, vector, 10, Scope()))
+    near = await seen.ask("vectors", store.read(nearest.nearest, store.derived, vector, FIRST, Scope()))
+    return [[number for number, _ in each] for each in (*found, near.found if near else [])]
 
 
 def _compare(texts: dict[tuple[str, str], str | None], seen: Seen) -> None:
@@ -198,10 +217,11 @@ def outcomes(house: Path, at: Path, seeds: range, *, recovers: bool) -> Iterator
     """What came of each seed."""
     at.mkdir(parents=True, exist_ok=True)
     wanted = _wanted(house, at)
+    right = asyncio.run(_right(_copy(house, at), wanted))
     for seed in seeds:
         path = _copy(house, at)
         where = damage.flip([*_files(path)], random.Random(seed))
-        seen = save(path, wanted) if recovers else asyncio.run(use(path, wanted))
+        seen = save(path, wanted) if recovers else asyncio.run(use(path, wanted, right))
         if not path.exists() or not path.stat().st_size:
             seen.wrong.append("the file is gone")
         yield {
@@ -215,6 +235,14 @@ def outcomes(house: Path, at: Path, seeds: range, *, recovers: bool) -> Iterator
 
 def _wanted(house: Path, at: Path) -> Held:
     return household.held_at(_copy(house, at))
+
+
+async def _right(path: Path, wanted: Held) -> Answers:
+    store = Store.open(path, SETTINGS, SystemClock())
+    try:
+        return await _searched(store, Seen(wanted))
+    finally:
+        await store.close()
 
 
 def _copy(house: Path, at: Path) -> Path:
