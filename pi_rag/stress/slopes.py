@@ -50,6 +50,10 @@ class Slope:
         """From the low end to the high one."""
         return self.high - self.low
 
+    def bound(self, per_hour_max: float, in_all_min: float) -> float:
+        """What an hour may take, or so much in all where that is more."""
+        return max(per_hour_max, in_all_min / self.hours)
+
 
 NOTHING = Slope(0.0, -math.inf, math.inf, 0.0)
 """Too little was seen to say anything."""
@@ -63,15 +67,20 @@ class Growth:
     early: Slope
     late: Slope
 
-    def leaks(self, per_hour_max: float) -> bool:
+    def leaks(self, per_hour_max: float, in_all_min: float = 0.0) -> bool:
         """Growth is above the bound for certain, and does not show to have ended, or to have been a step.
 
-        One half may be sure of it, where a step in the other one blinds the whole.
+        One half may be sure of it, where a step in the other one blinds the whole. `in_all_min` is what must
+        have been grown: in a short run next to nothing is much an hour.
         """
         pairs = (self.whole, self.late), (self.early, self.late), (self.late, self.early)
-        return any(one.low > per_hour_max and other.high > per_hour_max for one, other in pairs)
+        return any(
+            one.low > one.bound(per_hour_max, in_all_min) and other.high > per_hour_max
+            for one, other in pairs
+            if one.hours
+        )
 
-    def sees_from(self, per_hour_max: float, resolution: float = 0.0) -> float:
+    def sees_from(self, per_hour_max: float, resolution: float = 0.0, in_all_min: float = 0.0) -> float:
         """The least real growth that would have been called a leak, all but certainly, amid this noise.
 
         The low end lies half a width below the slope that is seen, which itself lies within half a width of
@@ -79,7 +88,11 @@ class Growth:
         """
         looked = [each for each in (self.whole, self.early, self.late) if each.hours]
         return min(
-            (per_hour_max + each.width + 2 * resolution / each.hours for each in looked), default=math.inf
+            (
+                each.bound(per_hour_max, in_all_min) + each.width + 2 * resolution / each.hours
+                for each in looked
+            ),
+            default=math.inf,
         )
 
 

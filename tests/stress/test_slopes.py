@@ -105,6 +105,16 @@ def test_one_step_is_no_leak(at_s: int, size: float) -> None:
     assert not growth(points, warm_up_s=600).leaks(BOUND)
 
 
+def test_next_to_nothing_is_no_leak_of_a_short_run() -> None:
+    """A quarter of a MiB in three minutes is five an hour, and no leak; with half a MiB in all it is one."""
+    crept = growth([(float(second), 5.0 + 0.25 * second / 180) for second in range(180)], warm_up_s=0)
+
+    assert crept.leaks(BOUND)
+    assert not crept.leaks(BOUND, in_all_min=0.5)
+    assert crept.leaks(BOUND, in_all_min=0.2)
+    assert crept.sees_from(BOUND, in_all_min=0.5) == pytest.approx(10.0, rel=0.02)
+
+
 @given(st.integers(660, 1740), st.integers(0, 100))
 def test_a_step_in_one_half_does_not_blind_the_other(at_s: int, seed: int) -> None:
     """The run says that it would have seen a leak all the same, and sees one of that size beside the step."""
