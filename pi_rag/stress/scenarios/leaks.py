@@ -20,7 +20,7 @@ GROWTH_MIB_H_MAX = 1.0
 """Of private memory, beyond noise."""
 
 GROWN_MIB_MIN = 0.5
-"""Less in all is none: a step of the C library's is larger, of which minutes would make tens of MiB an hour."""
+"""Less in all is none: a step of the C library is larger, and in minutes would be tens of MiB an hour."""
 
 SEEN_MIB_H_MAX = 8.0
 """A run that could not have seen a leak of this size has not looked: a board of 4 GB would be full of it in
