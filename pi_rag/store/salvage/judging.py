@@ -74,8 +74,14 @@ def _one_compared(text: str, passage: Passage) -> tuple[str, State]:
         return text, "whole"
     ours_right, theirs_right = (passage.copy_hash == copy_hash(each) for each in (ours, passage.text))
     if theirs_right and not ours_right:
-        return text[: passage.start] + passage.text + text[passage.end :], "mended"
+        mended = text[: passage.start] + passage.text + text[passage.end :]
+        return mended, "altered" if _differ_unseen(ours, passage.text) else "mended"
     return text, "whole" if ours_right and not theirs_right else "altered"
+
+
+def _differ_unseen(one: str, other: str) -> bool:
+    """Whether two of one length differ anywhere in what the hash does not tell: either may be right there."""
+    return any(a != b and copy_hash(a) == copy_hash(b) for a, b in zip(one, other, strict=True))
 
 
 def _is_placed(text: str, passage: Passage) -> bool:

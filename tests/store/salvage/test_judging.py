@@ -53,6 +53,16 @@ def test_one_flipped_bit_of_a_passage_changes_no_text(seq: int, at: int, bit: in
     assert found.state in ("whole", "altered")
 
 
+@pytest.mark.parametrize(("seen", "unseen"), [("Thf", "BOiler"), ("ms in", "is\tin")])
+def test_what_the_hash_does_not_tell_is_told_where_both_are_damaged(seen: str, unseen: str) -> None:
+    """A flipped bit in the text, and in its passage one of case or space: nobody knows which is right."""
+    first, *others = passages()
+    there = first.text.replace(unseen.lower().replace("\t", " "), unseen)
+    text = seen + TEXT[3:] if len(seen) == 3 else TEXT.replace("is in", seen, 1)
+    found = judge(text, len(TEXT), 3, [replace(first, text=there), *others])
+    assert (found.state, found.lacks_passages) == ("altered", True)
+
+
 def test_a_passage_out_of_its_place_does_not_write_over_the_text() -> None:
     """It is left out, and the document cut anew."""
     first, second, third = passages()
