@@ -8,7 +8,8 @@ Nothing is mended or removed.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -22,7 +23,8 @@ from pi_rag.store.rate import Rate
 from pi_rag.store.view import View
 
 KEPT_S = 5.0
-"""How long an answer is kept: for who asks again because a request's time was up just before it was there."""
+"""How long an answer is kept that nobody has got: for who asks again because a request's time was up just
+before it was there."""
 
 
 class VerifyRequest(BaseModel):
@@ -50,20 +52,36 @@ class Verified(BaseModel):
     """The same, one by one."""
 
 
+@dataclass
+class _Looking:
+    """A reading, under way or ended."""
+
+    task: asyncio.Task[Verified]
+    ended_s: float = math.inf
+    is_told: bool = False
+    """Whether somebody has got the answer."""
+
+
 class Verifying:
     """One reading of each kind for all who ask, however often one request's time is up before it ends."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._readings: dict[bool, tuple[asyncio.Task[Verified], float]] = {}
+        self._readings: dict[bool, _Looking] = {}
 
     async def answer(self, *, deep: bool) -> Verified:
-        """That of the reading under way, of one that has just ended, or of a new one."""
-        task, ended_s = self._readings.get(deep, (None, 0.0))
-        if task is None or (task.done() and self._house.clock.monotonic_s() - ended_s > KEPT_S):
-            task = asyncio.create_task(self._read(deep), name="verify")
-            self._readings[deep] = (task, 0.0)
-        return await asyncio.shield(task)
+        """That of the reading under way, of one that has ended and nobody was told of, or of a new one."""
+        looking = self._readings.get(deep)
+        if looking is None or self._is_over(looking):
+            looking = self._readings[deep] = _Looking(asyncio.create_task(self._read(deep), name="verify"))
+        found = await asyncio.shield(looking.task)
+        looking.is_told = True
+        return found
+
+    def _is_over(self, looking: _Looking) -> bool:
+        return looking.task.done() and (
+            looking.is_told or self._house.clock.monotonic_s() - looking.ended_s > KEPT_S
+        )
 
     async def _read(self, deep: bool) -> Verified:
         house = self._house
@@ -73,8 +91,7 @@ class Verifying:
             with inspection.damage_told(seen):
                 await house.store.aside(self._examined, seen)
         finally:
-            task, _ = self._readings[deep]
-            self._readings[deep] = (task, house.clock.monotonic_s())
+            self._readings[deep].ended_s = house.clock.monotonic_s()
         return shown(seen)
 
     def _examined(self, reading: Reading, seen: Inspection) -> None:

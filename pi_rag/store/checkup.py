@@ -142,11 +142,17 @@ def _structure(db: Connection) -> Iterator[str]:
     for index in _word_indexes(db):
         with contextlib.suppress(apsw.CorruptError):  # the check will say so
             value(db, f"SELECT rowid FROM {index} WHERE {index} MATCH 'a' LIMIT 1")
-    return (row[0] for row in db.execute("PRAGMA quick_check") if row[0] != "ok")
+    return _said(db, "quick_check")
 
 
 def _integrity(db: Connection) -> Iterator[str]:
-    return (row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok")
+    return _said(db, "integrity_check")
+
+
+def _said(db: Connection, pragma: str) -> Iterator[str]:
+    """A problem a line: SQLite puts several into one row, under a heading that says nothing."""
+    lines = (line for (row,) in db.execute(f"PRAGMA {pragma}") for line in row.splitlines())
+    return (line for line in lines if line != "ok" and not line.startswith("*** in database"))
 
 
 def _content(db: Connection) -> Iterator[str]:

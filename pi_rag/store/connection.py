@@ -17,7 +17,7 @@ import apsw
 from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreReadOnly, StoreUnusable
 from pi_rag.store import Connection, coverage
-from pi_rag.store.folder import has_log, lock_path
+from pi_rag.store.folder import has_log, lock_path, refuse_lone_log
 
 Policy = Callable[[Connection, StoreSettings], None]
 
@@ -186,8 +186,9 @@ def open_still(path: Path, settings: StoreSettings) -> Connection:
     """A reader of a file that stands still: a backup, or the database of a service that is stopped.
 
     Its log is read where there is one; else nothing is made beside it, and nothing locked. It may be called
-    as it likes: nothing of its name is used.
+    as it likes: nothing of its name is used. Raises StoreDamaged for a log without its database.
     """
+    refuse_lone_log(path)
     more = "" if has_log(path) else "&immutable=1"
     uri = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro{more}"
     return _with_policies(Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), settings)

@@ -56,7 +56,13 @@ def _refuse_unfit(path: Path) -> None:
     for place in (path.parent, path):
         if place.exists() and not os.access(place, os.W_OK, effective_ids=True):
             raise StoreReadOnly(f"{place} cannot be written by this user.")
-    if _size(path) == 0 and _size(wal_path(path)) > 0 and not swap_path(path).exists():
+    if not swap_path(path).exists():
+        refuse_lone_log(path)
+
+
+def refuse_lone_log(path: Path) -> None:
+    """Raises StoreDamaged where a log has lost its database: whoever opens that has SQLite delete the log."""
+    if _size(path) == 0 and _size(wal_path(path)) > 0:
         raise StoreDamaged(f"{path} is missing or empty, but its log {wal_path(path).name} is there.")
 
 

@@ -17,7 +17,17 @@ import apsw
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import PathNotFound, StoreDamaged, StoreUnusable
-from pi_rag.store import Connection, card, checkup, connection, content, folder, identity, migrations
+from pi_rag.store import (
+    Connection,
+    card,
+    checkup,
+    connection,
+    content,
+    folder,
+    identity,
+    log_check,
+    migrations,
+)
 from pi_rag.store.card import Card
 from pi_rag.store.content import Digest, Pause, no_pause
 from pi_rag.store.rows import all_rows, value
@@ -118,6 +128,8 @@ def look_over(
     """As `inspect`, for whoever holds the lock; what SQLite says of the file is not translated."""
     if folder.is_cut_short(seen.path, connection.PAGE_BYTES):
         seen.problems.append("it is cut short: its last page is not whole")
+    with damage_told(seen):
+        log_check.refuse_lost(seen.path)
     with _no_trace(seen.path), damage_told(seen):
         db = connection.open_still(seen.path, settings)
         try:
@@ -144,7 +156,8 @@ def _checked(db: Connection, seen: Inspection) -> None:
     is_older = migrations.is_behind(db)
     seen.problems += checkup.check(db, is_older=is_older)
     if seen.is_deep:
-        seen.problems += checkup.check_deeply(db, is_older=is_older)
+        found = checkup.check_deeply(db, is_older=is_older)
+        seen.problems += [each for each in found if each not in seen.problems]
 
 
 def _compared(seen: Inspection) -> None:

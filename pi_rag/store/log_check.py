@@ -8,6 +8,7 @@ would go over them. So the frames are counted before it opens the log. It knows 
 from __future__ import annotations
 
 import os
+from itertools import accumulate
 from pathlib import Path
 
 import apsw
@@ -41,12 +42,24 @@ def refuse_damaged(db: Connection, path: Path, there: int) -> bool:
     seen, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     if seen >= there:
         return False
+    refuse_lost(path)
+    return True
+
+
+def refuse_lost(path: Path) -> None:
+    """Raises StoreDamaged when commits that count are behind a frame that is wrong.
+
+    Reads all of the log, if there is any, and opens no database.
+    """
+    if not has_log(path):
+        return
     fd = os.open(wal_path(path), os.O_RDONLY | os.O_CLOEXEC)
     try:
         log = log_frames.read(fd)
     finally:
         os.close(fd)
     if log.damaged:
-        behind = sum(1 for each in log.kept if log.frames.index(each[-1]) >= seen)
+        first = 0 if not log.header_is_whole else [frame.is_whole for frame in log.frames].index(False)
+        ends = accumulate(map(len, log.kept))
+        behind = sum(end > first for end in ends)
         raise StoreDamaged(f"The log {wal_path(path)} is damaged; {behind} commits would be lost with it.")
-    return True

@@ -12,6 +12,7 @@ import pytest
 
 from pi_rag.config import StoreSettings
 from pi_rag.service.house import House
+from pi_rag.service.verifying import Verifying
 from pi_rag.store import Connection, inspection
 from pi_rag.store.connection import PAGE_BYTES
 from pi_rag.store.content import Pause
@@ -90,7 +91,7 @@ async def test_a_log_that_grows_beside_it_ends_it(
 async def test_who_asks_meanwhile_shares_the_reading(
     guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten who ask at once cost one reading; another kind of look is another reading."""
+    """Ten who ask at once cost one reading; another kind of look is another one, and so is a later one."""
     seen: list[bool] = []
     examine: Callable[[Connection, Inspection, Pause], None] = inspection.examine
 
@@ -105,3 +106,18 @@ async def test_who_asks_meanwhile_shares_the_reading(
 
     assert sorted(seen) == [False, True]
     assert all(each.status_code == 200 for each in answers)
+    await guest.post("/v1/verify", json={})
+    assert sorted(seen) == [False, False, True]
+
+
+async def test_who_was_cut_off_before_the_answer_gets_it(house: House) -> None:
+    """Once: what was found is for who waited for it, and no memory of how things are."""
+    verifying = Verifying(house)
+    cut_off = asyncio.create_task(verifying.answer(deep=False))
+    await asyncio.sleep(0)
+    reading = verifying._readings[False].task
+    cut_off.cancel()
+    found = await reading
+
+    assert await verifying.answer(deep=False) is found
+    assert await verifying.answer(deep=False) is not found

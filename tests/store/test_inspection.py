@@ -130,6 +130,39 @@ async def test_a_deep_look_sees_what_is_whole_and_wrong(
     assert any(problem in each for each in look(path).problems)
 
 
+async def test_a_log_without_its_database_is_told_and_kept(store: Store, path: Path) -> None:
+    """It holds what was acknowledged, and SQLite would delete it."""
+    await store.write(put, "a", ["tea"])
+    cut = path.parent / "cut"
+    cut.mkdir()
+    shutil.copy(folder.wal_path(path), cut / "pi-rag.db-wal")
+    (cut / "pi-rag.db").touch()
+    before = files(cut)
+
+    assert before["pi-rag.db-wal"] != before["pi-rag.db"]
+    assert "its log pi-rag.db-wal is there" in " ".join(look(cut / "pi-rag.db").problems)
+    assert files(cut) == before
+
+
+@pytest.mark.parametrize("deep", [False, True])
+async def test_commits_that_a_damaged_log_hides_are_told(store: Store, path: Path, *, deep: bool) -> None:
+    """SQLite takes them for what a power cut tore: the rest is whole, and the service would not start."""
+    await store.empty_log()
+    for number in range(6):
+        await store.write(put, f"{number}", ["tea"])
+    cut = path.parent / "cut"
+    cut.mkdir()
+    for each in (path, folder.wal_path(path)):
+        shutil.copy(each, cut / each.name)
+    assert look(cut / path.name, deep=deep).problems == []
+    data = bytearray(folder.wal_path(path).read_bytes())
+    data[5000] ^= 1
+    folder.wal_path(cut / path.name).write_bytes(data)
+
+    [told] = look(cut / path.name, deep=deep).problems
+    assert "6 commits would be lost" in told
+
+
 @pytest.mark.parametrize("schema", range(2, old.NEWEST + 1))
 def test_one_of_an_older_schema_is_whole(tmp_path: Path, schema: int) -> None:
     """What such a one has not yet is no damage, however deep the look."""
