@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
     settings = settings_of(args)
     database = settings.database_path
     to = database if args.to is None else Path(args.to).absolute() / database.name
-    means = recovery.Means(as_sent, words_hash)
+    means = recovery.Means(as_sent, words_hash, made_of)
     now = SystemClock().wall_s()
     saved = recovery.recover(database, to, settings.store, means, now, dry_run=args.dry_run)
     answer = told(saved)
@@ -89,6 +89,19 @@ def as_sent(stored: Stored) -> NewItem:
 
     line = json.loads(exported.line(stored, vectors=False))
     return NewItem(kind="export", source=stored.document.source, payload=exported.payload(line, None))
+
+
+def made_of(text_hash: bytes, title: str, heading: str, text: str) -> bool:
+    """Whether a hash can be of a passage with these words. How much of title and headings went into it only
+    the model could say, so any beginning of them will do."""
+    from pi_rag.ingest import cutting
+
+    for head in (f"{title} > {heading}", heading, title):
+        words = head.split()
+        heads = [" ".join(words[:count]) for count in range(len(words) + 1)]
+        if any(cutting.text_hash(f"{each}\n{text}" if each else text) == text_hash for each in heads):
+            return True
+    return False
 
 
 def told(saved: Saved) -> dict[str, Any]:
@@ -138,6 +151,7 @@ def told(saved: Saved) -> dict[str, Any]:
         "tables_lost": list(saved.missing),
         "tables_with_unreadable_pages": list(saved.unvouched),
         "problems": list(saved.problems),
+        "said_of_damaged_file": list(saved.said),
     }
 
 
@@ -176,8 +190,20 @@ def _show_file(found: dict[str, Any]) -> None:
     if found["tables_guessed"]:
         number = counted(len(found["tables_guessed"]), "table or index", "tables and indexes")
         print(f"The list of tables is damaged. Found without it: {number}.")
+    _show_rows(found)
+    _show_names("wrong with the file itself", found["said_of_damaged_file"])
     _show_names("tables lost, with all that they may have held", found["tables_lost"])
     _show_names("tables that may lack rows nobody can name", found["tables_with_unreadable_pages"])
+
+
+def _show_rows(found: dict[str, Any]) -> None:
+    """Rows and pages of the log that are told nowhere else."""
+    if found["rows_unreadable"]:
+        rest = ": what they held was found elsewhere, or is made anew" if found["ok"] else ""
+        print(f"{counted(found['rows_unreadable'], 'row')} could not be read{rest}.")
+    log = found["log"]
+    if log["damaged_pages"] and not log["last_commit_left_out"]:
+        print(f"Not whole in the log, and read all the same: {counted(log['damaged_pages'], 'page')}.")
 
 
 def _show_rest(found: dict[str, Any]) -> None:

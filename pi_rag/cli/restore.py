@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, one_line, size, stamp, typed
-from pi_rag.cli.reach import settings_of
+from pi_rag.cli.reach import repeated, settings_of
 from pi_rag.cli.verify import held
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, to_toml
@@ -72,7 +72,7 @@ def run(args: Namespace) -> int:
     if args.json:
         printing.as_json(told)
     else:
-        _show(told)
+        _show(told, repeated(args, "config", "data"))
     return 0
 
 
@@ -134,26 +134,35 @@ def _flat(toml: str) -> dict[str, Any]:
     }
 
 
-def _show(told: dict[str, Any]) -> None:
+def _show(told: dict[str, Any], given: list[str]) -> None:
+    """`given` are the flags that name this folder: without them another one would be meant."""
     card = told["backup"]
     print(f"Restored what was kept on {stamp(card['made_at'])}: {held(card['counts'])}.")
     if told["kept"]:
         print(f"The database that was here is now {one_line(told['kept'])}.")
-    for line in [*_model_lines(told["model"]), *_different_lines(told["different"])]:
+    for line in [*_model_lines(told["model"], given), *_different_lines(told["different"])]:
         print(one_line(line))
-    print("Start the service: sudo systemctl start pi-rag.socket pi-rag   (or: pi-rag serve)")
+    print(f"Start the service: {_start(given)}")
 
 
-def _model_lines(model: dict[str, Any] | None) -> list[str]:
+def _start(given: list[str]) -> str:
+    """The installed service knows the folder of its settings alone."""
+    installed, here = "sudo systemctl start pi-rag.socket pi-rag", typed("serve", *given)
+    if "--data" in given:
+        return f"{here}   (if it is that of the installed one: {installed})"
+    return f"{installed}   (or: {here})"
+
+
+def _model_lines(model: dict[str, Any] | None, given: list[str]) -> list[str]:
     if model is None:
         return []
     if not model["is_here"]:
         return [
             f"Its vectors were made with {model['name']}, which is not here. Get it: "
-            f"{typed('model', 'pull', model['name'])}",
+            f"{typed('model', 'pull', *given, model['name'])}",
         ]
     if not model["is_chosen"]:
-        use = typed("model", "use", model["name"])
+        use = typed("model", "use", *given, model["name"])
         return [f"Its vectors were made with {model['name']}. It is here; to choose it: {use}"]
     return [f"Its vectors were made with {model['name']}, which is the model in use here."]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 
-from pi_rag.cli.printing import one_line
-from pi_rag.cli.reach import settings_of
+from pi_rag.cli.printing import one_line, typed
+from pi_rag.cli.reach import repeated, settings_of
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings
-from pi_rag.errors import PiRagError
+from pi_rag.errors import PiRagError, StoreDamaged
 
 DESCRIPTION = """\
 It holds the model, the database and the socket, and runs until Ctrl-C or SIGTERM. What was
@@ -41,7 +42,20 @@ def run(args: Namespace) -> int:
             _greet(settings)
         from pi_rag.service.run import serve
 
-        return serve(settings, lambda: settings_of(args))
+        try:
+            return serve(settings, lambda: settings_of(args))
+        except StoreDamaged as error:
+            if error.hint == StoreDamaged.hint_default:
+                error.hint = _what_to_type(args)
+            raise
+
+
+def _what_to_type(args: Namespace) -> str:
+    """About a damaged database, for the folder that was named. Only systemd would start it again."""
+    given = repeated(args, "config", "data")
+    begin = "Stop the service, then put" if os.environ.get("NOTIFY_SOCKET") else "Put"
+    restore, recover = typed("restore", *given, "BACKUP"), typed("recover", *given)
+    return f"Nothing is deleted. {begin} a backup back: {restore}   (without one: {recover})"
 
 
 def _greet(settings: Settings) -> None:

@@ -114,12 +114,13 @@ class Making:
     def _made(self, reading: Reading, partial: Path, fd: int) -> Card:
         """Copy, describe, and let go of the view. What it is is on the disk when this returns."""
         rate = Rate(self._settings.mib_s_max, self._clock, reading.rest)
-        with translated(f"The backup {partial}"):
+        with translated(f"The backup {self._order.folder / self._order.name}"):
             copy = _opened(partial)
             try:
                 self._copy(reading, copy, fd, rate)
-                made = self._described(reading, rate)
-                reading.db.execute("ROLLBACK")
+                with translated():  # what is read here is the database
+                    made = self._described(reading, rate)
+                    reading.db.execute("ROLLBACK")
                 card.write(copy, made)
                 # In a file of its own, without a log: whoever has it has all of it.
                 copy.execute("PRAGMA journal_mode = DELETE")

@@ -37,6 +37,7 @@ from pi_rag.store.salvage import (
     image,
     layout,
     mending,
+    mending_hashes,
     mending_memory,
     mending_queue,
     witnesses,
@@ -45,6 +46,7 @@ from pi_rag.store.salvage.filling import Filled
 from pi_rag.store.salvage.image import Image
 from pi_rag.store.salvage.layout import Layout
 from pi_rag.store.salvage.mending import Documents, ToQueue
+from pi_rag.store.salvage.mending_hashes import MadeOf
 from pi_rag.store.salvage.mending_memory import Memories, WordsHash
 from pi_rag.store.salvage.mending_queue import Queue
 from pi_rag.store.salvage.trees import Forest
@@ -68,6 +70,8 @@ class Means:
 
     to_queue: ToQueue
     words_hash: WordsHash
+    made_of: MadeOf = lambda *_: False
+    """Where nobody can tell what a hash was made of, one that is in dispute is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Saved:
     unread: int
     """Pages of tables and indexes that could not be read."""
     unvouched: Sequence[str]
-    """Tables of which a page could not be read, and of whose rows nothing else tells which they were."""
+    """Tables of which a page or a row could not be read, where nothing else tells which rows they had."""
     cut: bool
     """Whether the file ends before its database does."""
     refused: int
@@ -106,6 +110,8 @@ class Saved:
     database: Path | None = None
     kept: Path | None = None
     """Where the damaged one is now; None where nothing was put in place."""
+    said: Sequence[str] = field(default_factory=list)
+    """What the checkup says of the damaged file, where no row shows that it is damaged."""
     is_sound: bool = False
     """Whether the file itself is whole, so that there was nothing to do, and nothing was done."""
 
@@ -132,8 +138,11 @@ def recover(
     with _held(path, to), swapping.beside(to, f"{to.stem}{NEW_SUFFIX}") as new:
         with image.opened(path) as found, translated(f"The new database {new}"):
             saved = _made(new, found, settings, means, now)
-        if path == to and not saved.has_blemish and _is_sound(path, settings, saved.schema_version):
-            return replace(saved, is_sound=True)
+        if path == to and not saved.has_blemish:
+            said = _said_of(path, settings, saved.schema_version)
+            saved = replace(saved, said=said, is_sound=not said)
+            if saved.is_sound:
+                return saved
         return saved if dry_run else _placed(saved, path, to, new, now)
 
 
@@ -162,14 +171,16 @@ def _make_folder(place: Path) -> None:
         raise of_the_system(error, place) from error
 
 
-def _is_sound(path: Path, settings: StoreSettings, schema_version: int) -> bool:
-    """Whether SQLite and the checkup find nothing either: there may be damage in what is only made anew."""
+def _said_of(path: Path, settings: StoreSettings, schema_version: int) -> list[str]:
+    """What SQLite and the checkup find, if anything: there may be damage in what is only made anew."""
     seen = inspection.Inspection(path, is_deep=True)
     try:
         inspection.look_over(seen, settings)
-    except (apsw.Error, PiRagError, ValueError, TypeError):  # what is damaged may be no text and no JSON
-        return False
-    return not seen.problems and seen.schema == schema_version
+    except (apsw.Error, PiRagError, ValueError, TypeError) as error:  # damage may be no text and no JSON
+        return [*seen.problems, str(error) or type(error).__name__]
+    if seen.schema != schema_version:
+        seen.problems.append(f"its schema says {seen.schema}, and is that of {schema_version}")
+    return seen.problems
 
 
 def _placed(saved: Saved, path: Path, to: Path, new: Path, now: float) -> Saved:
@@ -230,7 +241,8 @@ def _mended(
     told = witnesses.heard(forest, laid)
     db.execute("BEGIN IMMEDIATE")
     queue = mending_queue.mend(db, told, now)
-    documents = mending.mend(db, filled, told, means.to_queue, now)
+    rehashed = mending_hashes.mend(db, witnesses.text_hashes(forest, laid), means.made_of)
+    documents = mending.mend(db, filled, told, means.to_queue, rehashed, now)
     memories = mending_memory.mend(db, filled, told, means.words_hash, now)
     _drop_loose(db)
     by_words.create(db)
@@ -246,7 +258,7 @@ def _mended(
         guessed=sorted(laid.guessed),
         missing=filling.missing(laid),
         unread=forest.unread(),
-        unvouched=filling.unvouched(forest, laid),
+        unvouched=filling.unvouched(forest, laid, filled),
         cut=found.cut,
         refused=sum(filled.refused.values()),
         documents=documents,

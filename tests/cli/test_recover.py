@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from pi_rag.cli.main import main
-from pi_rag.store import folder
+from pi_rag.cli.recover import made_of
+from pi_rag.config import StoreSettings
+from pi_rag.ingest import cutting
+from pi_rag.store import Connection, connection, folder
 from pi_rag.store.salvage import layout
 from pi_rag.store.salvage.image import opened
 from pi_rag.store.salvage.trees import Forest
@@ -115,3 +118,74 @@ def test_the_next_commands_name_the_folders_that_were_named(
     assert f"The new database is {to}/pi-rag.db." in said
     assert f"pi-rag verify --deep --data {to}\n" in said
     assert f"pi-rag serve --data {to}\n" in said
+
+
+def sound_with_a_bad_row(tmp_path: Path, table: str) -> Path:
+    """A database of which one row says that it is longer than its page."""
+    made = tmp_path / "bad" / "pi-rag.db"
+    household.build_at(made)
+    db = Connection(str(made))
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    with opened(made) as image:
+        laid = layout.found(image)
+        page = Forest(image, laid.roots.values()).pages_of(laid.roots[table])[-1]
+    content = bytearray(damage.read(made, page))
+    cell = int.from_bytes(content[8:10], "big")
+    content[cell : cell + 2] = b"\xfe\x7f"  # its size, which would go on behind the page
+    damage.overwrite(made, page, bytes(content))
+    return made
+
+
+def test_a_row_that_cannot_be_read_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many there were, and that all of it was found elsewhere, where it was."""
+    made = sound_with_a_bad_row(tmp_path, "vectors")
+    assert main(["recover", "--data", str(made.parent), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "1 row could not be read: what they held was found elsewhere, or is made anew." in said
+
+
+def test_a_row_that_nobody_misses_is_told_by_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing says what it held, so nobody claims that it is there."""
+    made = sound_with_a_bad_row(tmp_path, "memory_changes")
+    assert main(["recover", "--data", str(made.parent), "--dry-run"]) == 1
+    said = capsys.readouterr().out
+    assert "1 row could not be read.\n" in said
+    assert "tables that may lack rows nobody can name: 1\n  memory_changes\n" in said
+
+
+def test_damage_that_no_row_shows_is_told_as_the_checkup_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a person would read only that there was damage."""
+    made = tmp_path / "words" / "pi-rag.db"
+    household.build_at(made)
+    db = connection.open_writer(made, StoreSettings())
+    db.execute("DELETE FROM chunks_fts WHERE rowid = 3")
+    db.close()
+    assert main(["recover", "--data", str(made.parent)]) == 0
+    assert "wrong with the file itself: 1\n  1 passages without words\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("title", "heading"),
+    [
+        ("", ""),
+        ("A House", ""),
+        ("", "Cellar > Boiler"),
+        ("A House", "Cellar"),
+        ("A House", "A House > Cellar"),
+    ],
+)
+@pytest.mark.parametrize("words_max", [0, 1, 100])
+def test_a_hash_is_known_to_be_of_its_words(title: str, heading: str, words_max: int) -> None:
+    """However much of title and headings went into it; of other words it is not."""
+    head = cutting._head(title, heading).split()
+    fitted = cutting._fitted(head, [1] * len(head), words_max)
+    text_hash = cutting.text_hash(f"{fitted}\ntext" if fitted else "text")
+    assert made_of(text_hash, title, heading, "text")
+    assert not made_of(text_hash, title, heading, "texu")

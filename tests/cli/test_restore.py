@@ -42,14 +42,25 @@ def test_what_is_back_is_told(made: Path, tmp_path: Path, run: Run) -> None:
 
     assert done.code == 0 and "comparing ..." in done.err
     first, model, *_, last = done.out.splitlines()
+    given = f"--data {here}"
     assert first.startswith("Restored what was kept on 2026-11-") and "1 document, " in first
-    assert "made with tiny, which is not here" in model and "pi-rag model pull tiny" in model
-    assert last.startswith("Start the service: ")
+    assert "made with tiny, which is not here" in model and f"pi-rag model pull {given} tiny" in model
+    assert last.startswith(f"Start the service: pi-rag serve {given}   (")
     whole = run("verify", str(here / "pi-rag.db"), "--json")
     again = run("restore", str(made), "--data", str(here), "--json")
     told = json.loads(again.out)
     assert json.loads(whole.out)["content_hash"] == told["content_hash"]
     assert "before-restore" in told["kept"] and told["model"]["is_here"] is False
+
+
+def test_the_installed_service_is_started_as_it_is(made: Path, tmp_path: Path, run: Run) -> None:
+    """Where only settings were named, or nothing: they are its own; whoever has none types them again."""
+    (tmp_path / "c.toml").write_text("")
+    *_, last = run("restore", str(made), "--config", str(tmp_path / "c.toml")).out.splitlines()
+    assert last == (
+        "Start the service: sudo systemctl start pi-rag.socket pi-rag   "
+        f"(or: pi-rag serve --config {tmp_path / 'c.toml'})"
+    )
 
 
 def test_a_running_service_is_named_with_what_stops_it(made: Path, tmp_path: Path, run: Run) -> None:

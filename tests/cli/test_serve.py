@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pi_rag.config import Settings
+from pi_rag.errors import StoreDamaged
 from pi_rag.service import run as service
 from tests.cli.conftest import Run
 
@@ -41,3 +42,38 @@ def test_the_journal_gets_nothing_that_is_no_line_of_the_log(served: list[Settin
     """It has a form that programs read."""
     assert run("serve").code == 0
     assert served and run("serve").err == ""
+
+
+def _refused(monkeypatch: pytest.MonkeyPatch, error: StoreDamaged) -> None:
+    def serve(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(service, "serve", serve)
+
+
+def test_what_mends_a_damaged_database_names_its_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed as it stands it acts on this folder and on no other; nothing runs that is to be stopped."""
+    _refused(monkeypatch, StoreDamaged("It is damaged."))
+    data = str(tmp_path / "my data")
+
+    ran = run("serve", "--data", data)
+
+    assert ran.code == StoreDamaged.exit_code
+    assert f"Put a backup back: pi-rag restore --data '{data}' BACKUP" in ran.err
+    assert f"(without one: pi-rag recover --data '{data}')" in ran.err
+    assert "Stop the service" not in ran.err
+
+
+def test_a_start_by_systemd_is_to_be_stopped_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be tried again and again."""
+    _refused(monkeypatch, StoreDamaged("It is damaged."))
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    assert "Stop the service, then put a backup back: pi-rag restore BACKUP" in run("serve").err
+
+
+def test_a_hint_of_its_own_is_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who raised it knows more."""
+    _refused(monkeypatch, StoreDamaged("It is damaged.", hint="Do that."))
+    assert "hint: Do that." in run("serve").err

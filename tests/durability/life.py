@@ -290,13 +290,15 @@ async def _insisted(told: Told, what: Callable[[], Awaitable[T]]) -> T | None:
 def content(db: Connection) -> Content:
     """All rows of all tables but those that SQLite makes for itself, and how words find them.
 
-    Left out is the note that the log holds what was erased: it comes and goes between two steps.
+    Left out is the note that the log holds what was erased, which comes and goes between two steps, and of
+    tables that never had a row that they count from 0.
     """
     sql = """
         SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
             AND name NOT GLOB 'sqlite_stat*' AND name NOT GLOB '*_fts_*' ORDER BY name
     """
     found = {name: sorted(all_rows(db, f'SELECT * FROM "{name}"'), key=repr) for (name,) in all_rows(db, sql)}
+    found["sqlite_sequence"] = [row for row in found.get("sqlite_sequence", []) if row[1]]
     found["meta"] = [row for row in found.get("meta", []) if row[0] != "log_holds_erased"]
     for index in ("chunks_fts", "memory_fts"):
         match = f"SELECT rowid FROM {index} WHERE {index} MATCH 'tea OR cups OR kettle' ORDER BY rowid"

@@ -15,8 +15,9 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.config import BackupSettings, StoreSettings
 from pi_rag.errors import BackupOvertaken, BackupUnwritable, DiskFull, Stopping, StoreDamaged
-from pi_rag.store import Connection, backup, backups, inspection
+from pi_rag.store import Connection, backup, backups, connection, identity, inspection
 from pi_rag.store.backup import Made, Making, Order
+from pi_rag.store.rows import value
 from pi_rag.store.store import Store
 from tests.store.making import FINGERPRINT, put
 
@@ -171,6 +172,24 @@ async def test_a_database_that_is_not_whole_makes_no_backup(store: Store, to: Pa
     with pytest.raises(StoreDamaged, match="without words"):
         await store.aside(making(store, to))
     assert names(to) == []
+
+
+async def test_a_page_of_the_database_that_is_damaged_is_told_of_the_database(path: Path, to: Path) -> None:
+    """Not of the copy, which nobody finds afterwards."""
+    before = Store.open(path, StoreSettings(), SystemClock())
+    await before.write(identity.claim_fingerprint, FINGERPRINT)
+    await filled(before, 3)
+    await before.close()
+    store = Store.open(path, StoreSettings(), SystemClock())
+    page = await store.read(lambda db: value(db, "SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'"))
+    with path.open("r+b") as file:
+        file.seek((page - 1) * connection.PAGE_BYTES)
+        file.write(b"\xff" * connection.PAGE_BYTES)
+
+    with pytest.raises(StoreDamaged, match=r"^The database is damaged: ") as told:
+        await store.aside(making(store, to))
+    assert "pi-rag restore" in told.value.hint and names(to) == []
+    await store.close()
 
 
 @pytest.mark.parametrize("spoilt", ["a byte", "a row"])

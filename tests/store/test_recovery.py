@@ -7,27 +7,27 @@ import errno
 import os
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pi_rag.cli.recover import as_sent
+from pi_rag.cli.recover import as_sent, made_of
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
 from pi_rag.errors import PathNotFound, PiRagError, SchemaNewer, SocketInUse, StoreDamaged, StoreUnusable
 from pi_rag.memory.remembering import words_hash
-from pi_rag.store import Connection, connection, folder, migrations, recovery
+from pi_rag.store import Connection, connection, content, folder, migrations, recovery
 from pi_rag.store.recovery import Means, Saved
-from pi_rag.store.salvage import layout
+from pi_rag.store.salvage import layout, mending
 from pi_rag.store.salvage.image import opened
 from pi_rag.store.salvage.trees import Forest
 from pi_rag.store.store import Store
 from tests.durability import household
 from tests.store.salvage import damage
 
-MEANS = Means(as_sent, words_hash)
+MEANS = Means(as_sent, words_hash, made_of)
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,97 @@ def test_damage_that_no_row_shows_is_damage(path: Path, before: household.Held, 
     db.close()
     saved = recover(path)
     assert not saved.is_sound
+    assert saved.said
     assert saved.kept is not None
     assert household.held_at(path) == before
+
+
+def test_notes_that_are_not_taken_along_are_no_rows_that_cannot_be_read(path: Path) -> None:
+    """Every database of a service has them, also one that is whole."""
+    settled(path)
+    db = connection.open_writer(path, StoreSettings())
+    db.execute("INSERT INTO meta VALUES ('index_snapshot', '{}')")
+    db.close()
+    assert recover(path, dry_run=True).refused == 0
+
+
+def lose_passages_and_vectors(path: Path) -> None:
+    """So that documents wait to be embedded, some of which have passages left."""
+    ruin(path, pages_of(path, "chunks")[7], pages_of(path, "vectors")[9])
+
+
+def lose_texts_too(path: Path) -> None:
+    """So that of some documents a part is missing."""
+    ruin(path, pages_of(path, "chunks")[7], *pages_of(path, "document_texts")[1:])
+
+
+def lose_what_waited(path: Path) -> None:
+    """So that a job counts what nobody finds, and a payload is shorter than it was."""
+    settled(path)
+    db = Connection(str(path))
+    db.execute("DELETE FROM job_items WHERE source = 'waiting-3'")
+    db.execute("UPDATE item_payloads SET payload = x'41' WHERE item_id = (SELECT max(id) FROM job_items)")
+    db.close()
+
+
+@pytest.mark.parametrize("harm", [lose_passages_and_vectors, lose_texts_too, lose_what_waited])
+def test_what_was_saved_is_sound_the_next_time(path: Path, harm: Callable[[Path], None]) -> None:
+    """Though no service has run: what waits already is not sent again, and what is lost is told once."""
+    harm(path)
+    first = recover(path)
+    assert first.documents.queued or first.queue.lost
+    data = path.read_bytes()
+    again = recover(path)
+    assert again.is_sound, again
+    assert (again.documents.queued, again.queue.lost) == (0, [])
+    assert again.queue.waiting == first.queue.waiting + first.documents.queued
+    assert path.read_bytes() == data
+
+
+def test_what_waits_and_is_damaged_again_is_saved_again(path: Path, before: household.Held) -> None:
+    """A vector of a document that an earlier recovery has sent: it waits once, and all of it is there."""
+    lose_passages_and_vectors(path)
+    first = recover(path)
+    settled(path)
+    db = Connection(str(path))
+    db.execute("""
+        DELETE FROM vectors WHERE chunk_id = (
+            SELECT min(chunks.id) FROM chunks JOIN documents ON documents.id = document_id
+            WHERE content_hash = ''
+        )
+    """)
+    assert db.changes() == 1
+    db.close()
+    again = recover(path)
+    assert again.kept is not None
+    assert (again.documents.queued, again.documents.whole) == (0, household.DOCUMENTS)
+    assert again.queue.waiting == first.queue.waiting + first.documents.queued
+    assert household.held_at(path).documents == before.documents
+
+
+def test_a_flipped_bit_in_the_hash_of_what_a_vector_was_made_of_is_put_right(path: Path) -> None:
+    """By the index of these hashes; and its document is named."""
+    settled(path)
+    digest = digest_of(path)
+    db = Connection(str(path))
+    right = db.execute("SELECT text_hash FROM chunks WHERE id = 33").get
+    db.close()
+    wrong = bytes([right[0] ^ 4]) + right[1:]
+    chunks = [each for each in pages_of(path, "chunks") if right in damage.read(path, each)]
+    for page in chunks:
+        damage.overwrite(path, page, damage.read(path, page).replace(right, wrong))
+    assert digest_of(path) != digest
+    saved = recover(path)
+    assert [each.what for each in saved.documents.mended] == [mending._OF_HASH]
+    assert digest_of(path) == digest
+
+
+def digest_of(path: Path) -> str:
+    db = connection.open_reader(path, StoreSettings())
+    try:
+        return content.digest(db).content
+    finally:
+        db.close()
 
 
 def test_the_old_file_and_its_log_are_kept_bit_by_bit(path: Path) -> None:

@@ -47,9 +47,8 @@ def rows(page: bytes, first: int, kind: int, page_of: PageOf) -> Iterator[Cell]:
 
     The cells are found by the page's own list. What lies where no list leads was removed.
     """
-    count = int.from_bytes(page[first + 3 : first + 5], "big")
     begins = first + (12 if kind in (INDEX_INTERIOR, TABLE_INTERIOR) else 8)
-    for place in range(begins, min(begins + 2 * count, len(page) - 1), 2):
+    for place in range(begins, min(begins + 2 * count(page, first), len(page) - 1), 2):
         at = int.from_bytes(page[place : place + 2], "big")
         if begins + 2 <= at < len(page) - 2:
             cell = _cell(page, at, kind, page_of)
@@ -57,24 +56,28 @@ def rows(page: bytes, first: int, kind: int, page_of: PageOf) -> Iterator[Cell]:
                 yield cell
 
 
+def count(page: bytes, first: int) -> int:
+    """How many cells a page says it has."""
+    return int.from_bytes(page[first + 3 : first + 5], "big")
+
+
 def is_page(page: bytes, first: int) -> bool:
     """Whether the head of a page comes out even: what SQLite wrote does, and noise or zeros do not."""
-    kind, count = page[first], int.from_bytes(page[first + 3 : first + 5], "big")
+    kind, cells = page[first], count(page, first)
     interior = kind in (INDEX_INTERIOR, TABLE_INTERIOR)
     if not interior and kind not in (INDEX_LEAF, TABLE_LEAF):
         return False
     begins = first + (12 if interior else 8)
     content = int.from_bytes(page[first + 5 : first + 7], "big") or 65536
-    if not begins + 2 * count <= content <= len(page):
+    if not begins + 2 * cells <= content <= len(page):
         return False
-    places = range(begins, begins + 2 * count, 2)
+    places = range(begins, begins + 2 * cells, 2)
     return all(content <= int.from_bytes(page[each : each + 2], "big") <= len(page) - 4 for each in places)
 
 
 def children(page: bytes, first: int) -> list[int]:
     """The pages that an interior page leads to, whatever it says of them."""
-    count = int.from_bytes(page[first + 3 : first + 5], "big")
-    places = range(first + 12, min(first + 12 + 2 * count, len(page) - 1), 2)
+    places = range(first + 12, min(first + 12 + 2 * count(page, first), len(page) - 1), 2)
     at = [int.from_bytes(page[place : place + 2], "big") for place in places]
     left = [int.from_bytes(page[each : each + 4], "big") for each in at if each + 4 <= len(page)]
     return [*left, int.from_bytes(page[first + 8 : first + 12], "big")]

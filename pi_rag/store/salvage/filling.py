@@ -47,7 +47,7 @@ class Filled:
 
     saved: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
-    """Cells that look like rows and are none of their table, and rows that come twice."""
+    """Cells that are no rows or none of their table, and rows that come twice."""
     suspect: dict[str, set[int]] = field(default_factory=dict)
     """Rows of which something is known to be wrong."""
 
@@ -79,10 +79,14 @@ VOUCHED = frozenset({"chunks", "document_texts", "memory_parts", "memory_vectors
 """Of what their pages held another table knows, so that a loss is named."""
 
 
-def unvouched(forest: Forest, layout: Layout) -> list[str]:
-    """Tables of which a page cannot be read, where what it held may be missed by nobody."""
+def unvouched(forest: Forest, layout: Layout, filled: Filled) -> list[str]:
+    """Tables of which a page or a row cannot be read, where what it held may be missed by nobody."""
     names = layout.roots.keys() & layout.schema.tables.keys() - DERIVED - VOUCHED
-    return sorted(name for name in names if not _is_of_words(name) and forest.unread(layout.roots[name]))
+    return sorted(
+        name
+        for name in names
+        if not _is_of_words(name) and (filled.refused.get(name) or forest.unread(layout.roots[name]))
+    )
 
 
 def _is_of_words(table: str) -> bool:
@@ -95,6 +99,8 @@ def _fill_table(db: Connection, forest: Forest, layout: Layout, table: Table, fi
     width = _width(db, table.name)
     for cell in forest.rows(layout.roots[table.name], of_an_index=table.without_rowid):
         row = _row(table, cell, filled)
+        if row is not None and table.name == "meta" and row[0] in PASSING_NOTES:
+            continue
         if row is None or not _is_plausible(table.name, row, width):
             refused += 1
             continue
@@ -105,6 +111,7 @@ def _fill_table(db: Connection, forest: Forest, layout: Layout, table: Table, fi
         except apsw.ConstraintError:
             refused += 1
             filled.note(table.name, row[0])
+    refused += forest.skipped(layout.roots[table.name])
     filled.saved[table.name], filled.refused[table.name] = saved, refused
 
 
@@ -154,11 +161,7 @@ def _is_plausible(table: str, row: tuple[Value, ...], width: int) -> bool:
     if table == "meta":
         is_model = row[0] in FINGERPRINTS.values()
         is_number = row[0] != jobs.ENDS or row[1].isdecimal()
-        return (
-            row[0] not in PASSING_NOTES
-            and is_number
-            and (not is_model or read_fingerprint(row[1]) is not None)
-        )
+        return is_number and (not is_model or read_fingerprint(row[1]) is not None)
     return True
 
 

@@ -21,6 +21,9 @@ from pi_rag.types import DocumentRow, NewItem
 CHANGED = "recovered"
 """A hash of no content: what is read from the source the next time differs from it."""
 
+SENT = ""
+"""The hash of a document that waits in the queue to be stored anew."""
+
 LINES_AT_ONCE = 64
 """Documents that are queued as one job, so that what waits is told in pieces a person can follow."""
 
@@ -59,14 +62,23 @@ _SAYS: dict[State, str] = {
 }
 
 
-def mend(db: Connection, filled: Filled, told: Witnesses, to_queue: ToQueue, now: float) -> Documents:
-    """Judge every document, in one transaction. Words are not looked after here."""
+_OF_HASH = "a damaged hash, of what a vector was made of, was put right or left out"
+
+
+def mend(
+    db: Connection, filled: Filled, told: Witnesses, to_queue: ToQueue, rehashed: Iterable[int], now: float
+) -> Documents:
+    """Judge every document, in one transaction. Words are not looked after here.
+
+    `rehashed`: documents of which a hash was mended already.
+    """
     found = Documents()
     unnamed = _names_again(db, filled, told, now)
     _move_astray(db, told)
     to_cut: list[tuple[int, bool]] = []
     for document_id in _numbers(db, told):
         _one(db, document_id, filled, told, found, to_cut, now, unnamed)
+    _tell_hashes(db, rehashed, told, found)
     db.execute("""
         DELETE FROM vectors WHERE chunk_id NOT IN (SELECT id FROM chunks);
         DELETE FROM collections WHERE id NOT IN (SELECT collection_id FROM documents);
@@ -141,7 +153,31 @@ def _one(
         if judged.state == "mended":
             found.mended.append(_told(db, document_id, told, _SAYS["mended"]))
     if judged.lacks_passages or _lacks_vectors(db, document_id):
-        to_cut.append((document_id, bool(wrong)))
+        if not wrong and _waits_already(db, document_id):
+            _keep_those_with_vectors(db, document_id)
+        else:
+            to_cut.append((document_id, bool(wrong)))
+
+
+def _waits_already(db: Connection, document_id: int) -> bool:
+    """Whether an earlier recovery has sent it to itself, and its turn has not come since."""
+    sql = """
+        SELECT 1 FROM documents
+        JOIN collections ON collections.id = collection_id
+        JOIN jobs ON jobs.collection = collections.name AND finished_at IS NULL
+        JOIN job_items ON job_id = jobs.id AND job_items.source = documents.source
+        WHERE documents.id = ? AND content_hash = ? AND job_items.kind = 'export' LIMIT 1
+    """
+    return bool(value(db, sql, (document_id, SENT)))
+
+
+def _tell_hashes(db: Connection, rehashed: Iterable[int], told: Witnesses, found: Documents) -> None:
+    """A wrong hash of what a vector was made of, where the document is otherwise as it was."""
+    named = {(each.collection, each.source) for each in (*found.mended, *found.partial, *found.lost)}
+    for document_id in sorted(rehashed):
+        each = _told(db, document_id, told, _OF_HASH)
+        if (each.collection, each.source) not in named:
+            found.mended.append(each)
 
 
 def _passages(db: Connection, document_id: int) -> list[Passage]:
@@ -256,7 +292,7 @@ def _queue(db: Connection, to_cut: list[tuple[int, bool]], to_queue: ToQueue, no
         row, pages = reindex.to_read_again(db, document_id)
         by_collection.setdefault(row.collection, []).append(to_queue(Stored(_line(row, is_changed), pages)))
         # What is there must differ from what is sent: else it would be taken for stored already.
-        db.execute("UPDATE documents SET content_hash = '' WHERE id = ?", (document_id,))
+        db.execute("UPDATE documents SET content_hash = ? WHERE id = ?", (SENT, document_id))
         _keep_those_with_vectors(db, document_id)
     for collection, items in by_collection.items():
         for at in range(0, len(items), LINES_AT_ONCE):

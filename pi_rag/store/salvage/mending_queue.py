@@ -47,6 +47,13 @@ def _tell_gone(db: Connection, found: Queue) -> None:
     unnamed = value(db, "SELECT count(*) FROM item_payloads WHERE item_id NOT IN (SELECT id FROM job_items)")
     if unnamed > sum(by_job.values()):
         found.lost.append(f"{unnamed - sum(by_job.values())} that were sent, the names of which are gone")
+    for job_id, gone in by_job.items():
+        _count_no_more(db, job_id, gone)
+
+
+def _count_no_more(db: Connection, job_id: int, gone: int) -> None:
+    """What was told is not told again: else the new database would be found damaged as well."""
+    db.execute("UPDATE jobs SET items_total = items_total - ? WHERE id = ?", (gone, job_id))
 
 
 def _give_jobs(db: Connection, now: float) -> None:
@@ -66,13 +73,14 @@ def _give_jobs(db: Connection, now: float) -> None:
 def _drop_hollow(db: Connection, found: Queue) -> None:
     """What was sent and is gone, or not as long as it was, cannot be stored. Nor can what is of no kind."""
     sql = """
-        SELECT id, source, kind, payload_bytes, coalesce(length(payload), 0) FROM job_items
+        SELECT job_items.id, job_id, source, kind, payload_bytes, coalesce(length(payload), 0) FROM job_items
         LEFT JOIN item_payloads ON item_id = id
     """
-    for item_id, source, kind, wanted, there in all_rows(db, sql):
+    for item_id, job_id, source, kind, wanted, there in all_rows(db, sql):
         if wanted != there or kind not in get_args(ItemKind):
             found.lost.append(source)
             db.execute("DELETE FROM job_items WHERE id = ?", (item_id,))
+            _count_no_more(db, job_id, 1)
     db.execute("DELETE FROM item_payloads WHERE item_id NOT IN (SELECT id FROM job_items)")
 
 

@@ -39,6 +39,7 @@ class Forest:
         """Pages whose head does not come out even. Those of overflow, and free ones, are among them."""
         self._owner: dict[int, int] = {}
         self._contested: set[int] = set()
+        self._skipped: dict[int, int] = {}
         self.has_map = self._has_map()
         self._look_at_all()
         for root in (1, *roots):
@@ -88,11 +89,23 @@ class Forest:
     def rows(self, root: int, *, of_an_index: bool) -> Iterator[Cell]:
         """The rows of one b-tree, page by page; of an index, or a table WITHOUT ROWID, also from within."""
         leaf = cells.INDEX_LEAF if of_an_index else cells.TABLE_LEAF
+        self._skipped[root] = 0
         for number in self.pages_of(root):
             kind = self._kinds[number] or leaf
             if kind == leaf or (of_an_index and kind == cells.INDEX_INTERIOR):
-                page = self._image.page(number)
-                yield from cells.rows(page, _first(number), kind, self._page_or_nothing)
+                yield from self._rows_of(number, kind, root)
+
+    def _rows_of(self, number: int, kind: int, root: int) -> Iterator[Cell]:
+        page, read = self._image.page(number), 0
+        for cell in cells.rows(page, _first(number), kind, self._page_or_nothing):
+            read += 1
+            yield cell
+        if number not in self._uneven:
+            self._skipped[root] += cells.count(page, _first(number)) - read
+
+    def skipped(self, root: int) -> int:
+        """How many cells were no rows when the rows of a b-tree were read last; of pages that can be read."""
+        return self._skipped.get(root, 0)
 
     def _page_or_nothing(self, number: int) -> bytes:
         known = 0 < number <= self._image.count

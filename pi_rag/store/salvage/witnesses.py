@@ -26,12 +26,7 @@ def heard(forest: Forest, layout: Layout) -> Witnesses:
     """What the unique indexes say."""
 
     def entries(index: str, *types: type) -> Iterator[tuple[int, tuple[Value, ...]]]:
-        root = layout.roots.get(index)
-        for cell in forest.rows(root, of_an_index=True) if root else ():
-            *key, rowid = cell.values
-            fits = len(key) == len(types) and all(map(isinstance, key, types))
-            if fits and isinstance(rowid, int) and 0 < rowid <= ROWID_MAX:
-                yield rowid, tuple(key)
+        return _entries(forest, layout, index, *types)
 
     return Witnesses(
         {number: (key[0], key[1]) for number, key in entries("sqlite_autoindex_documents_1", int, str)},
@@ -39,3 +34,20 @@ def heard(forest: Forest, layout: Layout) -> Witnesses:
         {number: key[0] for number, key in entries("sqlite_autoindex_memory_scopes_1", str)},
         {number: (key[0], key[1]) for number, key in entries("sqlite_autoindex_watches_1", str, str)},
     )
+
+
+def text_hashes(forest: Forest, layout: Layout) -> Iterator[tuple[int, bytes]]:
+    """(passage, what its vector was made of) as the index has it; one at a time, since they are many."""
+    for number, key in _entries(forest, layout, "chunks_by_text_hash", bytes):
+        yield number, key[0]
+
+
+def _entries(
+    forest: Forest, layout: Layout, index: str, *types: type
+) -> Iterator[tuple[int, tuple[Value, ...]]]:
+    root = layout.roots.get(index)
+    for cell in forest.rows(root, of_an_index=True) if root else ():
+        *key, rowid = cell.values
+        fits = len(key) == len(types) and all(map(isinstance, key, types))
+        if fits and isinstance(rowid, int) and 0 < rowid <= ROWID_MAX:
+            yield rowid, tuple(key)

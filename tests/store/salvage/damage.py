@@ -19,6 +19,13 @@ def overwrite(path: Path, page: int, content: bytes) -> None:
         file.write(content)
 
 
+def read(path: Path, page: int) -> bytes:
+    """What a page has."""
+    with path.open("rb") as file:
+        file.seek((page - 1) * PAGE_BYTES)
+        return file.read(PAGE_BYTES)
+
+
 def flip(files: list[Path], dice: random.Random) -> str:
     """Flip 1 to 8 bits of one page of one of these files; where that was."""
     path = dice.choice([each for each in files if each.exists() and each.stat().st_size])
