@@ -23,6 +23,7 @@ from pi_rag.config import IndexSettings, StoreSettings
 from pi_rag.errors import StoreDamaged, StoreReadOnly
 from pi_rag.store import (
     Connection,
+    card,
     checkup,
     connection,
     folder,
@@ -314,9 +315,13 @@ def _look_over(db: Connection, settings: StoreSettings, clock: Clock) -> None:
 def _make_ready(
     db: Connection, path: Path, settings: StoreSettings, before_upgrade: Callable[[], object]
 ) -> None:
-    """Put the policies that write into force, and bring the database to the newest schema."""
+    """Put the policies that write into force, and bring the database to the newest schema.
+
+    A backup that was put in place by hand is a backup no more: it will not stay as its card says.
+    """
     settling.settle(db, path)
     connection.apply(db, connection.WRITER, settings)
     if migrations.is_behind(db):
         before_upgrade()
     migrations.migrate(db)
+    card.remove(db)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pi_rag.clock import SystemClock
+from pi_rag.config import StoreSettings
 from pi_rag.store import Connection, card
 from pi_rag.store.card import Card
+from pi_rag.store.store import Store
 
 CARD = Card(
     made_at=1.5,
@@ -29,6 +34,15 @@ def test_it_is_read_as_it_was_written(db: Connection) -> None:
     assert card.read(db) == CARD
     card.remove(db)
     assert card.read(db) is None
+
+
+async def test_a_backup_in_the_place_of_the_database_is_one(store: Store, path: Path) -> None:
+    """Whoever copied it there by hand has a database that changes: its card would call each change damage."""
+    await store.write(card.write, CARD)
+    assert await store.close()
+    again = Store.open(path, StoreSettings(), SystemClock())
+    assert await again.read(card.read) is None
+    assert await again.close()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"made_at": 1}'])
