@@ -13,6 +13,7 @@ from argparse import (
     ArgumentTypeError,
     Namespace,
     RawDescriptionHelpFormatter,
+    _SubParsersAction,
 )
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -21,6 +22,9 @@ from pi_rag.errors import RequestInvalid
 
 PAGE_SIZE, PAGE_SIZE_MAX = 100, 1000
 """How many of a listing come at once where nobody says so, and at most. The service has the same bound."""
+
+NAMED_ONCE = ("config", "data", "socket")
+"""Common flags of which two values cannot both be meant."""
 
 
 class _Help(RawDescriptionHelpFormatter):
@@ -55,17 +59,52 @@ class _Once(Action):
         setattr(namespace, self.dest, values)
 
 
+class _Commands(_SubParsersAction):  # type: ignore[type-arg]  # a class of its own cannot be subscripted here
+    """Hands over to a command's parser. The common flags before its name and after it are the same ones."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        before = {flag: getattr(namespace, flag, None) for flag in NAMED_ONCE}
+        super().__call__(parser, namespace, values, option_string)
+        for flag, value in before.items():
+            if value is not None and getattr(namespace, flag) != value:
+                parser.error(f"argument --{flag}: may be given only once")
+
+
 class Parser(ArgumentParser):
     """A parser that speaks as the rest of the program does: an error of ours instead of its usage."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Help, allow_abbrev=False, **options)
         self.register("action", None, _Once)
+        self.register("action", "parsers", _Commands)
+
+    def parse_known_args(  # type: ignore[override]  # the base is overloaded on the namespace's type
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """What is unknown is refused here: later nobody knows any more which command it was said to."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flags = ", ".join(map(repr, self._option_string_actions))
+            told = f"unrecognized arguments: {' '.join(unknown)}"
+            self._refuse(told, _meant(f": {unknown[0].partition('=')[0]} (choose from {flags})"))
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Raise RequestInvalid with where to read how it is done."""
-        hint = f"{_meant(message)}Run: {self.prog} --help"
+        self._refuse(message, _meant(message) or self._described(message))
+
+    def _refuse(self, message: str, meant: str) -> NoReturn:
+        hint = f"{meant}Run: {self.prog} --help"
         raise RequestInvalid(f"{message[:1].upper()}{message[1:]}.", hint=hint)
+
+    def _described(self, message: str) -> str:
+        """The only one of the commands that is said to do what was typed; empty when there is none."""
+        typed = message.partition("invalid choice: '")[2].partition("'")[0]
+        commands = [each for action in self._actions for each in getattr(action, "_choices_actions", ())]
+        named = [each.dest for each in commands if typed and (each.help or "").lower().split()[:1] == [typed]]
+        return f"Did you mean {named[0]!r}? " if len(named) == 1 else ""
 
 
 def _meant(message: str) -> str:

@@ -35,6 +35,8 @@ EXAMPLES = """\
 
 STOP = "sudo systemctl stop pi-rag.socket pi-rag   (or end pi-rag serve), then the same again"
 
+WHICH = "See which there are: pi-rag restore --list FOLDER"
+
 DIFFERENT_MAX = 20
 """Settings that are named; `--json` has all."""
 
@@ -64,7 +66,7 @@ def run(args: Namespace) -> int:
     """Restore, or list. Raises PathNotFound, StoreError and its kinds, SocketInUse, RequestInvalid."""
     settings = settings_of(args)
     if (args.list is None) == (args.file is None):
-        raise RequestInvalid("Name one backup.", hint="See which there are: pi-rag restore --list FOLDER")
+        raise RequestInvalid("Name one backup.", hint=WHICH)
     if args.list is not None:
         return _list(Path(args.list) if args.list else settings.backup_path, settings, as_json=args.json)
     done = _restored(Path(args.file), settings, quiet=args.json)
@@ -87,6 +89,9 @@ def _restored(source: Path, settings: Settings, *, quiet: bool) -> Restored:
         return restoring.restore(source, settings.database_path, settings.store, SystemClock().wall_s(), tell)
     except SocketInUse as error:
         raise SocketInUse(error.message, hint=STOP) from error
+    except PathNotFound as error:
+        # What only looks at a file may be given a data folder as well; here it is a backup.
+        raise error if source.exists() else PathNotFound(error.message, hint=WHICH) from error
 
 
 def _told(done: Restored, settings: Settings) -> dict[str, Any]:

@@ -155,6 +155,35 @@ def test_a_command_line_that_cannot_be_meant_is_exit_code_two(run: Run, argument
     assert "--help" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("verify", "--deap"), "Did you mean '--deep'? Run: pi-rag verify --help"),
+        (("recover", "--dryrun"), "Did you mean '--dry-run'? Run: pi-rag recover --help"),
+        (("search", "x", "--collecton=a"), "Did you mean '--collection'? Run: pi-rag search --help"),
+        (("session", "list", "--stat", "open"), "Did you mean '--state'? Run: pi-rag session list --help"),
+        (("verify", "a", "b"), "hint: Run: pi-rag verify --help"),
+        (("session", "begin"), "Did you mean 'start'? Run: pi-rag session --help"),
+        (("find", "x"), "hint: Run: pi-rag --help"),
+    ],
+)
+def test_what_was_meant_is_guessed(run: Run, arguments: tuple[str, ...], told: str) -> None:
+    """The nearest flag of that command, or the one action that is said to do it; with its own help."""
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_a_folder_is_named_once(run: Run) -> None:
+    """Before the command or after it: of two nobody can tell which was meant."""
+    for words in (
+        ("--data", "/a", "verify", "--data", "/b"),
+        ("session", "--data", "/a", "list", "--data", "/b"),
+    ):
+        ran = run(*words)
+        assert (ran.code, ran.err.splitlines()[0]) == (2, "pi-rag: Argument --data: may be given only once.")
+
+
 def test_json_is_honoured_even_when_the_command_line_is_wrong(run: Run) -> None:
     """A program that asked for JSON gets JSON."""
     ran = run("search", "--json")

@@ -118,6 +118,13 @@ def test_a_folder_is_said_to_be_one(made: Path, run: Run) -> None:
         assert f"pi-rag restore --list {made.parent}" in done.err
 
 
+def test_a_file_that_is_not_there_is_no_data_folder(run: Run) -> None:
+    """A backup is asked for, and what lists them is `--list`, not `list`."""
+    done = run("restore", "list")
+    assert done.code == 3 and "There is no file list." in done.err
+    assert "pi-rag restore --list FOLDER" in done.err and "--data" not in done.err
+
+
 def test_it_wants_one_thing(run: Run) -> None:
     """Neither nothing nor both."""
     assert (run("restore").code, run("restore", "a", "--list", "b").code) == (2, 2)
