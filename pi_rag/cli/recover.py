@@ -199,7 +199,7 @@ def _show_file(found: dict[str, Any]) -> None:
 def _show_rows(found: dict[str, Any]) -> None:
     """Rows and pages of the log that are told nowhere else."""
     if found["rows_unreadable"]:
-        rest = ": what they held was found elsewhere, or is made anew" if found["ok"] else ""
+        rest = ": all of that was found elsewhere, or is made anew" if found["ok"] else ""
         print(f"{counted(found['rows_unreadable'], 'row')} could not be read{rest}.")
     log = found["log"]
     if log["damaged_pages"] and not log["last_commit_left_out"]:

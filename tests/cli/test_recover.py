@@ -144,7 +144,7 @@ def test_a_row_that_cannot_be_read_is_told_in_words(
     made = sound_with_a_bad_row(tmp_path, "vectors")
     assert main(["recover", "--data", str(made.parent), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "1 row could not be read: what they held was found elsewhere, or is made anew." in said
+    assert "1 row could not be read: all of that was found elsewhere, or is made anew." in said
 
 
 def test_a_row_that_nobody_misses_is_told_by_the_exit_code(
