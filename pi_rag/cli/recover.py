@@ -201,9 +201,9 @@ def _show_rows(found: dict[str, Any]) -> None:
     if found["rows_unreadable"]:
         rest = ": all of that was found elsewhere, or is made anew" if found["ok"] else ""
         print(f"{counted(found['rows_unreadable'], 'row')} could not be read{rest}.")
-    log = found["log"]
-    if log["damaged_pages"] and not log["last_commit_left_out"]:
-        print(f"Not whole in the log, and read all the same: {counted(log['damaged_pages'], 'page')}.")
+    in_log = found["log"]["damaged_pages"]
+    if in_log:
+        print(f"Not whole in the log, and read all the same: {counted(in_log, 'page')}.")
 
 
 def _show_rest(found: dict[str, Any]) -> None:

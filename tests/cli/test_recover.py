@@ -171,6 +171,19 @@ def test_damage_that_no_row_shows_is_told_as_the_checkup_says_it(
     assert "wrong with the file itself: 1\n  1 passages without words\n" in capsys.readouterr().out
 
 
+def test_damage_in_the_middle_of_the_log_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A flipped bit of a commit that others follow."""
+    made = tmp_path / "log" / "pi-rag.db"
+    household.build_at(made)
+    log = bytearray(folder.wal_path(made).read_bytes())
+    log[5000] ^= 4
+    folder.wal_path(made).write_bytes(log)
+    main(["recover", "--data", str(made.parent), "--dry-run"])
+    assert "Not whole in the log, and read all the same: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("title", "heading"),
     [
