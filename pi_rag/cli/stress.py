@@ -202,7 +202,7 @@ def _choosing(args: Namespace) -> list[str]:
 def _command(args: Namespace, seed: int) -> str:
     """How this run is replayed. Folders are left out: they say who somebody is."""
     words = ["stress", *(word for name in args.scenario for word in ("--scenario", name))]
-    words += ["--quick"] * args.quick
+    words += ["--quick"] * args.quick + ["--beside"] * args.beside
     words += ["--minutes", f"{args.minutes:g}"] if args.minutes is not None else []
     return printing.typed(*words, "--seed", seed)
 
@@ -261,7 +261,7 @@ def _seed(text: str) -> int:
 
 
 def _space(text: str) -> int:
-    return int(_number(text, 0, SPACE_MIB_MAX, whole=True))
+    return int(_number(text, 0, SPACE_MIB_MAX, whole=True, unit=" MiB"))
 
 
 def _minutes(text: str) -> float:
@@ -271,7 +271,7 @@ def _minutes(text: str) -> float:
     return found
 
 
-def _number(text: str, low: float, high: float, *, whole: bool) -> float:
+def _number(text: str, low: float, high: float, *, whole: bool, unit: str = "") -> float:
     """Within bounds, and no letter, no infinity, no digit of another script."""
     try:
         found = float(text) if text.isascii() and len(text) <= 12 else -1.0
@@ -280,4 +280,4 @@ def _number(text: str, low: float, high: float, *, whole: bool) -> float:
     if low <= found <= high and (not whole or text.isdigit()):
         return found
     kind = "a whole number" if whole else "a number"
-    raise ArgumentTypeError(f"{text!r} is not {kind} from {low:.0f} to {high:.0f}")
+    raise ArgumentTypeError(f"{text!r} is not {kind} from {low:.0f} to {high:.0f}{unit}")

@@ -33,6 +33,9 @@ _PLAIN = tuple(each.name for each in fields(Record) if each.name not in {*_ROWS,
 _WANTED: Mapping[type, Mapping[str, Any]] = {kind: get_type_hints(kind) for kind in (Record, *_ROWS.values())}
 """Of each field its type: what a stranger wrote is used only when it fits."""
 
+_OF_ALL: Mapping[str, Any] = {"seed": int, "command": str, "is_well": bool}
+"""Of the report itself."""
+
 
 @dataclass
 class Report:
@@ -91,13 +94,20 @@ def from_json(told: Any) -> Report:
             hint="Render it with the version of pi-rag that wrote it.",
         )
     try:
-        return Report(
-            int(told["seed"]), str(told["command"]), [_run_from_json(each) for each in told["runs"]]
-        )
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        for name, kind in _OF_ALL.items():
+            if not _fits(told[name], kind):
+                raise _damaged(name)
+        return Report(told["seed"], told["command"], [_run_from_json(each) for each in told["runs"]])
+    except KeyError as error:
+        raise RequestInvalid(f"The report is damaged: it has no {error}.", hint=WHICH) from error
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise RequestInvalid(
-            f"The report is damaged: {type(error).__name__}: {error}.", hint=WHICH
+            "The report is damaged: one of its runs is not as pi-rag stress writes it.", hint=WHICH
         ) from error
+
+
+def _damaged(name: str) -> RequestInvalid:
+    return RequestInvalid(f"The report is damaged: what stands under {name!r} cannot be there.", hint=WHICH)
 
 
 def _run_from_json(told: Mapping[str, Any]) -> Record:
@@ -120,9 +130,9 @@ def _frozen(value: Any) -> Any:
 
 
 def _fitting(kind: type, name: str, value: Any) -> Any:
-    """The value, if the field may have it. Raises TypeError."""
+    """The value, if the field may have it. Raises RequestInvalid."""
     if not _fits(value, _WANTED[kind][name]):
-        raise TypeError(f"{name} is {type(value).__name__}")
+        raise _damaged(name)
     return value
 
 

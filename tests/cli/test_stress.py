@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from pi_rag.cli.main import main
+from pi_rag.cli import stress as command
+from pi_rag.cli.main import main, parser
 from pi_rag.stress import family, scenarios
 from pi_rag.stress.running import COMMAND
 from pi_rag.stress.types import LOST
@@ -223,6 +224,7 @@ def test_every_fault_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
         (["--minutes", "inf"], "number"),
         (["--minutes", "1e9"], "number"),
         (["--space", "1.5"], "whole number"),
+        (["--space", "99999999"], "from 0 to 1048576 MiB"),
         (["--list", "--faults"], "not allowed with"),
         (["--render", "missing.json"], "missing.json"),
     ],
@@ -312,6 +314,13 @@ def test_what_cannot_be_written_is_shown_and_told(
     assert "hint: " in shown.err
 
 
+def test_a_replay_says_all_that_was_typed_but_folders() -> None:
+    """Where another service runs, it would be refused without `--beside`."""
+    args = parser().parse_args(["stress", "--quick", "--beside", "--out", "/home/ann"])
+    assert command._command(args, 5) == "pi-rag stress --quick --beside --seed 5"
+    assert "--beside" not in command._command(parser().parse_args(["stress"]), 5)
+
+
 def test_a_damaged_report_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Also when only one of its figures is none: exit code 2, and no page of it."""
     from pi_rag.stress import report as reports
@@ -322,5 +331,5 @@ def test_a_damaged_report_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtur
     (tmp_path / "report.json").write_text(json.dumps(told))
 
     assert main(["stress", "--render", str(tmp_path / "report.json")]) == 2
-    assert "The report is damaged: TypeError: figures is list." in capfd.readouterr().err
+    assert "The report is damaged: what stands under 'figures' cannot be there." in capfd.readouterr().err
     assert not (tmp_path / "report.html").exists()

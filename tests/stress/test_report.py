@@ -156,6 +156,8 @@ def _with(value: Any, *path: str | int) -> dict[str, Any]:
         {"what": "pi-rag stress", "schema": reports.SCHEMA, "seed": "x", "command": "", "runs": []},
         {"what": "pi-rag stress", "schema": reports.SCHEMA, "seed": 1, "command": "", "runs": [3]},
         reports.to_json(Report(1, "", [small()])) | {"schema": reports.SCHEMA + 1},
+        reports.to_json(Report(1, "", [small()])) | {"is_well": "yes"},
+        reports.to_json(Report(1, "", [small()])) | {"seed": "1"},
         _without("samples"),
         _without("tally"),
         _without("scenario"),
@@ -168,6 +170,7 @@ def test_what_is_no_report_is_refused(told: Any, tmp_path: Path) -> None:
     with pytest.raises(RequestInvalid) as refused:
         reports.read(tmp_path / "report.json")
     assert "Agents" not in refused.value.hint
+    assert "Error" not in refused.value.message, "it is said in words"
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
-from pi_rag.stress import faults, workload
+from pi_rag.stress import ending, faults, workload
 from pi_rag.stress.faults import Fault, NotDone
 from pi_rag.stress.patience import asked, until
 from pi_rag.stress.types import Scenario, Stage
@@ -96,7 +96,7 @@ def run(stage: Stage) -> None:
     with stage.crowd(GUESTS, {"search": 1.0}, pace_s=PACE_S):
         for fault in order:
             if not stage.left_s():
-                stage.check(fault.name, fault.about, "the run's time was over", None)
+                stage.check(fault.name, fault.about, ending.why(stage), None)
             elif reason := fault.lacking():
                 stage.check(fault.name, fault.about, reason, None)
             else:

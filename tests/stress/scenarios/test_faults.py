@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 
 from pi_rag.errors import Busy, PiRagError
-from pi_rag.stress import faults, spoiling
+from pi_rag.stress import ending, faults, spoiling
 from pi_rag.stress.faults import Fault, NotDone
 from pi_rag.stress.scenarios import faults as scenario
-from pi_rag.stress.types import Stage
+from pi_rag.stress.types import Record, Stage
 from pi_rag.types import ModelCard
 
 from .staging import Noted, Said, broken, ran
@@ -57,6 +57,10 @@ class House(Noted):
         self.dice = random.Random(1)
         self._looks = looks
         self.noted: list[str] = []
+        self.record = Record("faults", 1, 0.5)
+
+    def elapsed_s(self) -> float:
+        return 30.0
 
     def left_s(self) -> float:
         self._looks -= 1
@@ -131,6 +135,16 @@ def test_a_fault_that_was_not_done_is_not_called_kept(
     stage = done(monkeypatch, House(looks=1), fault("one"), fault("late"))
     assert [*stage.kept.values()] == [True, None]
     assert stage.figures["faults_done"] == 1
+
+
+@pytest.mark.parametrize(("minutes", "why"), [(0.5, ending.OVER), (1.0, ending.INTERRUPTED)])
+def test_what_was_not_done_says_whether_time_or_somebody_ended_the_run(
+    client: type[Client], monkeypatch: pytest.MonkeyPatch, minutes: float, why: str
+) -> None:
+    """After half a minute: of half a minute nothing is left, of a whole one somebody took it."""
+    stage = House(looks=0)
+    stage.record = Record("faults", 1, minutes)
+    assert done(monkeypatch, stage, fault("late")).seen == {"late": why}
 
 
 def test_what_is_lost_and_what_cannot_be_asked_are_told_apart(
