@@ -18,7 +18,7 @@ from itertools import islice
 
 from pi_rag.client import Client
 from pi_rag.errors import PiRagError
-from pi_rag.stress import neighbours, workload
+from pi_rag.stress import ending, neighbours, workload
 from pi_rag.stress.tally import Histogram, is_answered
 from pi_rag.stress.types import Answer, Sample, Scenario, Stage
 
@@ -169,7 +169,7 @@ def _tell(stage: Stage, steps: Sequence[_Step], others: float) -> None:
         stage.figure(f"step_{number}_times", step.times)
         stage.figure(f"step_{number}_admitted_p95_ms", step.p95_ms)
     if not steps:
-        stage.check("overload", f"{max(STEPS)}x, some are refused", "the run's time was over", None)
+        stage.check("overload", f"{max(STEPS)}x, some are refused", ending.why(stage), None)
         return
     first, peak = steps[0], max(steps, key=lambda step: step.times)
     codes = peak.searches.codes

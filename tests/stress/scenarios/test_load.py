@@ -139,3 +139,4 @@ def test_steps_without_a_search_have_shown_nothing() -> None:
     nothing = Seen()
     load._tell(cast("Stage", nothing), [], 0.0)
     assert nothing.kept == {"overload": None}
+    assert nothing.seen == {"overload": "the run was interrupted"}, "a second of a minute had gone"
