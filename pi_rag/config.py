@@ -1053,7 +1053,7 @@ class QuerySettings:
         1.2, "ratio", "How much more a word in a heading counts than one in the text.", low=0, high=100
     )
     words_ranked_max: int = setting(
-        2000,
+        1400,
         "passages",
         "About how many passages a query's rarest words may propose; the others weigh, in up to three "
         "times as many together. Fewer answers sooner where there are 100,000 passages, and finds less.",

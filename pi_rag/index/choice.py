@@ -46,12 +46,13 @@ def wanted(settings: IndexSettings, count: int, dimensions: int, *, turbovec: bo
     return Shape("exact", 32, f"{count} passages do not fit index.memory_mib_max")
 
 
-def made(shape: Shape, dimensions: int) -> Proposer | None:
-    """An empty index of this shape; None for `exact`."""
+def made(shape: Shape, dimensions: int, passages: int) -> Proposer | None:
+    """An empty index of this shape, for so many passages; None for `exact`."""
     if shape.kind == "turbo":
-        from pi_rag.index.turbo import Turbo  # a machine without its wheel still has the others
+        from pi_rag.index import turbo  # a machine without its wheel still has the others
 
-        return Turbo(dimensions, shape.bits)
+        turbo.share_among_cores(passages)
+        return turbo.Turbo(dimensions, shape.bits)
     if shape.kind == "hnsw":
         from pi_rag.index.graph import Graph
 

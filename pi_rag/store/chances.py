@@ -38,13 +38,13 @@ class Chances:
 
     def __init__(self, table: str = "vectors", number: str = "chunk_id") -> None:
         self._table, self._number = table, number
+        # Two looks at the ends of the table; min and max of one SELECT would read all of it.
+        self._ends = f"SELECT (SELECT min({number}) FROM {table}), (SELECT max({number}) FROM {table})"
         self._learned: _Learned | None = None
 
     def of(self, db: Connection, vector: bytes, model: Fingerprint) -> Chance | None:
         """For one query's vector, made by `model`; None while there are too few passages to tell."""
-        # Two looks at the ends of the table; min and max in one SELECT would read all of it.
-        first = value(db, f"SELECT min({self._number}) FROM {self._table}")
-        last = value(db, f"SELECT max({self._number}) FROM {self._table}")
+        first, last = all_rows(db, self._ends)[0]
         if first is None:
             return None
         learned = self._learned

@@ -6,10 +6,11 @@ is forgotten when the passages have become noticeably more or fewer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from pi_rag.store import Connection
-from pi_rag.store.rows import value
+from pi_rag.store.rows import columns
 from pi_rag.store.word_index import PASSAGES, WordIndex
 
 REMEMBERED_MIN = 256
@@ -34,18 +35,23 @@ class CommonWords:
     def counts(self, db: Connection, wanted: Sequence[str], most: int) -> list[tuple[str, int]]:
         """How many passages hold each word; `most` for all that are more, so that the cost is bounded."""
         self._forget_old(db)
-        return [(word, self._count(db, word, most)) for word in wanted]
+        known = {word: self._counts[word, most] for word in wanted if (word, most) in self._counts}
+        known |= self._counted(db, [word for word in wanted if word not in known], most)
+        return [(word, known[word]) for word in wanted]
 
-    def _count(self, db: Connection, word: str, most: int) -> int:
-        known = self._counts.get((word, most))
-        if known is not None:
-            return known
+    def _counted(self, db: Connection, unknown: Sequence[str], most: int) -> dict[str, int]:
+        if not unknown:
+            return {}
         words = self._index.words
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {words} WHERE {words} MATCH ? LIMIT ?)"
-        count: int = value(db, sql, (word, most))
-        if count >= REMEMBERED_MIN:
-            self._counts[word, most] = count
-        return count
+        sql = f"""
+            SELECT (
+                SELECT count(*) FROM (SELECT 1 FROM {words} WHERE {words} MATCH word.value LIMIT ?)
+            ) AS passages FROM json_each(?) AS word
+        """
+        (counts,) = columns(db, ("passages",), sql, (most, json.dumps(unknown)))
+        found = dict(zip(unknown, counts, strict=True))
+        self._counts |= {(word, most): count for word, count in found.items() if count >= REMEMBERED_MIN}
+        return found
 
     def _forget_old(self, db: Connection) -> None:
         passages = self._index.reach(db)

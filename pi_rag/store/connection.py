@@ -16,7 +16,7 @@ import apsw
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import StoreReadOnly, StoreUnusable
-from pi_rag.store import Connection, coverage
+from pi_rag.store import Connection
 from pi_rag.store.folder import has_log, lock_path, refuse_lone_log
 
 Policy = Callable[[Connection, StoreSettings], None]
@@ -71,11 +71,6 @@ def small_cache(db: Connection, settings: StoreSettings) -> None:
 def temporary_in_ram(db: Connection, _: StoreSettings) -> None:
     """Sorting must not write to the card."""
     db.execute("PRAGMA temp_store = MEMORY")
-
-
-def our_functions(db: Connection, _: StoreSettings) -> None:
-    """What a search asks of the word index and FTS5 does not tell by itself."""
-    coverage.teach(db)
 
 
 def no_memory_map(db: Connection, _: StoreSettings) -> None:
@@ -146,7 +141,6 @@ EVERY_CONNECTION: tuple[Policy, ...] = (
     small_cache,
     temporary_in_ram,
     no_memory_map,
-    our_functions,
 )
 """None of these writes to the file, so they are safe on one that is not ours."""
 

@@ -152,7 +152,7 @@ class Derived:
             return
         count = documents.counts(db).chunks
         shape = choice.wanted(self.settings, count, model.dimensions, turbovec=choice.has_turbovec())
-        index = choice.made(shape, model.dimensions)
+        index = choice.made(shape, model.dimensions, count)
         if index is None:
             return
         try:

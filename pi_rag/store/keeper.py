@@ -118,7 +118,7 @@ class Keeper:
         wanted = due(facts)
         if wanted == "make":
             assert facts.model is not None
-            await self._make(facts.model, facts.fits)
+            await self._make(facts.model, facts.fits, facts.passages)
         elif wanted == "drop":
             await self._store.write(self._without, facts.fits)
         elif wanted == "save":
@@ -182,9 +182,10 @@ class Keeper:
         dimensions = model.dimensions if model else 1
         return choice.wanted(self._derived.settings, passages, dimensions, turbovec=choice.has_turbovec())
 
-    async def _make(self, model: Fingerprint, shape: Shape) -> None:
+    async def _make(self, model: Fingerprint, shape: Shape, passages: int) -> None:
         """From all vectors in the database, while writes go on; the old one serves until the new one does."""
-        index, last_id, begun_s = choice.made(shape, model.dimensions), 0, self._clock.monotonic_s()
+        index, begun_s = choice.made(shape, model.dimensions, passages), self._clock.monotonic_s()
+        last_id = 0
         assert index is not None
         self._making = True
         try:

@@ -14,8 +14,8 @@ from pi_rag.index.proposer import Proposer
 from pi_rag.store import Connection, identity, plan, scope, vectors
 from pi_rag.store.derived import Derived
 from pi_rag.store.plan import WIDER, Plan
-from pi_rag.store.rows import Row, all_rows
-from pi_rag.store.vectors import Scored, cosine
+from pi_rag.store.rows import all_rows
+from pi_rag.store.vectors import Distance, Scored, cosine
 from pi_rag.types import Scope
 
 
@@ -84,9 +84,9 @@ def _ids(db: Connection, within: Scope) -> list[int]:
     return [chunk_id for (chunk_id,) in all_rows(db, sql, bindings)]
 
 
-def _nearest(rows: Sequence[Row], chosen: Plan, **more: Any) -> Nearest:
+def _nearest(rows: Sequence[Distance], chosen: Plan, **more: Any) -> Nearest:
     return Nearest(_scored(rows), {"way": chosen.way, "why": chosen.why, **more})
 
 
-def _scored(rows: Sequence[Row]) -> Scored:
+def _scored(rows: Sequence[Distance]) -> Scored:
     return [(chunk_id, cosine(distance)) for chunk_id, distance in rows]

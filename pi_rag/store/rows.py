@@ -5,6 +5,7 @@ Every statement is read to its end, so that no cursor stays open behind a transa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,17 @@ BEYOND = 2**62
 def all_rows(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
     """Every row of the answer."""
     return db.execute(sql, tuple(bindings)).fetchall()
+
+
+def columns(db: Connection, names: Sequence[str], sql: str, bindings: Sequence[Any] = ()) -> list[list[Any]]:
+    """A list for each of these columns of every row, numbers alone, in one step of the statement.
+
+    Python's lock is let go and taken again at every step, and where other threads work each waits for its
+    turn: fifty rows of a search had fifty turns to wait for.
+    """
+    gathered = ", ".join(f"json_group_array({name})" for name in names)
+    row = all_rows(db, f"SELECT {gathered} FROM ({sql})", bindings)[0]
+    return [json.loads(column) for column in row]
 
 
 def one_row(db: Connection, sql: str, bindings: Sequence[Any] = ()) -> Row | None:

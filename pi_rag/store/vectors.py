@@ -13,12 +13,15 @@ from collections.abc import Sequence
 
 from pi_rag.errors import VectorInvalid
 from pi_rag.store import Connection
-from pi_rag.store.rows import Row, all_rows
+from pi_rag.store.rows import all_rows, columns
 
 FLOAT_BYTES = 4
 
 Scored = list[tuple[int, float]]
 """(chunk_id, cosine), nearest first."""
+
+Distance = tuple[int, float]
+"""(chunk_id, length of the difference to a query's vector)."""
 
 
 def check_size(vectors: bytes, count: int, dimensions: int) -> None:
@@ -52,7 +55,7 @@ def of(db: Connection, chunk_ids: Sequence[int]) -> list[tuple[int, bytes]]:
 
 def nearest(
     db: Connection, vector: bytes, k: int, within: str = "", bindings: Sequence[str] = ()
-) -> list[Row]:
+) -> list[Distance]:
     """(chunk_id, length of the difference) of the `k` nearest to `vector`, nearest first; exact.
 
     `within` is a SELECT of the passages that count; empty: all do. Equal ones go by number.
@@ -62,10 +65,11 @@ def nearest(
         SELECT chunk_id, vec_distance_l2(vector, ?) AS distance FROM vectors {some}
         ORDER BY distance, chunk_id LIMIT ?
     """
-    return all_rows(db, sql, (vector, *bindings, k))
+    numbers, distances = columns(db, ("chunk_id", "distance"), sql, (vector, *bindings, k))
+    return [*zip(numbers, distances, strict=True)]
 
 
-def nearest_of(db: Connection, vector: bytes, k: int, chunk_ids: Sequence[int]) -> list[Row]:
+def nearest_of(db: Connection, vector: bytes, k: int, chunk_ids: Sequence[int]) -> list[Distance]:
     """As `nearest`, among these passages."""
     wanted = json.dumps(sorted(chunk_ids))
     return nearest(db, vector, k, "SELECT value FROM json_each(?)", (wanted,))

@@ -6,12 +6,12 @@ The same for documents and for memories. How a query becomes FTS5's language is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pi_rag.store import Connection, coverage, words
 from pi_rag.store.common import CommonWords
-from pi_rag.store.rows import all_rows
+from pi_rag.store.rows import columns
 from pi_rag.store.word_index import WordIndex
 from pi_rag.types import Match
 
@@ -28,7 +28,7 @@ class Worded:
     """Whether the person asked for certain words, so that a passage without them is no answer."""
 
 
-RANKED_MAX = 2000
+RANKED_MAX = 1400
 """What `query.words_ranked_max` says where nobody set it."""
 
 COMMON_TIMES = 8
@@ -71,33 +71,40 @@ def best(
     if asked is None:
         return Worded([], {})
     if asked.every:
-        return replace(_best(db, rows, asked.expression, coverage.WHOLE, k), every=True)
+        ranked = _ranked(db, rows, asked.expression, k)
+        return Worded(ranked, dict.fromkeys(dict(ranked), 1.0), every=True)
     most = ranked_max * COMMON_TIMES
     counts = (common or CommonWords(rows.index)).counts(db, [*map(words.plain, asked.terms)], most)
     telling = [(word, count) for word, count in counts if count < most]
     weighed = [(term, count) for term, (_, count) in zip(asked.terms, counts, strict=True)]
     narrow = words.narrowed(weighed, ranked_max, k, ranked_max * WEIGHING_TIMES)
     if narrow:
-        shares = coverage.shares(db, narrow.expression, telling, rows.index)
-        found = _best(db, rows, narrow.expression, shares, k, narrow.times)
-        if len(found.ranked) == k:
-            return found
-    shares = coverage.shares(db, asked.expression, telling, rows.index)
-    return _best(db, rows, asked.expression, shares, k)
+        found = _ranked(db, rows, narrow.expression, k)
+        if len(found) == k:
+            ranked = [(number, score / narrow.times) for number, score in found]
+            return _covering(db, rows, narrow.expression, telling, ranked)
+    return _covering(db, rows, asked.expression, telling, _ranked(db, rows, asked.expression, k))
 
 
-def _best(db: Connection, rows: Rows, expression: str, shares: str, k: int, times: int = 1) -> Worded:
-    """The best rows for an expression that says each word so many `times`.
+def _covering(
+    db: Connection,
+    rows: Rows,
+    expression: str,
+    telling: Sequence[tuple[str, int]],
+    ranked: list[tuple[int, float]],
+) -> Worded:
+    parts = coverage.shares(db, expression, telling, rows.index)
+    return Worded(ranked, coverage.held(db, parts, [number for number, _ in ranked], rows.index))
 
-    Equal ones go by id, so that an answer is always the same.
-    """
+
+def _ranked(db: Connection, rows: Rows, expression: str, k: int) -> list[tuple[int, float]]:
+    """The best rows for an expression, with their BM25. Equal ones go by id, the same every time."""
     index = rows.index.words
     # The plus keeps FTS5 from sorting every row with the places of its words, at twice the price; and only
     # those in scope are ranked.
     sql = f"""
-        SELECT rowid, -rank, covered({index}, ?) FROM {index}
+        SELECT rowid AS number, -rank AS score FROM {index}
         WHERE {index} MATCH ? AND rank MATCH ? AND {rows.within} ORDER BY +rank, rowid LIMIT ?
     """
-    found = all_rows(db, sql, (shares, expression, rows.weights, *rows.bindings, k))
-    ranked = [(number, score / times) for number, score, _ in found]
-    return Worded(ranked, {number: covered for number, _, covered in found})
+    found = columns(db, ("number", "score"), sql, (expression, rows.weights, *rows.bindings, k))
+    return [*zip(*found, strict=True)]

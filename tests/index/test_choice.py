@@ -65,11 +65,11 @@ def test_what_is_chosen_fits(count: int, dimensions: int, mib: int) -> None:
 @pytest.mark.parametrize("shape", [Shape("turbo", 2), Shape("turbo", 4), Shape("signs", 1), Shape("hnsw", 8)])
 def test_each_shape_can_be_made(shape: Shape) -> None:
     """Empty."""
-    index = made(shape, 16)
+    index = made(shape, 16, 10)
     assert index is not None
     assert len(index) == 0
 
 
 def test_of_exact_there_is_nothing_to_make() -> None:
     """The database is enough."""
-    assert made(Shape("exact", 32), 16) is None
+    assert made(Shape("exact", 32), 16, 10) is None

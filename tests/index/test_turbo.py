@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from pi_rag.index import turbo
 from pi_rag.index.proposer import Proposer, SnapshotUnusable
 from pi_rag.index.turbo import Turbo
 from tests.index.contract import DIMENSIONS, ProposerContract, filled, unit_rows
+from tests.plain import plain_environ
 
 
 class TestFourBits(ProposerContract):
@@ -64,3 +69,29 @@ def test_two_bits_take_more_proposals_in_a_crowd(
     monkeypatch.setattr(turbo, "CROWD", 10)
     assert filled(Turbo(DIMENSIONS, bits), range(10), unit_rows(10, 1)).breadth == before
     assert filled(Turbo(DIMENSIONS, bits), range(11), unit_rows(11, 1)).breadth == beyond
+
+
+_THREADS_OF_A_SEARCH = """
+import os, sys
+import numpy as np
+from pi_rag.index.choice import Shape, made
+index = made(Shape("turbo", 2), 16, int(sys.argv[1]))
+index.add([1, 2], np.eye(2, 16, dtype="<f4").tobytes())
+index.propose(np.eye(1, 16, dtype="<f4").tobytes(), 1)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def _threads(passages: int, by_hand: Mapping[str, str]) -> int:
+    environ = {name: value for name, value in plain_environ().items() if name != turbo.THREADS} | by_hand
+    command = [sys.executable, "-c", _THREADS_OF_A_SEARCH, str(passages)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_only_a_crowd_is_shared_among_cores() -> None:
+    """Whoever sets turbovec's threads by hand is obeyed."""
+    cores = len(os.sched_getaffinity(0))
+    few = _threads(turbo.CROWD, {})
+    assert _threads(turbo.CROWD + 1, {}) - few == cores - 1
+    assert _threads(turbo.CROWD, {turbo.THREADS: "3"}) - few == 2

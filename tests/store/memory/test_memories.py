@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_rag.memory_types import Memory
-from pi_rag.store import Connection, connection, migrations
+from pi_rag.store import Connection, migrations
 from pi_rag.store.memory import memories, mentions, usage
 from pi_rag.store.rows import value
 from pi_rag.text.entities import Entity
@@ -31,7 +31,6 @@ def test_a_memory_is_read_as_it_was_written(
 ) -> None:
     """Whatever its text is, and whatever is not known of it."""
     db = Connection(":memory:")
-    connection.our_functions(db, None)  # type: ignore[arg-type]
     migrations.migrate(db)
     new = dataclasses.replace(fact(text, topic), tags=tags, at=at, uid=uid, pinned=pinned)
     added = memories.add(db, new)

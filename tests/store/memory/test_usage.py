@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_rag.memory_types import MemoryType, ScopeUse
-from pi_rag.store import Connection, connection, migrations
+from pi_rag.store import Connection, migrations
 from pi_rag.store.memory import erasing, memories, sessions, usage
 from pi_rag.store.rows import all_rows
 from tests.store.making import axis
@@ -27,7 +27,6 @@ TYPES: tuple[MemoryType, ...] = ("fact", "event", "summary")
 def test_what_is_counted_is_what_there_is(done: list[tuple[str, int]]) -> None:
     """In any order of coming, going, coming back and being erased."""
     db = Connection(":memory:")
-    connection.our_functions(db, None)  # type: ignore[arg-type]
     migrations.migrate(db)
     for what, number in done:
         if what == "add":
