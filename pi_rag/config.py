@@ -215,6 +215,15 @@ class EmbedderSettings:
         low=0,
         high=19,
     )
+    ingest_share: float = setting(
+        0.05,
+        "of the time",
+        "How much of the time a worker goes on embedding documents while somebody is being answered; else it "
+        "stands aside. Two cores at work slow each other down, whatever their priorities. Less makes "
+        "answers steadier beside an ingest, and the ingest slower while people search. 1: it never does.",
+        low=0.01,
+        high=1,
+    )
     threads: int = setting(
         0,
         "threads",

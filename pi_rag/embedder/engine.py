@@ -7,7 +7,7 @@ llama.cpp's calls, processes or lanes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +68,11 @@ class Engine:
     def count_tokens(self, texts: Sequence[Text]) -> list[int]:
         """Tokens of each text without [CLS] and [SEP], uncut. Raises TokensInvalid."""
         return [len(self._tokens(text)) - self.model.specials for text in texts]
+
+    def between_parts(self, call: Callable[[], None] | None) -> None:
+        """Have this called between the parts of each computation from now on; None: nothing."""
+        for context in self._contexts():
+            context.between_parts(call)
 
     def use_threads(self, threads: int) -> None:
         """Compute on so many threads from now on. A process that will be forked must keep to one."""

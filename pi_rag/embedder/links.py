@@ -14,6 +14,7 @@ from typing import Any
 from pi_rag.embedder import wire
 from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
 from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
+from pi_rag.processes import right_of_way
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, FrameTooLarge, FrameTruncated, packed, read_frame
 
@@ -195,7 +196,7 @@ class NurseryLink:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._child.sock, [FORK], [theirs.fileno()])
+                socket.send_fds(self._child.sock, [FORK], [theirs.fileno(), right_of_way.ours().descriptor])
             except OSError as error:
                 ours.close()
                 raise LinkLost(f"The nursery cannot be asked: {error}.") from error

@@ -8,7 +8,7 @@ one token too many; who calls here has counted. It does not know texts that are 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ def _on_log(level: int, text: bytes, _data: Any) -> None:
 
 
 _ON_LOG = llama_cpp.llama_log_callback(_on_log)
+
+_GIVE_UP = llama_cpp.ggml_abort_callback
+"""What llama.cpp asks between the parts of a computation: whether it is to give up."""
 """Kept here: llama.cpp calls it as long as the process lives."""
 
 
@@ -202,6 +205,11 @@ class Context:
             raise VectorInvalid(f"llama.cpp could not encode a batch (status {status}).")
         return np.stack([self._vector(number) for number in range(len(sequences))])
 
+    def between_parts(self, call: Callable[[], None] | None) -> None:
+        """Have this called between the parts of each computation from now on: some two hundred of a text."""
+        self._between = _GIVE_UP() if call is None else _GIVE_UP(_never(call))
+        llama_cpp.llama_set_abort_callback(self._handle, self._between, ctypes.c_void_p(0))
+
     def use_threads(self, threads: int) -> None:
         """Compute on so many threads from now on."""
         llama_cpp.llama_set_n_threads(self._handle, threads, threads)
@@ -226,6 +234,16 @@ class Context:
         logits = ctypes.cast(llama_cpp.llama_get_logits(self._handle), ctypes.c_void_p).value
         if logits:
             pages.give_back(logits, self._vocabulary * self._room * ctypes.sizeof(ctypes.c_float))
+
+
+def _never(call: Callable[[], None]) -> Callable[[Any], bool]:
+    """The answer to llama.cpp's question, after this call."""
+
+    def answered(_data: Any) -> bool:
+        call()
+        return False
+
+    return answered
 
 
 class _Batch:

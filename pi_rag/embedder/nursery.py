@@ -15,7 +15,7 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from pi_rag.models.checksum import sha256_of
 from pi_rag.processes.child import attach, die_with_parent
 from pi_rag.processes.frames import FrameError, send_frame
 from pi_rag.processes.limits import Limits, apply, yield_to_oom
+from pi_rag.processes.right_of_way import Aside
 
 OOM_SCORE_ADJ = 500
 """Workers are what the kernel should take first: the pool forgets nothing when one is gone."""
@@ -71,7 +72,7 @@ def boot(order: Order) -> Engine:
 class Nursery:
     """The loop that forks and reaps. `live` is a worker's whole life, given its socket."""
 
-    def __init__(self, control: socket.socket, live: Callable[[socket.socket], None]) -> None:
+    def __init__(self, control: socket.socket, live: Callable[[socket.socket, int], None]) -> None:
         self._control = control
         self._live = live
         self._pid = os.getpid()
@@ -99,31 +100,31 @@ class Nursery:
     def _fork_for_next(self) -> bool:
         """Take one order from the control socket; False at its end."""
         try:
-            order, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+            order, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
         except ConnectionError:
             return False
-        if order != FORK or len(descriptors) != 1:
+        if order != FORK or len(descriptors) != 2:
             return False
-        with socket.socket(fileno=descriptors[0]) as sock:
+        with socket.socket(fileno=descriptors[0]) as sock, _closing(descriptors[1]) as way:
             try:
                 pid = os.fork()
             except OSError:
                 return True  # no memory or process left: the pool sees this socket end, and waits
             if pid == 0:
-                self._become_worker(sock)
+                self._become_worker(sock, way)
         pidfd = os.pidfd_open(pid)
         self._pidfds[pidfd] = pid
         self._selector.register(pidfd, selectors.EVENT_READ)
         return True
 
-    def _become_worker(self, sock: socket.socket) -> None:
+    def _become_worker(self, sock: socket.socket, way: int) -> None:
         """The rest of a forked process's life. It never returns into the nursery's loop."""
         code = 1
         try:
             die_with_parent(self._pid)
             yield_to_oom(OOM_SCORE_ADJ)
             self._let_go()
-            self._live(sock)
+            self._live(sock, way)
             code = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -145,10 +146,19 @@ class Nursery:
         _tell(self._control, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _live(sock: socket.socket, *, engine: Engine, order: Order) -> None:
+def _live(sock: socket.socket, way: int, *, engine: Engine, order: Order) -> None:
     """A worker's life."""
     engine.use_threads(order.threads)
-    work(sock, engine, order.frame_bytes_max, order.beat_s, order.nice)
+    aside = Aside(way, order.ingest_share, order.aside_s_max)
+    work(sock, engine, order.frame_bytes_max, order.beat_s, order.nice, aside)
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _tell(control: socket.socket, message: Mapping[str, Any]) -> None:

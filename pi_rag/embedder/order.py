@@ -1,6 +1,7 @@
 """What the pool and the nursery agreed on: the order for a nursery, and the words on the control socket.
 
-pool → nursery   FORK, with one end of a new worker's socketpair (SCM_RIGHTS): fork a worker for it
+pool → nursery   FORK, with one end of a new worker's socketpair and the page that says whether anybody is
+                 answered (SCM_RIGHTS): fork a worker for it
 nursery → pool   frames of JSON: {"booted": {"dimensions", "canary", "engine"}} or {"failed": error}, once;
                  then {"ended": pid, "code": n} for every worker, a negative code being a signal
 """
@@ -30,6 +31,10 @@ class Order:
     threads: int
     nice: int
     """By how much a worker steps back while it ingests; 0 to 19."""
+    ingest_share: float
+    """Of the time, that it computes for documents while somebody is answered; from 0 to 1."""
+    aside_s_max: float
+    """How long it stands aside for that, at most, over one batch."""
     beat_s: float
     frame_bytes_max: int
 

@@ -34,6 +34,7 @@ from pi_rag.errors import (
     PiRagError,
     Stopping,
 )
+from pi_rag.processes import right_of_way
 from pi_rag.processes.states import Circuit
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ STOP_GRACE_S = 2.0
 REPLACE_S = 1.0
 """How long a worker that is to be replaced may take to finish what it is at. Shorter than
 `budget.SETTLE_S`, or it would be replaced twice."""
+
+ASIDE = 0.25
+"""The part of `silence_s_max` that a worker may stand aside over a batch, and not be taken for one that
+hangs."""
 
 LOOK_S = 1.0
 """How often a model file that could not be used is looked at, until it is another one."""
@@ -149,7 +154,9 @@ class Pool:
         A text longer than the window is cut; an empty one has a vector too. Raises Busy, Stopping,
         DeadlineExceeded, EmbedderUnavailable, VectorInvalid, TextNotEmbedded, TokensInvalid.
         """
-        parts = await self._call("embed", texts, lane, deadline_s)
+        way = right_of_way.ours().taken() if lane == "query" else contextlib.nullcontext()
+        with way:
+            parts = await self._call("embed", texts, lane, deadline_s)
         return calls.stacked(cast("list[Vectors]", parts), self._card.dimensions)
 
     async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
@@ -325,6 +332,8 @@ class Pool:
             flash_tokens_min=self._flash_tokens_min,
             threads=settings.threads_wanted,
             nice=settings.ingest_nice,
+            ingest_share=settings.ingest_share,
+            aside_s_max=settings.silence_s_max * ASIDE,
             beat_s=settings.beat_s,
             frame_bytes_max=self._frame_bytes_max,
         )

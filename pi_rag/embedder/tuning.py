@@ -229,6 +229,8 @@ class Bench:
             flash_tokens_min=self._window + 1,
             threads=1,
             nice=0,
+            ingest_share=1.0,
+            aside_s_max=0.0,
             beat_s=self._settings.beat_s,
             frame_bytes_max=self._settings.frame_mib_max * MIB,
         )

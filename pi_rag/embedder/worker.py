@@ -20,12 +20,21 @@ from pi_rag.embedder import wire
 from pi_rag.embedder.engine import Engine
 from pi_rag.errors import PiRagError
 from pi_rag.processes.frames import FrameError, recv_frame, send_frame
+from pi_rag.processes.right_of_way import Aside
 
 
-def work(sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int = 0) -> None:
+def work(
+    sock: socket.socket,
+    engine: Engine,
+    frame_bytes_max: int,
+    beat_s: float,
+    nice: int = 0,
+    aside: Aside | None = None,
+) -> None:
     """Answer frames until the peer ends. A broken frame ends the work: whoever sent it is beyond help.
 
-    `nice` says how far it steps back for requests that yield.
+    `nice` says how far it steps back for requests that yield; between the parts of such a one it calls
+    `aside`.
     """
     back = ThreadPoolExecutor(1, "back", initializer=os.nice, initargs=(nice,))
     with back, contextlib.suppress(FrameError):
@@ -37,9 +46,20 @@ def work(sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: floa
                 return
             request = wire.parsed_request(payload)
             if request.yields:
-                send_frame(sock, back.submit(answer, engine, request).result(), frame_bytes_max)
+                send_frame(sock, back.submit(_yielding, engine, request, aside).result(), frame_bytes_max)
             else:
                 send_frame(sock, answer(engine, request), frame_bytes_max)
+
+
+def _yielding(engine: Engine, request: wire.Request, aside: Aside | None) -> bytes:
+    if aside is None:
+        return answer(engine, request)
+    aside.begin()
+    engine.between_parts(aside)
+    try:
+        return answer(engine, request)
+    finally:
+        engine.between_parts(None)
 
 
 def answer(engine: Engine, request: wire.Request) -> bytes:

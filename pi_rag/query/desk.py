@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from pi_rag.clock import Clock
 from pi_rag.config import QuerySettings
 from pi_rag.errors import BadInput, DeadlineExceeded, ModelMismatch, PiRagError, StoreBusy
+from pi_rag.processes import right_of_way
 from pi_rag.query.choosing import Choice, chosen
 from pi_rag.query.course import Course
 from pi_rag.query.fusing import Looked
@@ -82,7 +83,8 @@ class QueryDesk:
         """The best passages for a question. Raises BadInput and its kinds; StoreError and its kinds."""
         query, course = checked(question, self.settings), Course(self._clock)
         look = _Look(question, query, self.settings, course, self._store.derived, self._chances, self._common)
-        found = await self._found(look)
+        with right_of_way.ours().taken():
+            found = await self._found(look)
         look.course.explain["query_prefix"] = self.query_prefix
         return Answer(found, tuple(look.course.degraded), look.course.took_ms(), look.course.explain)
 

@@ -11,17 +11,18 @@ import time
 from pi_rag.embedder import nursery
 from pi_rag.embedder.engine import Engine
 from pi_rag.embedder.worker import work
+from pi_rag.processes.right_of_way import Aside
 from pi_rag.stress.orders import LOOK_S, Orders, orders
 
 KEPT: list[bytes] = []
 
 
 def leaking_work(
-    sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int = 0
+    sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int, aside: Aside
 ) -> None:
     """A worker's life, with a thread beside it that leaks for as long as it is told to."""
     threading.Thread(target=_leak_when_told, args=(orders(),), daemon=True).start()
-    work(sock, engine, frame_bytes_max, beat_s, nice)
+    work(sock, engine, frame_bytes_max, beat_s, nice, aside)
 
 
 def _leak_when_told(called_for: Orders) -> None:

@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
     send_frame(control, json.dumps(told).encode(), CONTROL_BYTES_MAX)
     nursery = BadNursery(
         control,
-        lambda sock: live(sock, kind if nursery.forks <= int(count) else "well", order),
+        lambda sock, _: live(sock, kind if nursery.forks <= int(count) else "well", order),
     )
     nursery.run()
 

@@ -184,3 +184,17 @@ def test_a_model_of_another_family_is_unsupported(tmp_path: Path) -> None:
     strange.empty(tmp_path / "empty.gguf")
     with pytest.raises(ModelUnsupported):
         Model.load(str(tmp_path / "empty.gguf"))
+
+
+def test_between_the_parts_of_a_computation_somebody_is_called(engine: Engine) -> None:
+    """Often enough to stand aside in time, with the same vector bit by bit; and no more once it is over."""
+    for text in ("a short one", "words " * 200):
+        calls: list[int] = []
+        before = engine.embed([text])
+        engine.between_parts(lambda calls=calls: calls.append(1))  # type: ignore[misc]
+        assert (engine.embed([text]) == before).all()
+        engine.between_parts(None)
+        counted = len(calls)
+        assert counted > 50
+        assert (engine.embed([text]) == before).all()
+        assert len(calls) == counted

@@ -26,6 +26,8 @@ def order(minilm: ModelCard) -> Order:
         flash_tokens_min=64,
         threads=1,
         nice=0,
+        ingest_share=1.0,
+        aside_s_max=0.0,
         beat_s=1.0,
         frame_bytes_max=1 << 20,
     )

@@ -34,6 +34,7 @@ from pi_rag.errors import (
     Stopping,
 )
 from pi_rag.models.checksum import sha256_of
+from pi_rag.processes import right_of_way
 from pi_rag.types import ModelCard
 
 from . import strange
@@ -65,6 +66,19 @@ def staffed(pool: Pool) -> bool:
 def worker_pids(pool: Pool) -> list[int]:
     """Of the workers that are there now."""
     return [worker["pid"] for worker in pool.status()["workers"] if worker["pid"]]
+
+
+async def test_documents_wait_while_somebody_is_answered(minilm: ModelCard) -> None:
+    """And go on as soon as the answer is given. A query does not wait."""
+    async with running(minilm, workers=1, query_workers=0, ingest_share=0.01, silence_s_max=400.0) as pool:
+        with right_of_way.ours().taken():
+            document = asyncio.create_task(pool.embed(["words " * 250], lane="ingest", deadline_s=LONG_S))
+            done, _ = await asyncio.wait({document}, timeout=2.0)
+            assert not done
+        assert len(await document) == 1
+        with right_of_way.ours().taken():
+            assert len(await pool.embed(["a query"], lane="query", deadline_s=LONG_S)) == 1
+        assert not right_of_way.ours().is_taken
 
 
 async def test_kills_under_load_cost_no_answer(minilm: ModelCard) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from pi_rag.embedder.engine import Engine
 from pi_rag.embedder.worker import work
 from pi_rag.errors import VectorInvalid
 from pi_rag.processes.frames import packed, recv_frame
+from pi_rag.processes.right_of_way import Aside, RightOfWay
 
 if TYPE_CHECKING:
     from pi_rag.types import Vectors
@@ -37,6 +38,21 @@ class FewWords:
         return [3 for _ in texts]
 
 
+class WhoCalls(FewWords):
+    """An engine that counts as many tokens as somebody is to be called between its parts."""
+
+    def __init__(self) -> None:
+        self._call: Callable[[], None] | None = None
+
+    def between_parts(self, call: Callable[[], None] | None) -> None:
+        """As Engine.between_parts."""
+        self._call = call
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """One or none."""
+        return [int(self._call is not None) for _ in texts]
+
+
 class HowNice(FewWords):
     """An engine that counts as many tokens as whoever computes has stepped back."""
 
@@ -45,13 +61,15 @@ class HowNice(FewWords):
         return [os.getpriority(os.PRIO_PROCESS, 0) for _ in texts]
 
 
-def frames_after(sent: bytes, engine: FewWords | None = None, nice: int = 0) -> list[bytes]:
+def frames_after(
+    sent: bytes, engine: FewWords | None = None, nice: int = 0, aside: Aside | None = None
+) -> list[bytes]:
     """Every frame that a worker gives to a peer that sent these bytes and then ended."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(sent)
         ours.shutdown(socket.SHUT_WR)
-        work(theirs, cast(Engine, engine or FewWords()), BYTES_MAX, 60.0, nice)
+        work(theirs, cast(Engine, engine or FewWords()), BYTES_MAX, 60.0, nice, aside)
         theirs.close()
         answers = []
         while (payload := recv_frame(ours, BYTES_MAX)) is not None:
@@ -84,6 +102,15 @@ def test_it_steps_back_for_documents_and_for_nothing_else() -> None:
     _, *answers = frames_after(b"".join(sent), HowNice(), nice=3)
     found = [wire.parsed_counts(each, number, 1) for number, each in enumerate(answers, start=1)]
     assert found == [[now], [now + 3], [now]]
+
+
+def test_it_stands_aside_over_documents_and_over_nothing_else() -> None:
+    """A query is computed without a look at who else is answered."""
+    aside = Aside(RightOfWay().descriptor, 0.5, 1.0)
+    sent = [asking(1, "count", "x"), asking(2, "count", "x", yields=True), asking(3, "count", "x")]
+    _, *answers = frames_after(b"".join(sent), WhoCalls(), aside=aside)
+    found = [wire.parsed_counts(each, number, 1) for number, each in enumerate(answers, start=1)]
+    assert found == [[0], [1], [0]]
 
 
 def test_a_worker_with_nothing_to_do_beats() -> None:

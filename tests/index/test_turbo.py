@@ -83,9 +83,9 @@ print(len(os.listdir("/proc/self/task")))
 
 
 def _threads(passages: int, by_hand: Mapping[str, str]) -> int:
-    environ = {name: value for name, value in plain_environ().items() if name != turbo.THREADS} | by_hand
+    as_it_is = {name: value for name, value in plain_environ().items() if name != turbo.THREADS}
     command = [sys.executable, "-c", _THREADS_OF_A_SEARCH, str(passages)]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env={**as_it_is, **by_hand}, capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 

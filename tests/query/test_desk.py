@@ -22,6 +22,7 @@ from pi_rag.errors import (
     QueryEmpty,
     QueryTooLong,
 )
+from pi_rag.processes import right_of_way
 from pi_rag.query import QueryDesk, Question
 from pi_rag.query import desk as desk_module
 from pi_rag.query_cache import QueryCache
@@ -48,11 +49,14 @@ class ThreeMeanings:
     def __init__(self) -> None:
         self.failure: PiRagError | None = None
         self.asked: list[str] = []
+        self.ways: list[bool] = []
+        """Whether others stood aside while it was asked."""
 
     async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> "Vectors":
         assert lane == "query"
         assert 0 < deadline_s <= 60
         self.asked += [str(text) for text in texts]
+        self.ways.append(right_of_way.ours().is_taken)
         await asyncio.sleep(0)  # as with a worker, others get their turn meanwhile
         if self.failure is not None:
             raise self.failure
@@ -104,6 +108,16 @@ def desk(store: Store, cache: QueryCache) -> QueryDesk:
         settings=QuerySettings(),
         clock=SystemClock(),
     )
+
+
+async def test_others_stand_aside_for_a_search(desk: QueryDesk, embedder: ThreeMeanings) -> None:
+    """From before its vector is made until the answer is there, or it has failed."""
+    await desk.search(Question("cat"))
+    embedder.failure = QueryEmpty("There is nothing in it.")
+    with pytest.raises(QueryEmpty):
+        await desk.search(Question("dog"))
+    assert embedder.ways == [True, True]
+    assert not right_of_way.ours().is_taken
 
 
 async def test_both_ways_agree_on_the_first(desk: QueryDesk, embedder: ThreeMeanings) -> None:
