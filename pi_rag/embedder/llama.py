@@ -39,10 +39,10 @@ def _on_log(level: int, text: bytes, _data: Any) -> None:
 
 
 _ON_LOG = llama_cpp.llama_log_callback(_on_log)
+"""Kept here: llama.cpp calls it as long as the process lives."""
 
 _GIVE_UP = llama_cpp.ggml_abort_callback
 """What llama.cpp asks between the parts of a computation: whether it is to give up."""
-"""Kept here: llama.cpp calls it as long as the process lives."""
 
 
 def linked() -> dict[str, str]:

@@ -149,7 +149,7 @@ class Nursery:
 def _live(sock: socket.socket, way: int, *, engine: Engine, order: Order) -> None:
     """A worker's life."""
     engine.use_threads(order.threads)
-    aside = Aside(way, order.ingest_share, order.aside_s_max)
+    aside = Aside(way, order.ingest_share, order.aside_s_max) if order.ingest_share < 1 else None
     work(sock, engine, order.frame_bytes_max, order.beat_s, order.nice, aside)
 
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -154,9 +155,7 @@ class Pool:
         A text longer than the window is cut; an empty one has a vector too. Raises Busy, Stopping,
         DeadlineExceeded, EmbedderUnavailable, VectorInvalid, TextNotEmbedded, TokensInvalid.
         """
-        way = right_of_way.ours().taken() if lane == "query" else contextlib.nullcontext()
-        with way:
-            parts = await self._call("embed", texts, lane, deadline_s)
+        parts = await self._call("embed", texts, lane, deadline_s)
         return calls.stacked(cast("list[Vectors]", parts), self._card.dimensions)
 
     async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
@@ -217,18 +216,20 @@ class Pool:
         if not texts:
             return []
         now_s = self._clock.monotonic_s()
-        call = Call(task, len(texts), lane, now_s + deadline_s)
+        call, shared = Call(task, len(texts), lane, now_s + deadline_s), self._staff.lanes.shared
         self._staff.lanes.admit(call, [self._prepared(text, task) for text in texts], now_s)
         self._calls.add(call)
         self._staff.dispatch()
         try:
             async with asyncio.timeout(deadline_s):
-                return await call.answer
+                with _way(lane, joins=self._staff.lanes.shared > shared):
+                    return await call.answer
         except TimeoutError:
             raise DeadlineExceeded(f"No vector came within {deadline_s:g} s.") from None
         finally:
             self._calls.discard(call)
             self._staff.lanes.withdraw(call)
+            self._staff.dispatch()
 
     def _prepared(self, text: Text, task: wire.Task) -> tuple[bytes, int]:
         """As it will travel, and its tokens."""
@@ -332,7 +333,8 @@ class Pool:
             flash_tokens_min=self._flash_tokens_min,
             threads=settings.threads_wanted,
             nice=settings.ingest_nice,
-            ingest_share=settings.ingest_share,
+            # Of several threads only one would stand aside, and the others would wait for it at full speed.
+            ingest_share=settings.ingest_share if settings.threads_wanted == 1 else 1.0,
             aside_s_max=settings.silence_s_max * ASIDE,
             beat_s=settings.beat_s,
             frame_bytes_max=self._frame_bytes_max,
@@ -361,6 +363,14 @@ class Pool:
     def _fail_all(self, error: PiRagError) -> None:
         for call in list(self._calls):
             call.fail(error)
+
+
+def _way(lane: Lane, *, joins: bool) -> AbstractContextManager[None]:
+    """Documents stand aside for a question, unless it waits for a text that may be one of theirs."""
+    way = right_of_way.ours()
+    if lane == "ingest":
+        return contextlib.nullcontext()
+    return way.hurried() if joins else way.taken()
 
 
 def _resting() -> EmbedderUnavailable:

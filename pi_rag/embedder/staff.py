@@ -13,6 +13,7 @@ from pi_rag.clock import Clock
 from pi_rag.embedder.calls import Batch
 from pi_rag.embedder.lanes import Lanes
 from pi_rag.errors import PiRagError
+from pi_rag.processes import right_of_way
 
 if TYPE_CHECKING:
     from pi_rag.embedder.place import Place
@@ -70,6 +71,7 @@ class Staff:
             if batch is not None:
                 self.batches += 1
                 self._idle.pop(place).set_result(batch)
+        right_of_way.ours().lacks_workers(self.lanes.queued()["query"] > 0)
 
     def put_back(self, batch: Batch) -> None:
         """A batch that no worker has done waits again."""

@@ -8,13 +8,14 @@ work makes the other slower. It knows neither searches nor models.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import mmap
 import os
 import time
 from collections.abc import Iterator
 
-LOOK_S = 0.0005
+LOOK_S = 0.001
 """How often who stands aside looks whether the way is free: a part of the time that an answer takes."""
 
 
@@ -22,27 +23,47 @@ class RightOfWay:
     """What the process that answers says to all others. For one event loop."""
 
     def __init__(self) -> None:
-        self.descriptor = os.memfd_create("right-of-way")
+        self.descriptor = os.memfd_create("right-of-way", os.MFD_ALLOW_SEALING)
         os.ftruncate(self.descriptor, mmap.PAGESIZE)
+        # Were it cut off by one of those who see it, writing to it would end this process.
+        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         self._page = mmap.mmap(self.descriptor, mmap.PAGESIZE)
-        self._taken = 0
+        self._taken = self._hurried = 0
+        self._lacks_workers = False
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
         """Inside it somebody is being answered."""
-        self._say(1)
+        self._taken += 1
+        self._say()
         try:
             yield
         finally:
-            self._say(-1)
+            self._taken -= 1
+            self._say()
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Inside it an answer needs what one of those who would stand aside is at."""
+        self._hurried += 1
+        self._say()
+        try:
+            yield
+        finally:
+            self._hurried -= 1
+            self._say()
+
+    def lacks_workers(self, lacks: bool) -> None:
+        """Whether a question waits for one of those who would stand aside to be free."""
+        self._lacks_workers = lacks
+        self._say()
 
     @property
     def is_taken(self) -> bool:
-        """Whether somebody is being answered."""
-        return self._taken > 0
+        """Whether others stand aside: somebody is answered, and nobody waits for those others themselves."""
+        return self._taken > 0 and not self._hurried and not self._lacks_workers
 
-    def _say(self, more: int) -> None:
-        self._taken += more
+    def _say(self) -> None:
         self._page[0] = self.is_taken
 
 

@@ -35,9 +35,12 @@ class CommonWords:
     def counts(self, db: Connection, wanted: Sequence[str], most: int) -> list[tuple[str, int]]:
         """How many passages hold each word; `most` for all that are more, so that the cost is bounded."""
         self._forget_old(db)
-        known = {word: self._counts[word, most] for word in wanted if (word, most) in self._counts}
-        known |= self._counted(db, [word for word in wanted if word not in known], most)
-        return [(word, known[word]) for word in wanted]
+        remembered = self._counts
+        known = {word: remembered.get((word, most)) for word in wanted}
+        found = self._counted(db, [word for word, count in known.items() if count is None], most)
+        remembered.update({(word, most): count for word, count in found.items() if count >= REMEMBERED_MIN})
+        known |= found
+        return [(word, known[word] or 0) for word in wanted]
 
     def _counted(self, db: Connection, unknown: Sequence[str], most: int) -> dict[str, int]:
         if not unknown:
@@ -46,12 +49,10 @@ class CommonWords:
         sql = f"""
             SELECT (
                 SELECT count(*) FROM (SELECT 1 FROM {words} WHERE {words} MATCH word.value LIMIT ?)
-            ) AS passages FROM json_each(?) AS word
+            ) AS passages, word.key AS place FROM json_each(?) AS word
         """
-        (counts,) = columns(db, ("passages",), sql, (most, json.dumps(unknown)))
-        found = dict(zip(unknown, counts, strict=True))
-        self._counts |= {(word, most): count for word, count in found.items() if count >= REMEMBERED_MIN}
-        return found
+        counts, places = columns(db, ("passages", "place"), sql, (most, json.dumps(unknown)))
+        return {unknown[place]: count for count, place in zip(counts, places, strict=True)}
 
     def _forget_old(self, db: Connection) -> None:
         passages = self._index.reach(db)

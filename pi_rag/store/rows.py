@@ -26,7 +26,8 @@ def columns(db: Connection, names: Sequence[str], sql: str, bindings: Sequence[A
     """A list for each of these columns of every row, numbers alone, in one step of the statement.
 
     Python's lock is let go and taken again at every step, and where other threads work each waits for its
-    turn: fifty rows of a search had fifty turns to wait for.
+    turn: fifty rows of a search had fifty turns to wait for. They come in the order of `sql`, as SQLite hands
+    them on.
     """
     gathered = ", ".join(f"json_group_array({name})" for name in names)
     row = all_rows(db, f"SELECT {gathered} FROM ({sql})", bindings)[0]

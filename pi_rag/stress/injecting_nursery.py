@@ -18,7 +18,7 @@ KEPT: list[bytes] = []
 
 
 def leaking_work(
-    sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int, aside: Aside
+    sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int, aside: Aside | None
 ) -> None:
     """A worker's life, with a thread beside it that leaks for as long as it is told to."""
     threading.Thread(target=_leak_when_told, args=(orders(),), daemon=True).start()

@@ -81,6 +81,18 @@ async def test_documents_wait_while_somebody_is_answered(minilm: ModelCard) -> N
         assert not right_of_way.ours().is_taken
 
 
+@pytest.mark.parametrize("query", ["a query", "words " * 250])
+async def test_a_question_does_not_wait_for_who_stands_aside_for_it(minilm: ModelCard, query: str) -> None:
+    """Where the only worker is at documents they are finished first, also for the very text that is asked."""
+    async with running(minilm, workers=1, query_workers=0, ingest_share=0.01, silence_s_max=400.0) as pool:
+        with right_of_way.ours().taken():
+            document = asyncio.create_task(pool.embed(["words " * 250], lane="ingest", deadline_s=LONG_S))
+            await until(lambda: any(worker["lane"] for worker in pool.status()["workers"]))
+            assert len(await pool.embed([query], lane="query", deadline_s=20.0)) == 1
+            assert right_of_way.ours().is_taken
+        await document
+
+
 async def test_kills_under_load_cost_no_answer(minilm: ModelCard) -> None:
     """Worker after worker is killed during concurrent calls: no error, every vector right, nothing leaks."""
     async with running(minilm) as pool:
@@ -165,6 +177,7 @@ async def test_workers_have_one_thread_and_one_socket(minilm: ModelCard) -> None
 
 async def test_ten_starts_leave_nothing(minilm: ModelCard) -> None:
     """Files and processes are as many as before, also when stop comes at once."""
+    right_of_way.ours()  # one for each process, for as long as it lives
     before = open_files()
     for round_number in range(10):
         pool = Pool(minilm, EmbedderSettings(workers=2, query_workers=0), SystemClock())

@@ -12,17 +12,18 @@ from pathlib import Path
 from pi_rag.embedder import nursery
 from pi_rag.embedder.engine import Engine
 from pi_rag.embedder.worker import work
+from pi_rag.processes.right_of_way import Aside
 
 LEAKED: list[bytes] = []
 LOOK_S = 0.1
 
 
 def leaking_work(
-    sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int = 0
+    sock: socket.socket, engine: Engine, frame_bytes_max: int, beat_s: float, nice: int, aside: Aside | None
 ) -> None:
     """A worker's life, with a thread beside it that waits for the order to leak."""
     threading.Thread(target=_leak_when_told, daemon=True).start()
-    work(sock, engine, frame_bytes_max, beat_s, nice)
+    work(sock, engine, frame_bytes_max, beat_s, nice, aside)
 
 
 def _leak_when_told() -> None:
