@@ -177,7 +177,6 @@ async def test_workers_have_one_thread_and_one_socket(minilm: ModelCard) -> None
 
 async def test_ten_starts_leave_nothing(minilm: ModelCard) -> None:
     """Files and processes are as many as before, also when stop comes at once."""
-    right_of_way.ours()  # one for each process, for as long as it lives
     before = open_files()
     for round_number in range(10):
         pool = Pool(minilm, EmbedderSettings(workers=2, query_workers=0), SystemClock())

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pi_rag.processes import right_of_way
+
 
 async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Return when the condition holds; fail when it does not within a generous time."""
@@ -79,4 +81,5 @@ def gone(pids: list[int], within_s: float = 20.0) -> bool:
 
 def open_files() -> int:
     """How many files this process has open."""
+    right_of_way.ours()  # one for each process, as long as it lives
     return len(list(Path("/proc/self/fd").iterdir()))
