@@ -32,8 +32,11 @@ MARK = "pi_rag_export"
 """A line with this key is no document."""
 
 FIELDS = frozenset(
-    "collection source title kind metadata created_at updated_at content_hash text pages passages".split()
+    (
+        "collection source title kind metadata given created_at updated_at content_hash text pages passages"
+    ).split()
 )
+GIVEN_FIELDS = frozenset({"title", "metadata"})
 PASSAGE_FIELDS = frozenset("start end heading page tokens hash vector".split())
 
 NORM_ERROR_MAX = 1e-3
@@ -81,6 +84,9 @@ class Given:
     dates: tuple[float, float] | None
     """(created, updated) in Unix seconds."""
     made: Made | None
+    title: str | None
+    metadata: Mapping[str, Any] | None
+    """What was given with the document, whatever its file says; None where the line says nothing of it."""
 
     def is_stored_as(self, row: DocumentRow) -> bool:
         """Whether a stored document is this one already, whenever that was."""
@@ -115,6 +121,8 @@ def line(stored: Stored, *, vectors: bool) -> bytes:
     }
     if stored.pages:
         fields["pages"] = stored.pages
+    if stored.given_title or stored.given_metadata:
+        fields["given"] = {"title": stored.given_title, "metadata": dict(stored.given_metadata)}
     if vectors:
         fields["passages"] = [_passage(each) for each in stored.passages]
     return _line(fields)
@@ -172,7 +180,18 @@ def _given(line: Mapping[str, Any], made_by: Fingerprint | None) -> Given:
     reading = Reading(text, title, cast("Kind", kind), _pages(_field(line, "pages", list, [])), metadata)
     passages = _field(line, "passages", list, [])
     made = _made(text, passages, made_by) if passages and made_by else None
-    return Given(reading, _field(line, "content_hash", str, "")[:128], _dates(line), made)
+    hash_, told = _field(line, "content_hash", str, "")[:128], _told(line)
+    return Given(reading, hash_, _dates(line), made, *told)
+
+
+def _told(line: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any] | None]:
+    """What was given with a document, title and metadata; None where the line says nothing of it."""
+    if line.get("given") is None:
+        return None, None
+    told = _field(line, "given", dict)
+    if unknown := sorted(set(told) - GIVEN_FIELDS):
+        raise _wrong(f"There is no field {unknown[0]!r} in `given`")
+    return clean(_field(told, "title", str, "")), _metadata(_field(told, "metadata", dict, {}))
 
 
 def _field(line: Mapping[str, Any], name: str, kind: type[F], default: F | None = None) -> F:

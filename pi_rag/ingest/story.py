@@ -36,6 +36,7 @@ from pi_rag.ingest.unpacking import is_to_be_unpacked, unpack
 from pi_rag.ingest.walk import Folder, Found, steps
 from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
+from pi_rag.store.documents import NEVER_GIVEN
 from pi_rag.store.store import Store
 from pi_rag.text.clean import clean
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
@@ -201,6 +202,7 @@ class Story:
         """A line of an export: it was read elsewhere, and perhaps cut and embedded."""
         given = await asyncio.to_thread(exported.read, item.payload)
         self._check_text(given.reading.text)
+        item = await self._as_given_elsewhere(item, given)
         stored = await self._store.read(export.stored, item.collection, item.source)
         if stored is not None and given.is_stored_as(stored):
             await self._store.write_together(_leave, item, self._clock.wall_s())
@@ -215,6 +217,14 @@ class Story:
         document = (reading, digest, chunks, embedded, near, now, given.dates)
         with self._timed("store"):
             await self._store.write_together(_commit, item, *document)
+
+    async def _as_given_elsewhere(self, item: Item, given: exported.Given) -> Item:
+        """The place of a line with what was given with its document: as the line says, else as it is here."""
+        stored = await self._store.read(documents.made_from, item.collection, [item.source])
+        before = stored.get(item.source, NEVER_GIVEN)
+        title = before.title if given.title is None else given.title
+        metadata = before.metadata if given.metadata is None else given.metadata
+        return replace(item, title=title, metadata=metadata)
 
     async def _made(
         self, reading: Reading, progress: Callable[[int], None]

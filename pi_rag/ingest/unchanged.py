@@ -37,9 +37,14 @@ AnyItem = TypeVar("AnyItem", NewItem, Item)
 
 def as_given_before(item: AnyItem, before: MadeFrom | None) -> AnyItem:
     """What was given with a file stays until something else is given: its folder says nothing of it."""
-    if item.kind not in ON_DISK or before is None or not (before.title or before.metadata):
+    if not _is_of_a_file(item) or before is None or not (before.title or before.metadata):
         return item
     return replace(item, title=item.title or before.title, metadata=item.metadata or before.metadata)
+
+
+def _is_of_a_file(item: AnyItem) -> bool:
+    """Also one that a client has read and sent, as it does where a title is given."""
+    return item.kind in ON_DISK or (item.kind == "bytes" and item.source.startswith("/"))
 
 
 async def changed(

@@ -28,6 +28,10 @@ class MadeFrom:
     """Those that were given with it."""
 
 
+NEVER_GIVEN = MadeFrom("", "", {})
+"""Of what is not stored."""
+
+
 _COLUMNS = """
     documents.id, collections.name, source, title, kind, content_hash, metadata,
     char_count, chunk_count, created_at, updated_at

@@ -6,8 +6,9 @@ memory is copied out. It knows no format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from pi_rag.store import Connection, documents, identity, reindex
 from pi_rag.store.rows import all_rows, value
@@ -33,6 +34,9 @@ class Stored:
     """(offset in characters, page number), ascending."""
     passages: Sequence[StoredPassage] = ()
     """Empty where they were not asked for."""
+    given_title: str = ""
+    given_metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What was given with it, and stays when its file is added again; empty where nothing was."""
 
 
 def following(
@@ -47,7 +51,9 @@ def following(
     if not found:
         return None
     document, pages = reindex.to_read_again(db, found[0].id)
-    return Stored(document, pages, _passages(db, document.id) if made_by is not None else ())
+    made = documents.made_from(db, document.collection, [document.source])[document.source]
+    passages = _passages(db, document.id) if made_by is not None else ()
+    return Stored(document, pages, passages, made.title, made.metadata)
 
 
 def stored(db: Connection, collection: str, source: str) -> DocumentRow | None:

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -116,6 +116,17 @@ def test_what_was_written_is_read(
     assert (given.content_hash, given.dates) == ("hash", dates)
     assert given.made == exported.Made(FINGERPRINT, [chunk], [b"\x02" * 16], axis(1))
     assert given.is_stored_as(row)
+    assert (given.title, given.metadata) == (None, None)
+
+
+@pytest.mark.parametrize(("title", "metadata"), [("Voles", {"year": 2024}), ("", {"room": "den"}), ("V", {})])
+def test_what_was_given_with_a_document_comes_along(title: str, metadata: dict[str, Any]) -> None:
+    """Beside what its file says of itself."""
+    stored = replace(STORED, given_title=title, given_metadata=metadata)
+    line = json.loads(exported.line(stored, vectors=False))
+    assert line["given"] == {"title": title, "metadata": metadata}
+    given = exported.read(exported.payload(line, None))
+    assert (given.title, given.metadata) == (title, metadata)
 
 
 def test_a_text_and_a_source_are_enough() -> None:
@@ -139,6 +150,10 @@ def row(*numbers: float) -> str:
         ({"kind": "film"}, "`kind` is none of: text"),
         ({"title": []}, "`title` is not a text"),
         ({"metadata": [1]}, "`metadata` is not an object"),
+        ({"given": "Voles"}, "`given` is not an object"),
+        ({"given": {"titel": "Voles"}}, "There is no field 'titel' in `given`"),
+        ({"given": {"title": 5}}, "`title` is not a text"),
+        ({"given": {"metadata": []}}, "`metadata` is not an object"),
         ({"metadata": {"a": json.loads("[" * 70 + "]" * 70)}}, "nested more than"),
         ({"pages": [[1]]}, "`pages`"),
         ({"pages": [[5, 1], [4, 2]]}, "`pages`"),

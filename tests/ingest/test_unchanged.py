@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pi_rag.ingest import mounts, unchanged
+from pi_rag.ingest import exported, mounts, unchanged
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.story import content_digest
-from pi_rag.store import jobs
+from pi_rag.store import documents, export, jobs
 from pi_rag.store.rows import value
 from pi_rag.types import JobRow, NewItem
 from tests.embedder.fake import FakeEmbedder
@@ -78,6 +79,48 @@ async def test_what_was_given_with_a_file_stays(at_home: Home, monkeypatch: pyte
     assert (await added(at_home, metadata={"room": "kitchen"})).items_done == 1
     document = (await at_home.documents())["a.md"]
     assert (document.title, document.metadata) == ("Of tea", {"room": "kitchen"})
+
+
+async def test_a_title_given_later_leaves_what_was_given_before(at_home: Home) -> None:
+    """A client sends the file itself then; what it says nothing of stays."""
+    make(at_home.root, a_md="tea")
+    await added(at_home, metadata={"year": 2024})
+    given = NewItem("bytes", str(at_home.root / "a.md"), "Of tea", b"tea", {})
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [given]))
+    document = (await at_home.documents())["a.md"]
+    assert (document.title, document.metadata) == ("Of tea", {"year": 2024})
+    assert (await added(at_home)).items_unchanged == 1
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_what_was_given_outlives_an_export_and_an_import(at_home: Home, is_there: bool) -> None:
+    """Also into a memory that has the document already: its folder, added again, finds it unchanged."""
+    make(at_home.root, a_md="tea")
+    given = NewItem("bytes", str(at_home.root / "a.md"), "Of tea", b"tea", {"year": 2024})
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [given]))
+    stored = await at_home.store.read(export.following, "default", 0)
+    assert stored is not None
+    line = json.loads(exported.line(stored, vectors=False))
+    if not is_there:
+        await at_home.store.write(documents.remove, stored.document.id)
+    item = NewItem("export", line["source"], payload=exported.payload(line, None))
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [item]))
+    assert (await added(at_home)).items_unchanged == 1
+    make(at_home.root, a_md="green tea")
+    assert (await added(at_home)).items_done == 1
+    document = (await at_home.documents())["a.md"]
+    assert (document.title, document.metadata) == ("Of tea", {"year": 2024})
+
+
+async def test_an_export_that_says_nothing_of_it_leaves_what_was_given(at_home: Home) -> None:
+    """Such as one that another program has written."""
+    make(at_home.root, a_md="tea")
+    await added(at_home, metadata={"year": 2024})
+    line = {"source": str(at_home.root / "a.md"), "text": "tea", "metadata": {"year": 2024}, "title": "a"}
+    item = NewItem("export", str(at_home.root / "a.md"), payload=exported.payload(line, None))
+    await at_home.runner.finished(await at_home.runner.enqueue("default", [item]))
+    assert (await added(at_home)).items_done == 1
+    assert (await at_home.documents())["a.md"].metadata == {"year": 2024}
 
 
 async def test_a_large_file_and_one_that_cannot_be_read_wait_for_their_turn(
