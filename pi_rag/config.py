@@ -220,7 +220,8 @@ class EmbedderSettings:
         "of the time",
         "How much of the time a worker goes on embedding documents while somebody is being answered; else it "
         "stands aside. Two cores at work slow each other down, whatever their priorities. Less makes "
-        "answers steadier beside an ingest, and the ingest slower while people search. 1: it never does.",
+        "answers steadier beside an ingest, and the ingest slower while people search. 1: it never does, nor "
+        "does a worker of several threads.",
         low=0.01,
         high=1,
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -110,9 +110,20 @@ def desk(store: Store, cache: QueryCache) -> QueryDesk:
     )
 
 
-async def test_others_stand_aside_for_a_search(desk: QueryDesk, embedder: ThreeMeanings) -> None:
-    """From before its vector is made until the answer is there, or it has failed."""
+async def test_others_stand_aside_for_a_search(
+    desk: QueryDesk, embedder: ThreeMeanings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From before its vector is made until its passages are read, or it has failed."""
+    read = desk_module.hits  # type: ignore[attr-defined]  # as the desk calls it
+    at_the_end: list[bool] = []
+
+    def hits(*args: Any) -> Any:
+        at_the_end.append(right_of_way.ours().is_taken)
+        return read(*args)
+
+    monkeypatch.setattr(desk_module, "hits", hits)
     await desk.search(Question("cat"))
+    assert at_the_end == [True]
     embedder.failure = QueryEmpty("There is nothing in it.")
     with pytest.raises(QueryEmpty):
         await desk.search(Question("dog"))
