@@ -37,10 +37,12 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """The lines of one folder's ignore files; paths are relative to the root, as is `base`, the folder."""
+    """Lines of one ignore file, or of a choice; paths are relative to the root, as is `base`, its folder."""
 
     base: str
     lines: Sequence[Pattern]
+    said: str = ""
+    """What a person knows them by: the ignore file that they stand in, or the lines as they were given."""
 
     def verdict(self, path: str, *, is_folder: bool) -> bool | None:
         """Whether the path is left out; None when no line says anything about it."""
@@ -53,25 +55,30 @@ class Patterns:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What counts in a folder: its own lines, and those of the folders above it, outermost first."""
+    """What counts in a folder: its own files, and those of the folders above it, outermost first."""
 
     layers: tuple[Patterns, ...] = ()
 
     def ignores(self, path: str, *, is_folder: bool) -> bool:
         """Whether a path, relative to the root, is left out."""
+        return self.ignored_by(path, is_folder=is_folder) is not None
+
+    def ignored_by(self, path: str, *, is_folder: bool) -> str | None:
+        """The ignore file that leaves a path out, relative to the root; None when none does."""
         for layer in reversed(self.layers):
             verdict = layer.verdict(path, is_folder=is_folder)
             if verdict is not None:
-                return verdict
-        return False
+                return layer.said if verdict else None
+        return None
 
     def within(self, folder: str, base: str) -> Rules:
         """The rules in `folder`, which is `base` seen from the root. What is no ignore file says nothing.
 
         Raises DocumentUnreadable for one that is there and cannot be read: it may hide anything.
         """
-        lines = [line for name in IGNORE_FILES for line in _lines_of(Path(folder) / name)]
-        return Rules((*self.layers, Patterns(base, lines))) if lines else self
+        files = {str(path): _lines_of(path) for path in (Path(folder) / name for name in IGNORE_FILES)}
+        layers = [Patterns(base, lines, path) for path, lines in files.items() if lines]
+        return Rules((*self.layers, *layers)) if layers else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +91,23 @@ class Choice:
     @classmethod
     def of(cls, include: Sequence[str], exclude: Sequence[str]) -> Choice:
         """From patterns; without any to include, all are."""
-        return cls(*(Patterns("", parsed(each)) if each else None for each in (include, exclude)))
+        given = (include, exclude)
+        return cls(*(Patterns("", parsed(each), ", ".join(each)) if each else None for each in given))
 
     def takes(self, path: str, *, is_folder: bool) -> bool:
         """Whether a path is looked at. Folders are, unless excluded: what is included may lie in them."""
-        if self.exclude and self.exclude.verdict(path, is_folder=is_folder):
-            return False
-        if is_folder or self.include is None:
-            return True
-        include = self.include
-        return bool(include.verdict(path, is_folder=False)) or any(
-            include.verdict(folder, is_folder=True) for folder in folders_of(path)
-        )
+        return self.why_not(path, is_folder=is_folder) is None
+
+    def why_not(self, path: str, *, is_folder: bool) -> str | None:
+        """Why a path is not looked at, in words; None when it is."""
+        exclude, include = self.exclude, self.include
+        if exclude and exclude.verdict(path, is_folder=is_folder):
+            return f"--exclude leaves out {exclude.said}"
+        if is_folder or include is None or include.verdict(path, is_folder=False):
+            return None
+        if any(include.verdict(folder, is_folder=True) for folder in folders_of(path)):
+            return None
+        return f"--include takes only {include.said}"
 
 
 ALL = Choice()

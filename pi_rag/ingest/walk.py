@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pi_rag.errors import (
     DocumentBinary,
@@ -50,6 +51,14 @@ class Folder:
     path: str
 
 
+class LeftOut(NamedTuple):
+    """What a walk passes over without a word."""
+
+    path: str
+    """Its whole path: of the file that was asked for, or of the folder with which that is left out."""
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Named:
     """A path with the face of an `os.DirEntry`, for one that was named and not listed."""
@@ -76,10 +85,10 @@ Entry = os.DirEntry[str] | _Named
 def walk(root: Path, files_max: int) -> Iterator[Found | Refusal]:
     """The file that `root` is, or the files below it: folders and files by name, each folder where it stands.
 
-    A link named as root is followed. Hidden and junk folders, hidden files, and what `.gitignore` and
-    `.piragignore` name are left out without a word. After `files_max` files one refusal says that the rest is
-    left out. Raises PathNotFound, DocumentLinkLoop, DocumentUnreadable, DocumentUnsupported for the root
-    itself, at once.
+    A link named as root is followed. Hidden and junk folders, hidden files, what `.gitignore` and
+    `.piragignore` name, and links to what lies below the root as well are left out without a word
+    (`left_out`). After `files_max` files one refusal says that the rest is left out. Raises PathNotFound,
+    DocumentLinkLoop, DocumentUnreadable, DocumentUnsupported for the root itself, at once.
     """
     return (each for each in steps(root, files_max) if not isinstance(each, Folder))
 
@@ -101,6 +110,16 @@ def steps(root: Path, files_max: int) -> Iterator[Found | Refusal | Folder]:
 def shown(path: str) -> str:
     """A path that can be printed and stored: what is not UTF-8 in it is replaced."""
     return path.encode("utf-8", "replace").decode("utf-8")
+
+
+def check_name(path: str) -> None:
+    """Raise DocumentUnreadable for a path that is not UTF-8: nobody could ask for what it is stored as."""
+    if shown(path) != path:
+        raise DocumentUnreadable(
+            "Its name is not UTF-8, so it could not be named in an answer.",
+            hint="Rename it, for example: convmv -r -f latin1 -t utf8 --notest FOLDER   "
+            "(which may need: sudo apt install convmv)",
+        )
 
 
 def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator[Found | Refusal | Folder]:
@@ -136,6 +155,23 @@ def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator
         yield from _Walk(root, files_max, choice).below(start.path, path, rules)
 
 
+def left_out(root: str, path: str, choice: Choice = ALL) -> LeftOut | None:
+    """Why a walk of the folder `root` passes over `path` within it without a word; None when it does not."""
+    rules, above = Rules(), ""
+    for base in (*folders_of(path), path):
+        try:
+            rules = rules.within(_named(root, above).path, above)
+        except DocumentUnreadable:  # a walk says so
+            return None
+        here, above = _named(root, base), base
+        why = _why_not(here, base, rules, choice)
+        if why is None and base != path and here.is_symlink():
+            why = "it is a link, and links within a folder are not followed"
+        if why is not None:
+            return LeftOut(here.path, why)
+    return None
+
+
 def is_absence(error: OSError) -> bool:
     """Whether it says that something is not there. Of all other errors nothing can be concluded."""
     return error.errno in (errno.ENOENT, errno.ENOTDIR)
@@ -143,7 +179,7 @@ def is_absence(error: OSError) -> bool:
 
 def _named(root: str, path: str) -> _Named:
     """What is at `path`, seen from the root, without looking whether it is there."""
-    return _Named(f"{root}/{path}" if path else root, path.rpartition("/")[2])
+    return _Named(f"{root.rstrip('/')}/{path}" if path else root, path.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +234,38 @@ class _Walk:
 
 def _wanted(entry: Entry, path: str, rules: Rules, choice: Choice) -> bool:
     """Whether a walk looks at what is at `path`, seen from the root."""
+    return _why_not(entry, path, rules, choice) is None
+
+
+def _why_not(entry: Entry, path: str, rules: Rules, choice: Choice) -> str | None:
+    """Why a walk passes over what is at `path`, seen from the root; None when it looks at it."""
     if entry.name.startswith("."):
-        return False
+        return "its name begins with a dot"
     try:
         is_folder = entry.is_dir(follow_symlinks=False)
     except OSError:  # it may be anything: whoever looks at it will say what is wrong
-        return True
+        return None
     if is_folder and entry.name in JUNK_FOLDERS:
+        return "programs make folders of this name, and make them again"
+    why = choice.why_not(path, is_folder=is_folder)
+    if why is None and (file := rules.ignored_by(path, is_folder=is_folder)) is not None:
+        why = f"{shown(file)} names it"
+    if why is None and entry.is_symlink() and _leads_within(entry, entry.path.removesuffix(path)):
+        why = "it is a link to what lies in the same folder"
+    return why
+
+
+def _leads_within(link: Entry, root: str) -> bool:
+    """Whether what a link leads to lies below the root, which ends with a slash, or is the root itself.
+
+    What leads to another mount is not asked: that might hang.
+    """
+    try:
+        if place_of(link.path, Path(link.path).parent) != link.path:
+            return False
+        return f"{os.path.realpath(link.path, strict=True)}/".startswith(root)
+    except OSError:
         return False
-    return choice.takes(path, is_folder=is_folder) and not rules.ignores(path, is_folder=is_folder)
 
 
 def _is_folder(entry: Entry) -> bool:
@@ -231,14 +290,10 @@ def _classified(entry: Entry) -> Found | Refusal:
 
 def _file(path: str, name: str) -> Found | Refusal:
     """A regular file: taken, unless its name alone says that it cannot be."""
-    if shown(path) != path:
-        return _refusal(
-            path,
-            DocumentUnreadable(
-                "Its name is not UTF-8, so it could not be named in an answer.",
-                hint="Rename it, for example: convmv -r -f latin1 -t utf8 --notest FOLDER",
-            ),
-        )
+    try:
+        check_name(path)
+    except DocumentUnreadable as error:
+        return _refusal(path, error)
     if is_media(name):
         suffix = Path(name).suffix.lower()
         return _refusal(path, DocumentBinary(f"A {suffix} file is not read."))

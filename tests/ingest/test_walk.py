@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tracemalloc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pi_rag.errors import DocumentLinkLoop, DocumentUnsupported, PathNotFound
 from pi_rag.ingest.ignore import Choice
-from pi_rag.ingest.walk import Folder, Found, look, walk
+from pi_rag.ingest.walk import Folder, Found, left_out, look, walk
 from pi_rag.types import Refusal
 
 BYTES_A_NAME_MAX = 2000
@@ -61,21 +65,37 @@ def test_media_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
-    """Neither out of the folder nor in circles; each has a line that says why."""
-    root, outside = tmp_path / "root", tmp_path / "outside"
-    make(tmp_path, "root/real.md", "outside/secret.md")
+    """Neither out of the folder nor in circles; each that may be a loss has a line that says why."""
+    root, outside = tmp_path / "root", tmp_path / "root-2"
+    make(tmp_path, "root/real.md", "root/in/deep.md", "root-2/secret.md")
     (root / "file").symlink_to(outside / "secret.md")
     (root / "folder").symlink_to(outside)
-    (root / "circle").symlink_to(root)
     (root / "loop").symlink_to(root / "loop")
     (root / "nowhere").symlink_to(root / "none")
     assert names(root) == [
-        "document_unsupported circle",
         "document_unsupported file",
         "document_unsupported folder",
+        "in/deep.md",
         "document_link_loop loop",
         "document_unsupported nowhere",
         "real.md",
+    ]
+
+
+def test_a_link_to_what_lies_in_the_same_folder_needs_no_word(tmp_path: Path) -> None:
+    """Nothing is lost by it: what it leads to is found by its own path, if that is not left out."""
+    root = tmp_path / "root"
+    make(tmp_path, "root/real.md", "root/in/deep.md")
+    (root / "copy.md").symlink_to("in/deep.md")
+    (root / "in" / "up.md").symlink_to("../real.md")
+    (root / "in" / "circle").symlink_to(root)
+    (root / "by-name").symlink_to(root / "in")
+    (root / "in" / "twice").symlink_to(root / "copy.md")
+    assert names(root) == ["in/deep.md", "real.md"]
+    assert names(root / "in") == [
+        "document_unsupported circle",
+        "deep.md",
+        "document_unsupported up.md",
     ]
 
 
@@ -242,7 +262,7 @@ def test_a_part_is_seen_as_the_whole_walk_sees_it(tmp_path: Path) -> None:
     make(
         tmp_path, "a/1.md", "a/b/2.md", "a/b/x.log", "a/.h/3.md", "a/venv/4.py", "a/out/5.md", "6.md", "p.jpg"
     )
-    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "link").symlink_to("/")
     (tmp_path / ".gitignore").write_text("*.log\nout/\n")
     assert seen(tmp_path, "") == ["./", "6.md", "a/", "a/1.md", "a/b/", "a/b/2.md", "link", "p.jpg"]
     assert seen(tmp_path, "a") == ["a/", "a/1.md", "a/b/", "a/b/2.md"]
@@ -267,3 +287,59 @@ def test_a_link_on_the_way_leads_nowhere(tmp_path: Path) -> None:
     make(tmp_path, "root/in/1.md", "outside/1.md")
     (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
     assert seen(tmp_path / "root", "link/1.md") == []
+
+
+NAMES = ("a", "b.md", "c.log", ".d", "venv", "out")
+LINES = ("*.log", "out/", "/a", "!c.log", "b.*", "**/a/b.md", "!*")
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_what_a_walk_passes_over_is_said_to_be_left_out_and_nothing_else(data: st.DataObject) -> None:
+    """Of every file and every folder that there is, whatever was chosen and whatever ignore files say."""
+    some = st.lists(st.sampled_from(LINES), max_size=3)
+    choice = Choice.of(data.draw(st.sampled_from(([], ["*.md"], ["a/"]))), data.draw(some))
+    with TemporaryDirectory() as folder:
+        root = Path(folder).resolve()
+        for parts in data.draw(
+            st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4), max_size=8)
+        ):
+            with contextlib.suppress(OSError):  # a file stands where a folder would have to be
+                make(root, "/".join(parts))
+        for path in [root, *(each for each in root.rglob("*") if each.is_dir())]:
+            (path / ".piragignore").write_text("\n".join(data.draw(some)))
+        (root / "link").symlink_to(root / "venv" if (root / "venv").exists() else "/")
+        found = {
+            str(each.path) for each in look(str(root), "", 1000, choice) if not isinstance(each, Refusal)
+        }
+        found |= {each.source for each in look(str(root), "", 1000, choice) if isinstance(each, Refusal)}
+        for path in root.rglob("*"):
+            told = left_out(str(root), str(path.relative_to(root)), choice)
+            assert (told is None) == (str(path) in found), path
+
+
+def test_what_is_left_out_says_by_what(tmp_path: Path) -> None:
+    """The nearest reason to the root: what lies in a folder that is left out is left out with it."""
+    make(tmp_path, ".h/a.md", "in/venv/b.py", "in/c.log", "in/d.md", "in/e.txt", "in/real/f.md")
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / "in" / ".piragignore").write_text("d*\n")
+    (tmp_path / "in" / "link").symlink_to("real")
+    (tmp_path / "in" / "out").symlink_to("/")
+    choice = Choice.of(["*.md", "*.log", "f.txt"], ["f*"])
+    inside = [f"in/{name}" for name in ("venv/b.py", "c.log", "d.md", "e.txt", "real/f.md")]
+    told = {path: left_out(str(tmp_path), path, choice) for path in (".h/a.md", *inside)}
+    at = tmp_path / "in"
+    assert told == {
+        ".h/a.md": (f"{tmp_path}/.h", "its name begins with a dot"),
+        "in/venv/b.py": (f"{at}/venv", "programs make folders of this name, and make them again"),
+        "in/c.log": (f"{at}/c.log", f"{tmp_path}/.gitignore names it"),
+        "in/d.md": (f"{at}/d.md", f"{at}/.piragignore names it"),
+        "in/e.txt": (f"{at}/e.txt", "--include takes only *.md, *.log, f.txt"),
+        "in/real/f.md": (f"{at}/real/f.md", "--exclude leaves out f*"),
+    }
+    not_followed = "it is a link, and links within a folder are not followed"
+    assert left_out(str(tmp_path), "in/out/etc") == (f"{at}/out", not_followed)
+    assert left_out(str(tmp_path), "in/out") is None  # a walk says so
+    assert left_out(str(at), "link/f.md") == (f"{at}/link", "it is a link to what lies in the same folder")
+    assert left_out("/", str(tmp_path / "in")[1:]) is None
+    assert left_out("/", ".none") == ("/.none", "its name begins with a dot")
