@@ -16,7 +16,7 @@ from typing import Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.follow import follow
-from pi_rag.cli.parsing import json_or_text
+from pi_rag.cli.parsing import is_url, json_or_text
 from pi_rag.cli.printing import counted, span
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import exit_code, not_taken, show_refusals
@@ -114,7 +114,7 @@ def _check(args: Namespace) -> None:
             "--metadata names a key twice.", hint="Several values are a list: --metadata 'tags=[1, 2]'"
         )
     first = args.paths[0]
-    if args.title is not None and (len(args.paths) > 1 or _is_url(first) or Path(first).is_dir()):
+    if args.title is not None and (len(args.paths) > 1 or is_url(first) or Path(first).is_dir()):
         raise RequestInvalid(
             "--title is for one file or for standard input.",
             hint="For example: pi-rag add a.pdf --title Lease",
@@ -198,8 +198,8 @@ class _Adding:
         """Paths for the service, and those to read here: titled ones, and names that no JSON holds."""
         named = [path for path in self._args.paths if path != STANDARD_INPUT]
         # One file must have one source, however its path was typed: `a/../b` is `b`.
-        urls = [path for path in named if _is_url(path)]
-        paths = [os.path.normpath(Path(path).absolute()) for path in named if not _is_url(path)]
+        urls = [path for path in named if is_url(path)]
+        paths = [os.path.normpath(Path(path).absolute()) for path in named if not is_url(path)]
         ours = [path for path in paths if self._args.title is not None or not _is_utf8(path)]
         return [path for path in (*urls, *paths) if path not in ours], ours
 
@@ -215,10 +215,6 @@ class _Adding:
             job = follow(self._client, job, clock=SystemClock(), pause=time.sleep, quiet=self._args.json)
             self.result.jobs[-1] = job
             self.result.take(job)
-
-
-def _is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
 
 
 def _is_utf8(path: str) -> bool:

@@ -135,6 +135,11 @@ def _page_size(text: str) -> int:
     raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {PAGE_SIZE_MAX}")
 
 
+def is_url(text: str) -> bool:
+    """Whether it is an address of the web and no path."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def json_or_text(text: str) -> Any:
     """What was typed, as JSON where it reads as JSON: 2024 is a number, "2024" and Miller are texts."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.cli import printing
-from pi_rag.cli.parsing import PAGE_SIZE, add_limit
+from pi_rag.cli.parsing import PAGE_SIZE, add_limit, is_url
 from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
@@ -39,40 +39,50 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Ask and print. Exit 3 when nothing is known of PATH. Raises RequestInvalid or ServiceDown."""
-    page = _asked(client_of(settings_of(args)), args)
+    """Ask and print. Exit 3 when nothing is known of PATH, or there is no such collection.
+
+    Raises RequestInvalid or ServiceDown.
+    """
+    client = client_of(settings_of(args))
+    page = _asked(client, args, skipped=args.skipped)
+    is_known = bool(page.get("sources")) or _is_known(client, args)
     if args.json:
         printing.as_json(page)
-    else:
+    elif page.get("sources"):
         _show(page, args)
-    is_named = args.path is not None and not args.skipped and not args.after
-    return NotFound.exit_code if is_named and not page.get("sources") else 0
+    else:
+        print(_nothing(args) if is_known else _unknown(page, args))
+    return 0 if is_known else NotFound.exit_code
 
 
-def _asked(client: Client, args: Namespace) -> dict[str, Any]:
+def _asked(client: Client, args: Namespace, *, skipped: bool) -> dict[str, Any]:
     """The whole path is asked for first; what is no file may be called as it was typed."""
-    page: dict[str, Any] = {}
+    pages: list[dict[str, Any]] = []
     names = [None] if args.path is None else [os.path.normpath(Path(args.path).absolute()), args.path]
-    for under in names:
+    for under in dict.fromkeys(names):
         page = client.sources(
             under=under,
             collection=args.collection,
-            skipped=args.skipped,
+            skipped=skipped,
             limit=args.limit,
             after=args.after,
         )
         if page.get("sources"):
-            break
-    return page
+            return page
+        pages.append(page)
+    return pages[0]
+
+
+def _is_known(client: Client, args: Namespace) -> bool:
+    """Whether there is something of what was named, although a page of it is empty."""
+    if args.after or (args.path is None and args.collection is None):
+        return True
+    return args.skipped and bool(_asked(client, args, skipped=False).get("sources"))
 
 
 def _show(page: dict[str, Any], args: Namespace) -> None:
-    rows = page.get("sources") or []
-    if not rows:
-        print(_nothing(args))
-        return
     heads = ("SEEN", "STORED", "COLLECTION", "SOURCE")
-    printing.table([heads, *(_row(row) for row in rows)])
+    printing.table([heads, *(_row(row) for row in page["sources"])])
     if page.get("next") is not None:
         path = [] if args.path is None else [args.path]
         skipped = ["--skipped"] if args.skipped else []
@@ -84,11 +94,22 @@ def _show(page: dict[str, Any], args: Namespace) -> None:
 def _nothing(args: Namespace) -> str:
     if args.after:
         return printing.NO_MORE
-    if args.skipped:
-        return "Nothing was left out."
+    return "Nothing was left out." if args.skipped else "Nothing was ever added. Begin with: pi-rag add PATH"
+
+
+def _unknown(page: dict[str, Any], args: Namespace) -> str:
+    """What to say of a path or a collection of which nothing is known."""
     if args.path is None:
-        return "Nothing was ever added. Begin with: pi-rag add PATH"
-    return f"Nothing is known of {one_line(args.path)}. Add it: {printing.typed('add', args.path)}"
+        return f"There is no collection {one_line(args.collection)}. See: pi-rag list"
+    nothing = f"Nothing is known of {one_line(args.path)}"
+    if not (os.path.lexists(args.path) or is_url(args.path)):
+        document = f" Document {args.path}: pi-rag get {args.path}" if args.path.isdecimal() else ""
+        return f"{nothing}, and there is no such file here.{document}"
+    collection = [] if args.collection is None else ["--collection", args.collection]
+    add = printing.typed("add", args.path, *collection)
+    if page.get("left_out"):
+        return f"{nothing}. {one_line(page['left_out'])} To take it all the same: {add}"
+    return f"{nothing}. Add it: {add}"
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:

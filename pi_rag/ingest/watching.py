@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
-from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
+from pi_rag.errors import DocumentUnreadable, PathNotFound, PiRagError, RequestInvalid
+from pi_rag.ingest import sight
 from pi_rag.ingest.beneath import Roots
 from pi_rag.ingest.runner import Runner
-from pi_rag.ingest.walk import shown, walk
+from pi_rag.ingest.walk import LeftOut, left_out, shown, walk
 from pi_rag.ingest.watched import WORDS, State, Watched
 from pi_rag.store import watches
 from pi_rag.store.store import Store
@@ -25,6 +27,9 @@ from pi_rag.store.watches import FileRow, Tally, Watch
 RIGHTS_HINT = (
     "As a service, pi-rag may look into few folders: see docs/watch.md for how to let it into this one."
 )
+
+FOLDERS_ABOVE_MAX = 40
+"""So many of the folders that a file lies in are asked whether they leave it out, the nearest ones."""
 
 
 class Watching:
@@ -92,6 +97,16 @@ class Watching:
         watch = await self._store.read(watches.one, watch_id)
         return await self._store.read(watches.files, watch, skipped=skipped, limit=limit, after=after)
 
+    async def left_out(self, path: str, collection: str | None) -> str | None:
+        """Why what is at a path is left out without a word of the watched folder that it lies in, or else of
+        a folder that is added; None where it is not, or nobody can tell now."""
+        found = await self._store.read(watches.listing)
+        watched = [each for each in found if collection in (None, each.collection)]
+        try:
+            return await self._runner.disk.ask(path, _left_out, path, watched, self._settings)
+        except (PiRagError, OSError, ValueError):
+            return None
+
     def seen_at(self, watch_id: int | None) -> float | None:
         """When all of a folder was last seen, wall time; None while that says nothing of a single file."""
         state = State() if watch_id is None else self._state(watch_id)
@@ -157,6 +172,36 @@ def _problem(state: State) -> str | None:
     if state.held:
         return f"{state.held} files cannot be looked at, or lie on a drive that is away: they are kept"
     return "it holds more files than ingest.walk_files_max; the rest is left out" if state.cut else None
+
+
+def _left_out(path: str, watched: Sequence[Watch], settings: Settings) -> str | None:
+    """As `Watching.left_out`. Raises DocumentOutside for what nobody may ask about; OSError, ValueError."""
+    Roots.of(settings.ingest.roots).placed(Path(path))
+    # A file is known by the real path of the folder that was added.
+    real = str(Path(os.path.realpath(Path(path).parent), Path(path).name))
+    data = str(settings.data_path.resolve())
+    for named in dict.fromkeys((path, real)):
+        for watch in watched:
+            if named.startswith(f"{watch.root}/"):
+                choice = sight.chosen(watch.root, data, watch.include, watch.exclude)
+                found = left_out(watch.root, named[len(watch.root) + 1 :], choice)
+                return _sentence(f"of the watched folder {watch.root}", named, found)
+    return _left_out_by_adding(Path(real))
+
+
+def _left_out_by_adding(path: Path) -> str | None:
+    """What the nearest folder that leaves it out says; those above that one do so too."""
+    for folder in islice(path.parents, FOLDERS_ABOVE_MAX):
+        if found := left_out(str(folder), str(path.relative_to(folder))):
+            return _sentence("when a folder above it is added", str(path), found)
+    return None
+
+
+def _sentence(from_what: str, path: str, found: LeftOut | None) -> str | None:
+    if found is None:
+        return None
+    subject = "It" if found.path == path else f"{shown(found.path)}, in which it lies,"
+    return f"{subject} is left out {from_what}: {found.why}."
 
 
 def _root_of(folder: str, settings: Settings) -> str:

@@ -433,6 +433,10 @@ class SourceList(BaseModel):
 
     sources: list[SourceAnswer]
     next: str | None
+    left_out: str | None = Field(
+        default=None,
+        description="Of a path of which nothing is known: why it is left out of a folder watched or added.",
+    )
 
 
 class ReindexRequest(Request):

@@ -51,7 +51,11 @@ def mount(api: APIRouter, house: House) -> None:
             after=_place(after),
         )
         told = [_told(row, house.watching.seen_at(row.watch_id)) for row in rows]
-        return SourceList(sources=told, next=_name(rows[-1]) if len(rows) == limit else None)
+        is_unknown_path = not rows and not skipped and not after and under is not None and under[:1] == "/"
+        left_out = await house.watching.left_out(under, collection) if under and is_unknown_path else None
+        return SourceList(
+            sources=told, next=_name(rows[-1]) if len(rows) == limit else None, left_out=left_out
+        )
 
 
 def _told(row: SourceRow, folder_seen_at: float | None) -> SourceAnswer:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
-from tests.standin import StandIn
+from tests.standin import Asked, Reply, StandIn
 
 SCAN = {"code": "document_needs_ocr", "message": "It is pictures of text.", "hint": "Run ocrmypdf."}
 
@@ -58,16 +58,67 @@ def test_a_source_is_found_by_its_whole_path_or_as_it_was_typed(
     assert [each.params["under"] for each in service.asked] == [str(tmp_path / "now.txt"), "now.txt"]
 
 
-def test_nothing_says_what_that_means(service: StandIn, run: Run) -> None:
-    """Nothing skipped is good; nothing known is to be added."""
-    service.on("GET", "/v1/sources", {"sources": [], "next": None})
-    unknown = run("sources", "/no ne")
-    assert (unknown.out, unknown.code) == ("Nothing is known of /no ne. Add it: pi-rag add '/no ne'\n", 3)
-    assert run("sources", "/none", "--json").code == 3
+NOTHING: dict[str, Any] = {"sources": [], "next": None, "left_out": None}
+
+
+def test_nothing_says_what_that_means(service: StandIn, run: Run, tmp_path: Path) -> None:
+    """Nothing skipped is good; a file of which nothing is known is to be added."""
+    service.on("GET", "/v1/sources", NOTHING)
+    path = tmp_path / "no ne"
+    path.touch()
+    unknown = run("sources", str(path))
+    assert (unknown.out, unknown.code) == (f"Nothing is known of {path}. Add it: pi-rag add '{path}'\n", 3)
+    assert run("sources", str(path), "--json").code == 3
+    assert run("sources", str(path), "--collection", "c").out.endswith(
+        f"pi-rag add '{path}' --collection c\n"
+    )
     first = run("sources")
     assert (first.out, first.code) == ("Nothing was ever added. Begin with: pi-rag add PATH\n", 0)
     assert run("sources", "--skipped").out == "Nothing was left out.\n"
-    assert run("sources", "--json").json == {"sources": [], "next": None}
+    assert run("sources", "--json").json == NOTHING
+
+
+def test_what_is_left_out_says_by_what_and_how_to_take_it(service: StandIn, run: Run, tmp_path: Path) -> None:
+    """The service knows; it is asked by the whole path, and what is typed otherwise says nothing of files."""
+    why = f"It is left out when a folder above it is added: {tmp_path}/.gitignore names it."
+    hidden = tmp_path / "a.log"
+    hidden.touch()
+    service.on(
+        "GET",
+        "/v1/sources",
+        lambda asked: (200, NOTHING | {"left_out": why if asked.params["under"] == str(hidden) else None}),
+    )
+    typed = f"{tmp_path}/./a.log"
+    ran = run("sources", typed)
+    told = f"Nothing is known of {typed}. {why} To take it all the same: pi-rag add {typed}\n"
+    assert (ran.out, ran.code) == (told, 3)
+    assert run("sources", typed, "--json").json["left_out"] == why
+
+
+def test_nobody_is_told_to_add_what_is_no_file(service: StandIn, run: Run) -> None:
+    """A path that is not there, a name of standard input; of a number, what shows it. An address is one."""
+    service.on("GET", "/v1/sources", NOTHING)
+    for name in ("/none", "now.txt"):
+        ran = run("sources", name)
+        assert (ran.out, ran.code) == (f"Nothing is known of {name}, and there is no such file here.\n", 3)
+    assert run("sources", "12").out.endswith("no such file here. Document 12: pi-rag get 12\n")
+    assert run("sources", "https://a.b/c").out.endswith("Add it: pi-rag add https://a.b/c\n")
+
+
+def test_a_collection_that_is_not_there_is_not_found(service: StandIn, run: Run) -> None:
+    """One with nothing left out is."""
+
+    def listing(asked: Asked) -> Reply:
+        has_some = asked.params["collection"] == "letters" and "skipped" not in asked.params
+        return 200, NOTHING | {"sources": [row("/a")] if has_some else []}
+
+    service.on("GET", "/v1/sources", listing)
+    for flags in ([], ["--skipped"]):
+        ran = run("sources", "--collection", "nope", *flags)
+        assert (ran.out, ran.code) == ("There is no collection nope. See: pi-rag list\n", 3)
+    ran = run("sources", "--collection", "letters", "--skipped")
+    assert (ran.out, ran.code) == ("Nothing was left out.\n", 0)
+    assert run("sources", "/a", "--collection", "letters", "--skipped").code == 0
 
 
 def test_a_page_after_the_last_says_no_more(service: StandIn, run: Run) -> None:

@@ -228,3 +228,52 @@ async def test_a_folder_that_gives_no_answer_says_so(tmp_path: Path, monkeypatch
 
 async def _is_well(made: Home) -> bool:
     return await made.problem() is None
+
+
+async def test_what_a_watched_folder_leaves_out_says_by_what(at_home: Home, tmp_path: Path) -> None:
+    """By its own choice, its ignore files, a dot, or our own data in it; and a link to it is as good."""
+    make(at_home.root, a_md="tea", b_txt="tea", build__c_md="tea", d_md="tea")
+    (at_home.root / ".piragignore").write_text("d.md\n")
+    await at_home.watching.add(str(at_home.root), "one", ["*.md"], ["build/"])
+    (tmp_path / "link").symlink_to(at_home.root)
+    root = at_home.root
+    told = {
+        "a.md": None,
+        "b.txt": f"It is left out of the watched folder {root}: --include takes only *.md.",
+        "build/c.md": f"{root}/build, in which it lies, is left out of the watched folder {root}: "
+        "--exclude leaves out build/.",
+        "d.md": f"It is left out of the watched folder {root}: {root}/.piragignore names it.",
+        ".h/e.md": f"{root}/.h, in which it lies, is left out of the watched folder {root}: "
+        "its name begins with a dot.",
+    }
+    for path, why in told.items():
+        for folder in (at_home.root, tmp_path / "link"):
+            assert await at_home.watching.left_out(f"{folder}/{path}", None) == why
+    assert await at_home.watching.left_out(f"{at_home.root}/b.txt", "one") == told["b.txt"]
+    assert await at_home.watching.left_out(f"{at_home.root}/b.txt", "two") is None
+
+
+async def test_a_folder_that_is_only_added_leaves_out_what_the_nearest_one_says(
+    at_home: Home, tmp_path: Path
+) -> None:
+    """A link above it says nothing of it; no error of a path is one of the question."""
+    make(tmp_path, in__venv__a_py="x", in__b_md="x")
+    (tmp_path / ".gitignore").write_text("in\n")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    begun = f"{tmp_path}/in"
+    adding = "in which it lies, is left out when a folder above it is added"
+    venv = f"{begun}/venv, {adding}: programs make folders of this name, and make them again."
+    assert await at_home.watching.left_out(f"{tmp_path}/in/venv/a.py", None) == venv
+    assert await at_home.watching.left_out(f"{tmp_path}/link/venv/a.py", None) == venv
+    named = f"{begun}, {adding}: {tmp_path}/.gitignore names it."
+    assert await at_home.watching.left_out(f"{tmp_path}/in/b.md", None) == named
+    for path in ("/", "/none", "/a\0b", "/" + "x" * 5000, f"{tmp_path}/none/a"):
+        assert await at_home.watching.left_out(path, None) is None
+
+
+async def test_nothing_is_told_of_what_lies_outside_of_the_allowed_folders(tmp_path: Path) -> None:
+    """The service may not look there."""
+    (tmp_path / "in").mkdir()
+    async with home(tmp_path, FakeEmbedder(), ingest__roots=str(tmp_path / "in")) as made:
+        assert await made.watching.left_out(f"{tmp_path}/.a", None) is None
+        assert await made.watching.left_out(f"{tmp_path}/in/.a", None) is not None

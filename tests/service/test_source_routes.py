@@ -79,3 +79,24 @@ async def test_a_watched_file_was_seen_when_its_folder_was(guest: httpx.AsyncCli
             await asyncio.sleep(0.02)
     (row,) = await told(guest)
     assert row["seen_at"] >= watch["seen_at"] > first["finished_at"]
+
+
+async def test_a_file_that_a_folder_leaves_out_says_by_what(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """Only of what nothing is known; what is no path, or not the first page, is no such question."""
+    (tmp_path / ".piragignore").write_text("*.log\n")
+    for name in ("a.md", "b.log"):
+        (tmp_path / name).write_text("the boiler")
+
+    async def left_out(under: str, **more: Any) -> str | None:
+        page = (await guest.get("/v1/sources", params={"under": under} | more)).json()
+        found: str | None = page["left_out"]
+        return found
+
+    by = f"{tmp_path}/.piragignore names it."
+    assert await left_out(f"{tmp_path}/b.log") == f"It is left out when a folder above it is added: {by}"
+    assert await left_out(f"{tmp_path}/a.md") is None
+    assert await left_out("b.log") is None
+    assert await left_out(f"{tmp_path}/b.log", after="/a@default") is None
+    assert await left_out(f"{tmp_path}/b.log", skipped=True) is None
+    await added(guest, {"paths": [f"{tmp_path}/b.log"]})
+    assert await left_out(f"{tmp_path}/b.log") is None
