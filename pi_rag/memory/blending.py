@@ -14,7 +14,7 @@ from pi_rag.memory.judging import trust_of_source
 from pi_rag.memory_types import Memory, Recalled
 from pi_rag.query.question import Answer, Hit
 from pi_rag.rank import worth
-from pi_rag.rank.calibrated import Evidence, fused, most, weights
+from pi_rag.rank.calibrated import Evidence, fused, weights
 from pi_rag.store.memory.mentions import Link
 
 WALKED = 0.5
@@ -70,8 +70,9 @@ def _fits(memories: Memories, documents: Answer | None, passages: Sequence[Hit])
     by_text = [(place, hit.fused.scores["text"]) for place, hit in enumerate(passages) if _has(hit, "text")]
     evidence = Evidence(by_vector, by_text, memories.chance)
     weighing = weights(evidence, WORDS_WEIGHT)
-    scores = {each.id: each.score for each in fused(evidence, weighing)}
-    return [scores.get(place, 0.0) for place in range(len(passages))], most(evidence, weighing)
+    ranking, nats = fused(evidence, weighing)
+    scores = {each.id: each.score for each in ranking}
+    return [scores.get(place, 0.0) for place in range(len(passages))], nats
 
 
 def _has(hit: Hit, way: str) -> bool:

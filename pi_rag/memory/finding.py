@@ -12,7 +12,7 @@ from typing import Any
 from pi_rag.memory.learned import Learned
 from pi_rag.memory_types import Memory
 from pi_rag.query.course import Course
-from pi_rag.rank.calibrated import Chance, Evidence, Weights, fused, most, weights
+from pi_rag.rank.calibrated import Chance, Evidence, Weights, fused, weights
 from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
 from pi_rag.store import Connection, identity
 from pi_rag.store.memory import memories, mentions, vectors
@@ -146,7 +146,7 @@ def _ranking(
         lists = {"vector": near or (), "text": words.ranked if words else ()}
         return reciprocal_rank({name: found for name, found in lists.items() if found}, k=RRF_K), None, None
     weighing = weights(evidence, WORDS_WEIGHT)
-    return fused(evidence, weighing), most(evidence, weighing), weighing
+    return *fused(evidence, weighing), weighing
 
 
 def _told(weighing: Weights | None) -> dict[str, Any]:

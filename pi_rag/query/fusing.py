@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pi_rag.config import QuerySettings
 from pi_rag.query.course import Course
-from pi_rag.rank.calibrated import Chance, Evidence, fused, most, weights
+from pi_rag.rank.calibrated import Chance, Evidence, fused, weights
 from pi_rag.rank.fusion import Fused, Ranked, reciprocal_rank
 from pi_rag.store import Connection, identity, vectors
 from pi_rag.store.chances import Chances
@@ -44,7 +44,8 @@ def one_ranking(
         course.explain |= {"fusion": "reciprocal_rank", "rrf_k": settings.rrf_k, **few}
         return reciprocal_rank(looked.lists, k=settings.rrf_k)
     weighing = weights(evidence, settings.words_weight)
-    course.explain |= {"fusion": "calibrated", "nats": round(most(evidence, weighing), 3)}
+    ranking, nats = fused(evidence, weighing)
+    course.explain |= {"fusion": "calibrated", "nats": round(nats, 3)}
     if len(looked.lists) > 1:
         course.explain["weights"] = {
             "vector": round(weighing.vector, 3),
@@ -55,7 +56,7 @@ def one_ranking(
             },
             "covered": round(max(evidence.covered.values(), default=0.0), 3),
         }
-    return fused(evidence, weighing)
+    return ranking
 
 
 def _evidence(db: Connection, looked: Looked, chances: Chances) -> Evidence | None:

@@ -61,8 +61,9 @@ def weights(evidence: Evidence, words_weight: float) -> Weights:
     return Weights(_deviations(evidence.chance, nearest), words_weight)
 
 
-def fused(evidence: Evidence, weighing: Weights) -> Iterator[Fused]:
-    """Fuse by the sum of both ways' evidence, scaled so that best by both is 1. Best first.
+def fused(evidence: Evidence, weighing: Weights) -> tuple[Iterator[Fused], float]:
+    """Fuse by the sum of both ways' evidence, scaled so that best by both is 1: the passages, best first, and
+    what 1 is worth, in nats. A score times that is comparable between collections.
 
     A cosine counts as its surprise in nats, z * z / 2, where z is by how many deviations it is above chance:
     the exponent of a normal distribution's tail, as in Fisher's method of combining tests. BM25 is a log-odds
@@ -72,25 +73,14 @@ def fused(evidence: Evidence, weighing: Weights) -> Iterator[Fused]:
     With one list only, its order stays. Equal sums go by cosine, then by BM25, then by id.
     """
     cosines = {**evidence.cosines, **dict(evidence.vector)}
-    by_vector = {item: _surprise(evidence.chance, cosine) for item, cosine in cosines.items()}
-    by_text = _told(evidence)
-    most = _most(by_vector, by_text, weighing) or 1.0
+    by_vector, by_text = _surprises(evidence.chance, cosines), _told(evidence)
+    most = weighing.vector * _best(by_vector) + weighing.text * _best(by_text)
     sums = {
-        item: (weighing.vector * by_vector.get(item, 0.0) + weighing.text * by_text.get(item, 0.0)) / most
+        item: (weighing.vector * by_vector.get(item, 0.0) + weighing.text * by_text.get(item, 0.0))
+        / (most or 1.0)
         for item in by_vector | by_text
     }
-    return _ordered(sums, cosines, evidence)
-
-
-def most(evidence: Evidence, weighing: Weights) -> float:
-    """What best by both ways is worth, in nats. A score times this is comparable between collections."""
-    cosines = {**evidence.cosines, **dict(evidence.vector)}
-    by_vector = {item: _surprise(evidence.chance, cosine) for item, cosine in cosines.items()}
-    return _most(by_vector, _told(evidence), weighing)
-
-
-def _most(by_vector: Mapping[int, float], by_text: Mapping[int, float], weighing: Weights) -> float:
-    return weighing.vector * _best(by_vector) + weighing.text * _best(by_text)
+    return _ordered(sums, cosines, evidence), most
 
 
 def _ordered(sums: Mapping[int, float], cosines: Mapping[int, float], evidence: Evidence) -> Iterator[Fused]:
@@ -127,8 +117,10 @@ def _deviations(chance: Chance, cosine: float) -> float:
     return max(0.0, (cosine - chance.mean) / chance.deviation)
 
 
-def _surprise(chance: Chance, cosine: float) -> float:
-    return _deviations(chance, cosine) ** 2 / 2
+def _surprises(chance: Chance, cosines: Mapping[int, float]) -> dict[int, float]:
+    """Written out, since a search has a hundred of them."""
+    mean, deviation = chance.mean, chance.deviation
+    return {item: max(0.0, (cosine - mean) / deviation) ** 2 / 2 for item, cosine in cosines.items()}
 
 
 def _best(told: Mapping[int, float]) -> float:

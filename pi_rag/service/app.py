@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,14 +11,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from pi_rag import __version__, log
 from pi_rag.errors import InternalError, PiRagError, RequestInvalid, RouteNotFound, every_kind
 from pi_rag.service.agents import door
 from pi_rag.service.answers import error_response
 from pi_rag.service.house import House
-from pi_rag.service.routes import router
+from pi_rag.service.routes import router, searched
 from pi_rag.service.schemas import ErrorAnswer
+from pi_rag.service.straight import Straight
 
 _log = log.logger("service")
 
@@ -65,7 +68,7 @@ def _schemas(model: type[BaseModel]) -> dict[str, Any]:
     return within | {model.__name__: schema}
 
 
-def application(house: House) -> FastAPI:
+def application(house: House) -> ASGIApp:
     """The application over a house that is built."""
     app = _Described(
         title="pi_rag",
@@ -81,7 +84,7 @@ def application(house: House) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(Exception, _unknown)
-    return app
+    return Straight(app, partial(searched, house), _unknown)
 
 
 async def _known(_: Request, error: Exception) -> JSONResponse:

@@ -86,12 +86,17 @@ def _search_routes(api: APIRouter, house: House) -> None:
     @api.post("/v1/search", summary="Find passages", response_model=SearchAnswer)
     async def search(request: SearchRequest) -> Response:
         """The best passages for a question, each with its source."""
-        answer = await house.results.search(intake.question(request))
-        house.metrics.searched(answer)
-        _log.debug("searched", query=request.query, hits=len(answer.hits), took_ms=answer.took_ms["total"])
-        body = answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
-        # Written as it is: the framework would validate the whole answer once more.
-        return Response(body.model_dump_json(), media_type="application/json")
+        return await searched(house, request)
+
+
+async def searched(house: House, request: SearchRequest) -> Response:
+    """The answer to a search. Raises as the desk of questions does."""
+    answer = await house.results.search(intake.question(request))
+    house.metrics.searched(answer)
+    _log.debug("searched", query=request.query, hits=len(answer.hits), took_ms=answer.took_ms["total"])
+    body = answers.search_answer(answer, now_s=house.clock.wall_s(), explain=request.explain)
+    # Written as it is: the framework would validate the whole answer once more.
+    return Response(body.model_dump_json(), media_type="application/json")
 
 
 def _document_routes(api: APIRouter, house: House) -> None:

@@ -31,7 +31,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
 
 
 def fuse(evidence: Evidence, words_weight: float = 1.4) -> list[Fused]:
-    return list(fused(evidence, weights(evidence, words_weight)))
+    return list(fused(evidence, weights(evidence, words_weight))[0])
 
 
 @given(evidences())
