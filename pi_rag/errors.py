@@ -319,7 +319,7 @@ class DocumentUnreachable(DocumentRefused):
     """An address of the web is not fetched here, or could not be."""
 
     code = "document_unreachable"
-    hint_default = "Look at it with a browser; or send the page itself: pi-rag add - --source NAME.html"
+    hint_default = "Look at it with a browser; or send the page itself: pi-rag add - --source URL"
 
 
 class DocumentEncrypted(DocumentRefused):

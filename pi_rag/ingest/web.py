@@ -72,7 +72,7 @@ def fetch(url: str, settings: IngestSettings, clock: Clock) -> Page:
     if settings.web == "off":
         raise DocumentUnreachable(
             "Addresses of the web are not fetched here.",
-            hint="Send the page itself: curl -sSL URL | pi-rag add - --source URL.html, or set ingest.web.",
+            hint="Send the page itself: curl -sSL URL | pi-rag add - --source URL, or set ingest.web.",
         )
     until_s = clock.monotonic_s() + settings.web_s_max
     for _ in range(settings.web_redirects_max + 1):

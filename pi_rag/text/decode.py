@@ -68,6 +68,15 @@ def looks_like_text(head: bytes) -> bool:
     return len(_CONTROL.findall(head)) <= CONTROL_SHARE_MAX * len(head)
 
 
+def as_utf8(head: bytes) -> bytes:
+    """The beginning of a file without its mark, and with ASCII where ASCII is meant; nothing is guessed."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return head[len(mark) :].decode(encoding, "replace").encode()
+    wide = _wide_encoding(head)
+    return head.decode(wide, "replace").encode() if wide else head
+
+
 def _wide_encoding(data: bytes) -> str | None:
     """UTF-16 without a mark: nearly every second byte of Western text is zero, and no other is."""
     sample = data[: SAMPLE_BYTES & ~1]

@@ -9,7 +9,7 @@ import re
 from pathlib import PurePath
 
 from pi_rag.errors import DocumentBinary
-from pi_rag.text.decode import looks_like_text
+from pi_rag.text.decode import as_utf8, looks_like_text
 from pi_rag.types import Kind
 
 HEAD_BYTES = 4096
@@ -119,8 +119,11 @@ _FOREIGN_MAGIC = (
 
 _MIMETYPE = re.compile(rb".{26}\x08\0.{2}mimetype(application/[a-z.+]{1,60}?)(?:-template)?PK", re.DOTALL)
 _HTML_BEGINNING = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+html|html)\b", re.I | re.S
+    rb"(?:\s++|<\?xml[^>]*+>|<!--.*?-->)*+<(?:!doctype\s++html|html|head|body)(?=[\s/>])", re.I | re.S
 )
+"""The first tag says it. What only speaks of such a tag has words before it, or a mark of code around it."""
+
+_ADDRESS = re.compile(r"https?://[^/?#]*+([^?#]*+)", re.IGNORECASE)
 
 
 def kind_of(name: str, head: bytes) -> Kind:
@@ -135,6 +138,8 @@ def kind_of(name: str, head: bytes) -> Kind:
         return packed
     if head.startswith(_FOREIGN_MAGIC) or not looks_like_text(head):
         raise DocumentBinary(_why_not(suffix))
+    if _ADDRESS.match(name) and _is_page(head):
+        return "html"  # what is shown there of `README.md` is a page too
     return _kind_of_text(PurePath(name).name.lower(), suffix, head)
 
 
@@ -170,15 +175,22 @@ def _kind_of_text(name: str, suffix: str, head: bytes) -> Kind:
         return _BY_NAME[suffix]
     if suffix == ".ipynb" and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return "notebook"
-    if suffix in _HTML or (suffix not in _CODE and _HTML_BEGINNING.match(head)):
+    if suffix in _HTML or (suffix not in _CODE and _is_page(head)):
         return "html"
     if suffix in _CODE or name in _CODE_NAMES or head.startswith(b"#!"):
         return "code"
     return "text"
 
 
+def _is_page(head: bytes) -> bool:
+    """Whether it begins as a web page does, whatever the name says."""
+    return _HTML_BEGINNING.match(as_utf8(head)) is not None
+
+
 def _suffix(name: str) -> str:
-    return PurePath(name).suffix.lower()
+    """Of an address, that of its path: no host is an Org file for being called example.org."""
+    address = _ADDRESS.match(name)
+    return PurePath(address[1] if address else name).suffix.lower()
 
 
 def _why_not(suffix: str) -> str:

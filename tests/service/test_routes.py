@@ -736,6 +736,22 @@ async def test_documents_that_repeat_others_are_told_and_listed(guest: httpx.Asy
     }
 
 
+async def test_a_text_that_is_a_page_is_read_as_one(guest: httpx.AsyncClient) -> None:
+    """Sent as text or as bytes, under an address, which as a name would be that of an Org file."""
+    page = "\ufeff<!-- saved --><HTML><title>Wells</title><body><h1>The well</h1><p>It is <b>deep</b>."
+    given = {"source": "https://example.org", "text": page}
+    sent = {"source": "https://example.org/a.md", "content_base64": base64.b64encode(page.encode()).decode()}
+    said = {"source": "notes.md", "text": "A page begins with <html> and ends with </html>."}
+    job = await added(guest, {"documents": [given, sent, said]})
+    found = [(await guest.get(f"/v1/documents/{number}")).json() for number in (1, 2, 3)]
+    by_source = {each["source"]: (each["kind"], each["title"], each["text"].strip()) for each in found}
+
+    assert job["items_done"] == 3
+    assert by_source["https://example.org"] == ("html", "Wells", "# The well\n\nIt is **deep**.")
+    assert by_source["https://example.org/a.md"] == by_source["https://example.org"]
+    assert by_source["notes.md"][0] == "markdown"
+
+
 async def test_pairs_come_a_page_at_a_time(guest: httpx.AsyncClient) -> None:
     """`next` leads on until there are no more."""
     texts = [{"source": f"{number}.md", "text": BOILER} for number in range(4)]

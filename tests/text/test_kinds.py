@@ -6,6 +6,8 @@ import io
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pi_rag.errors import DocumentBinary
 from pi_rag.text.kinds import OLE_MAGIC, is_archive, is_media, kind_of
@@ -73,6 +75,13 @@ def test_a_name_and_a_beginning_tell_the_kind(name: str, head: bytes, kind: Kind
     [
         ("saved.pdf", b"<html><body>", "html"),
         ("saved", b"\n<!DOCTYPE html>\n<html>", "html"),
+        ("https://example.org", b"<html>", "html"),
+        ("https://example.org", b"only words", "text"),
+        ("https://example.org/README.md", b"<html>", "html"),
+        ("https://example.org/README.md?raw=1", b"# Notes", "markdown"),
+        ("https://example.org/?file=a.md", b"only words", "text"),
+        ("https://example.org/index.php", b"<!doctype html>", "html"),
+        ("https://example.org/index.php", b"<?php", "code"),
         ("report.bin", b"%PDF-1.4", "pdf"),
         ("report.pdf", b"\xef\xbb\xbf%PDF-1.4", "pdf"),
         ("formats.md", b"The mark of a PDF is `%PDF-1.4`.", "markdown"),
@@ -91,6 +100,45 @@ def test_a_name_and_a_beginning_tell_the_kind(name: str, head: bytes, kind: Kind
 def test_content_is_believed_before_the_name(name: str, head: bytes, kind: Kind) -> None:
     """A file that is named for what it is not is read as what it is."""
     assert kind_of(name, head) == kind
+
+
+@given(
+    st.sampled_from(["", "\ufeff"]),
+    st.lists(st.sampled_from([" ", "\n", "\t", '<?xml version="1.0"?>', "<!-- <p> -> -->", "<!---->"])),
+    st.sampled_from(["<!doctype html>", "<!DOCTYPE  HTML PUBLIC>", "<html>", "<head >", "<body\nclass=a>"]),
+    st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=20),
+    st.booleans(),
+    st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]),
+)
+def test_what_begins_with_a_tag_of_a_page_is_one(
+    mark: str, before: list[str], tag: str, rest: str, shout: bool, encoding: str
+) -> None:
+    """After marks, spaces, declarations and comments, in any case, whatever it is sent as."""
+    page = mark + "".join(before) + (tag.upper() if shout else tag) + rest
+    head = page.encode(encoding if mark else "utf-8")
+    for name in ("saved", "page.txt", "saved.pdf", "https://example.org", "https://example.org/notes.md"):
+        assert kind_of(name, head) == "html"
+
+
+@given(
+    st.sampled_from(["", "\ufeff"]),
+    st.sampled_from(
+        ["Of ", "# ", "`", "> ", "1", "<p>", "<header>", "<htmlx>", "<!--", "\\", "<!doctype x>"]
+    ),
+    st.sampled_from(["<!doctype html>", "<html>", "<head>", "<body>"]),
+    st.text("abc `<>\n", max_size=20),
+)
+def test_what_only_speaks_of_tags_is_no_page(mark: str, before: str, tag: str, rest: str) -> None:
+    """Words or another tag before it, or a comment that never ends: it stays what its name says."""
+    head = f"{mark}{before}{tag}{rest}".encode()
+    assert kind_of("notes.md", head) == "markdown"
+    assert {kind_of(name, head) for name in ("notes.txt", "notes", "https://example.org")} == {"text"}
+
+
+def test_a_beginning_of_comments_alone_is_looked_at_in_one_go() -> None:
+    """A file that a stranger made to be slow: opened comments, and declarations without an end."""
+    for piece in (b"<!--", b"<?xml", b"<!-- -->", b" ", b"<?xml ?> "):
+        assert kind_of("page", piece * 100_000) == "text"
 
 
 @pytest.mark.parametrize(
