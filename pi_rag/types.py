@@ -301,6 +301,8 @@ class Repeated:
     """The document that most of these repeat."""
     of_documents: int
     """How many documents they repeat."""
+    of_collection: str | None = None
+    """Where the document is that most of these repeat; None when it repeats it no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,7 @@ class Original:
 
     chunk_id: int
     document_id: int
+    collection: str
     source: str
     similarity: float
     """Their cosine; 1 for the same words."""

@@ -249,7 +249,7 @@ def _tell(result: Result, args: Namespace, took_s: float) -> None:
         show_refusals(result.refusals, result.refused)
     else:
         show_refusals(result.refusals, result.refused)
-        show_repeats(result.repeated, result.near_duplicates)
+        show_repeats(result.repeated, result.near_duplicates, args.collection)
         print(
             f"{result.added:,} added, {result.unchanged:,} unchanged, {result.refused:,} not taken, "
             f"{counted(result.passages, 'passage')} in {span(took_s)}"

@@ -9,6 +9,7 @@ from pi_rag.cli import printing
 from pi_rag.cli.parsing import PAGE_SIZE, add_limit
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import client_of, settings_of
+from pi_rag.cli.repeats import placed
 
 DESCRIPTION = """\
 It shows pairs of documents of which the first repeats passages of the second, which were there
@@ -73,11 +74,12 @@ def _show(page: dict[str, Any], args: Namespace) -> None:
 
 def _row(pair: dict[str, Any]) -> tuple[str, ...]:
     ours, theirs = pair.get("document") or {}, pair.get("of") or {}
+    original = placed(theirs.get("source"), theirs.get("collection"), ours.get("collection"))
     return (
         str(ours.get("id")),
         str(theirs.get("id")),
         f"{pair.get('passages', 0):,}",
         f"{pair.get('share', 0):.0%}",
         f"{pair.get('similarity', 0):.3f}",
-        f"{one_line(ours.get('source'))} of {one_line(theirs.get('source'))}",
+        f"{one_line(ours.get('source'))} of {original}",
     )

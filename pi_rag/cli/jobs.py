@@ -169,7 +169,8 @@ def _show_one(answer: dict[str, Any], args: Namespace) -> None:
     lines += [("documents", _tally(job)), ("passages", counted(int(job.get("chunks") or 0), "passage"))]
     lines += [("now", one_line(job["current"]))] if job.get("current") else []
     printing.table(lines)
-    show_repeats(job.get("repeated") or [], int(job.get("near_duplicates") or 0))
+    near_duplicates = int(job.get("near_duplicates") or 0)
+    show_repeats(job.get("repeated") or [], near_duplicates, str(job.get("collection")))
     show_refusals(job.get("refusals") or [], not_taken(job))
     if job.get("items_failed"):
         print(f"What was given up is kept; try it again with: pi-rag jobs retry {job.get('id')}")

@@ -130,6 +130,7 @@ class OriginalAnswer(BaseModel):
 
     chunk_id: int
     document_id: int
+    collection: str
     source: str
     similarity: float = Field(description="Their cosine; 1 for the same words.")
 

@@ -127,9 +127,10 @@ def repeats(db: Connection, chunk_ids: Sequence[int]) -> dict[int, tuple[Origina
     """For each of these passages its original, if it has one, and how many newer ones repeat it."""
     sql = """
         SELECT value, (SELECT count(*) FROM duplicates WHERE of_chunk_id = value),
-               of_chunk_id, of_document_id, documents.source, similarity
+               of_chunk_id, of_document_id, collections.name, documents.source, similarity
         FROM json_each(?) LEFT JOIN duplicates ON chunk_id = value
         LEFT JOIN documents ON documents.id = of_document_id
+        LEFT JOIN collections ON collections.id = documents.collection_id
     """
     rows = all_rows(db, sql, (json.dumps(list(chunk_ids)),))
     return {row[0]: (Original(*row[2:]) if row[2] is not None else None, row[1]) for row in rows}
@@ -271,16 +272,14 @@ def _write(db: Connection, chunk_id: int, found: _Link) -> None:
 def _repeated(db: Connection, document_id: int) -> Repeated | None:
     """How much of a document is of other documents, and which of them it repeats most."""
     sql = """
-        SELECT theirs.source, ours.source, ours.chunk_count,
-               sum(count(*)) OVER (), count(*) OVER ()
+        SELECT ours.source, ours.chunk_count, sum(count(*)) OVER (), theirs.source, count(*) OVER (),
+               collections.name
         FROM duplicates
         CROSS JOIN documents AS ours ON ours.id = duplicates.document_id
         CROSS JOIN documents AS theirs ON theirs.id = of_document_id
+        CROSS JOIN collections ON collections.id = theirs.collection_id
         WHERE document_id = ? AND document_id <> of_document_id
         GROUP BY of_document_id ORDER BY count(*) DESC, of_document_id LIMIT 1
     """
     row: Row | None = one_row(db, sql, (document_id,))
-    if row is None:
-        return None
-    of_source, source, chunks, near_duplicates, documents = row
-    return Repeated(source, chunks, near_duplicates, of_source, documents)
+    return Repeated(*row) if row is not None else None

@@ -86,8 +86,18 @@ def _not_taken(db: Connection, job_id: int, limit: int) -> tuple[Refusal, ...]:
 
 
 def _repeated(db: Connection, job_id: int) -> tuple[Repeated, ...]:
+    """As it was noted; the other's collection is told by the links, which may have gone since."""
     sql = """
-        SELECT source, chunks, near_duplicates, of_source, of_documents FROM job_duplicates
+        SELECT source, chunks, near_duplicates, of_source, of_documents, (
+            SELECT their_set.name FROM jobs
+            CROSS JOIN collections AS our_set ON our_set.name = jobs.collection
+            CROSS JOIN documents AS ours ON ours.collection_id = our_set.id AND ours.source = noted.source
+            CROSS JOIN duplicates ON duplicates.document_id = ours.id AND of_document_id <> ours.id
+            CROSS JOIN documents AS theirs ON theirs.id = of_document_id AND theirs.source = noted.of_source
+            CROSS JOIN collections AS their_set ON their_set.id = theirs.collection_id
+            WHERE jobs.id = noted.job_id LIMIT 1
+        )
+        FROM job_duplicates AS noted
         WHERE job_id = ? ORDER BY near_duplicates DESC, id DESC LIMIT ?
     """
     return tuple(Repeated(*row) for row in all_rows(db, sql, (job_id, REPEATED_SHOWN_MAX)))

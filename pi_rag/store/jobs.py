@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
 from typing import Literal
 
 from pi_rag.errors import Busy, DocumentGaveUp, DocumentRemoved, DocumentVanished, KeyReused
@@ -246,7 +245,8 @@ def note_repeated(db: Connection, job_id: int, repeated: Repeated) -> None:
         INSERT INTO job_duplicates (job_id, source, chunks, near_duplicates, of_source, of_documents)
         VALUES (?, ?, ?, ?, ?, ?)
     """
-    db.execute(sql, (job_id, *astuple(repeated)))
+    counts = (repeated.chunks, repeated.near_duplicates)
+    db.execute(sql, (job_id, repeated.source, *counts, repeated.of_source, repeated.of_documents))
 
 
 def forget_old(

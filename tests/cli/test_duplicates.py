@@ -17,6 +17,7 @@ PAIR: dict[str, Any] = {
     "share": 0.9,
     "similarity": 0.9871,
 }
+OTHER = {"id": 8, "collection": "papers", "source": "/home/pi/a.md"}
 REPEATED: dict[str, Any] = {
     "source": "/home/pi/b.md",
     "chunks": 40,
@@ -101,6 +102,16 @@ def test_a_job_says_what_its_documents_repeat(service: StandIn, run: Run) -> Non
     )
 
 
+def test_a_line_names_the_collection_of_the_other_when_it_is_another(service: StandIn, run: Run) -> None:
+    """The same file in two collections would else read as a repeat of itself."""
+    here, there = REPEATED | {"of_collection": "letters"}, REPEATED | {"of_collection": "papers\n"}
+    service.on("GET", "/v1/jobs/3", {"job": JOB | {"repeated": [here, there]}})
+    service.on("GET", "/v1/duplicates", {"duplicates": [PAIR | {"of": OTHER}], "next": None})
+    lines = run("jobs", "3").out.splitlines()
+    assert [line for line in lines if "of 40" in line] == [SAID, f"{SAID} in papers"]
+    assert run("duplicates").out.rstrip().endswith(" of /home/pi/a.md in papers")
+
+
 def test_a_job_without_repeats_says_nothing_of_them(service: StandIn, run: Run) -> None:
     """Also one of an older service, which does not know them."""
     old = {name: value for name, value in JOB.items() if name not in {"near_duplicates", "repeated"}}
@@ -112,13 +123,17 @@ def test_a_hit_says_what_it_repeats_and_what_repeats_it(service: StandIn, run: R
     """Of a passage of its own nothing is said; `--unique` is passed on."""
     original = {"chunk_id": 1, "document_id": 7, "source": "/home/pi/a.md", "similarity": 0.98}
     hit = {"document_id": 8, "source": "b", "start": 0, "end": 3, "text": "tea", "score": 1.0, "scores": {}}
-    hits = [hit | {"duplicate_of": original}, hit | {"duplicates": 2}, hit]
+    hit["collection"] = "letters"
+    elsewhere = original | {"collection": "papers"}
+    repeats = [{"duplicate_of": original | {"collection": "letters"}}, {"duplicate_of": elsewhere}]
+    hits = [hit | repeats[0], hit | repeats[1], hit | {"duplicates": 2}, hit]
     service.on("POST", "/v1/search", {"hits": hits, "degraded": [], "took_ms": {}})
     out = run("search", "tea", "--unique").out
     assert service.asked[0].body["unique"] is True
     said = [line.strip() for line in out.splitlines() if "nearly the same" in line]
     assert said == [
         "nearly the same as /home/pi/a.md  (document 7)",
+        "nearly the same as /home/pi/a.md in papers  (document 7)",
         "nearly the same in 2 newer passages",
     ]
 

@@ -12,7 +12,7 @@ from pi_rag.config import Settings, from_values
 from pi_rag.embedder.pool import Pool
 from pi_rag.ingest import duplicates as looking
 from pi_rag.ingest.runner import Runner
-from pi_rag.store import duplicates, identity
+from pi_rag.store import duplicates, identity, job_rows, removal
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
@@ -39,7 +39,14 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def add(store: Store, settings: Settings, /, embedder: Embedder | None = None, **texts: str) -> JobRow:
+async def add(
+    store: Store,
+    settings: Settings,
+    /,
+    embedder: Embedder | None = None,
+    collection: str = "default",
+    **texts: str,
+) -> JobRow:
     """The finished job of these documents."""
     fake = FakeEmbedder()
     await fake.start()
@@ -47,7 +54,7 @@ async def add(store: Store, settings: Settings, /, embedder: Embedder | None = N
     runner.start()
     try:
         items = [NewItem("text", source, payload=text.encode()) for source, text in texts.items()]
-        return await runner.finished(await runner.enqueue("default", items))
+        return await runner.finished(await runner.enqueue(collection, items))
     finally:
         await runner.stop()
 
@@ -57,7 +64,17 @@ async def test_a_job_tells_what_its_documents_repeat(store: Store, settings: Set
     await add(store, settings, first=LETTER, other="The well is deep.")
     job = await add(store, settings, second=LETTER.replace("third of March", "fifth of March"), new="A lamp.")
     assert job.near_duplicates == 1
-    assert job.repeated == (Repeated("second", 1, 1, "first", 1),)
+    assert job.repeated == (Repeated("second", 1, 1, "first", 1, "default"),)
+
+
+async def test_a_job_tells_in_which_collection_the_other_is(store: Store, settings: Settings) -> None:
+    """The same file may be in several. Once the other is gone nothing is said of where it was."""
+    await add(store, settings, letter=LETTER)
+    job = await add(store, settings, collection="papers", letter=LETTER)
+    assert job.repeated == (Repeated("letter", 1, 1, "letter", 1, "default"),)
+    await store.write(removal.document, 1, 0.0)
+    later = await store.read(job_rows.job, job.id, 0)
+    assert later.repeated == (Repeated("letter", 1, 1, "letter", 1, None),)
 
 
 async def test_a_job_without_repeats_says_so(store: Store, settings: Settings) -> None:
@@ -112,7 +129,7 @@ async def test_the_ram_index_proposes_what_may_be_repeated(
     assert await Keeper(indexed, SystemClock()).look() == "make"
     job = await add(indexed, settings, second=LETTER.replace("third", "fifth"))
     await indexed.close()
-    assert job.repeated == (Repeated("second", 1, 1, "first", 1),)
+    assert job.repeated == (Repeated("second", 1, 1, "first", 1, "default"),)
 
 
 async def test_without_an_index_a_large_memory_is_not_read_for_each_passage(
@@ -142,4 +159,4 @@ async def test_two_nearly_equal_letters_are_one_to_the_model(
         job = await add(store, settings, pool, edited=edited, other=other)
     finally:
         await pool.stop()
-    assert job.repeated == (Repeated("edited", 1, 1, "letter", 1),)
+    assert job.repeated == (Repeated("edited", 1, 1, "letter", 1, "default"),)

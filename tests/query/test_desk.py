@@ -550,7 +550,7 @@ async def test_a_hit_says_what_it_repeats_and_how_many_repeat_it(desk: QueryDesk
     await put_linked(store, "copy.md", TEXTS["pets.md"])
     hits = {hit.passage.source: hit for hit in (await desk.search(Question("cat"))).hits}
 
-    assert hits["copy.md"].duplicate_of == Original(1, 1, "pets.md", 1.0)
+    assert hits["copy.md"].duplicate_of == Original(1, 1, "default", "pets.md", 1.0)
     assert hits["pets.md"].duplicate_of is None
     assert [hits[source].duplicates for source in ("copy.md", "pets.md", "dogs.md")] == [0, 1, 0]
 

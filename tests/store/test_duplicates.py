@@ -65,7 +65,7 @@ def test_what_is_near_enough_is_linked_and_what_is_not_is_not(db: Connection) ->
     take_in(db, "a", ["original"], [axis(0)])
     told = take_in(db, "b", ["near", "far"], [tilted(1, 0.96), tilted(2, 0.94)])
     assert links(db) == {"near": ("original", 0.96)}
-    assert told == Repeated("b", chunks=2, near_duplicates=1, of_source="a", of_documents=1)
+    assert told == Repeated("b", 2, 1, of_source="a", of_documents=1, of_collection="default")
 
 
 def test_the_same_words_are_a_copy_whatever_their_vector(db: Connection) -> None:
@@ -191,7 +191,7 @@ def test_a_passage_knows_what_it_repeats_and_how_many_repeat_it(db: Connection) 
     take_in(db, "a", ["tea", "coffee"])
     take_in(db, "b", ["tea"])
     take_in(db, "c", ["Tea"])
-    copy = Original(chunk_id=1, document_id=1, source="a", similarity=1.0)
+    copy = Original(chunk_id=1, document_id=1, collection="default", source="a", similarity=1.0)
     assert duplicates.repeats(db, [1, 2, 3]) == {1: (None, 2), 2: (None, 0), 3: (copy, 0)}
 
 
