@@ -5,7 +5,7 @@
     │   ├── SettingsInvalid, QueryEmpty, QueryTooLong, FilterInvalid, RequestInvalid, KeyReused,
     │   │   RequestTooLarge, InputTooLong, TokensInvalid, AdministratorsOnly, ScopeInvalid, ScopeForbidden,
     │   │   ScopeFull, MemoryTooLong, TimeInFuture, SecretRefused, SessionEnded, ForgetAll,
-    │   │   ForgetUnconfirmed, EraseFirstForget, PersonsOnly, ChangeFinal, ReadOnlyDoor
+    │   │   ForgetUnconfirmed, EraseFirstForget, PersonsOnly, ChangeFinal, ReadOnlyDoor, JobEnded
     │   ├── DocumentRefused .. one document cannot be taken, and why (HTTP 422)
     │   │   └── DocumentEmpty, DocumentBinary, DocumentTooLarge, DocumentUnreadable, DocumentUnsupported,
     │   │       DocumentOutside, DocumentUnreachable, DocumentEncrypted, DocumentNeedsOcr,
@@ -263,6 +263,14 @@ class ReadOnlyDoor(BadInput):
     code = "read_only_door"
     hint_default = "Start it without --read-only, if it is to write."
     http_status = 403
+
+
+class JobEnded(BadInput):
+    """A job is to be paused, resumed or cancelled, and has ended."""
+
+    code = "job_ended"
+    hint_default = "See what became of it: pi-rag jobs ID. Take out what it has stored: pi-rag remove"
+    http_status = 409
 
 
 class DocumentRefused(BadInput):
@@ -539,7 +547,8 @@ class EmbedderUnavailable(TryLater):
 
 
 class ReaderUnavailable(TryLater):
-    """The child that reads PDF, office files and web pages does not start; text and code are read."""
+    """What reads PDF, office files, e-books, mails, archives and web pages does not start; text and code
+    are read."""
 
     code = "reader_unavailable"
     hint_default = "Text is taken in meanwhile, the rest when it starts. Look at: df -h /tmp   and the log"

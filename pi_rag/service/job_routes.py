@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from pi_rag.errors import Busy
 from pi_rag.service import job_events
 from pi_rag.service.house import House
-from pi_rag.service.schemas import DeadLetters, IngestPause, JobEnvelope, JobList, Retried
+from pi_rag.service.schemas import DeadLetters, IngestPause, JobEnvelope, JobList, JobRetried, Retried
 from pi_rag.store import job_rows
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
@@ -92,24 +92,24 @@ def _mount_one_job(api: APIRouter, house: House) -> None:
 
     @api.post("/v1/jobs/{job_id}/pause", summary="Hold one job back")
     async def pause_one(job_id: JobId) -> JobEnvelope:
-        """The others go on. A job that has ended stays as it is."""
+        """The others go on. Of a job that has ended: job_ended."""
         await runner.pause(job_id)
         return JobEnvelope(job=await runner.job(job_id))
 
     @api.post("/v1/jobs/{job_id}/resume", summary="Let one job go on")
     async def resume_one(job_id: JobId) -> JobEnvelope:
-        """Unless everything is paused."""
+        """Unless everything is paused. Of a job that has ended: job_ended."""
         await runner.resume(job_id)
         return JobEnvelope(job=await runner.job(job_id))
 
     @api.post("/v1/jobs/{job_id}/cancel", summary="Forget what a job still has to do")
     async def cancel(job_id: JobId) -> JobEnvelope:
-        """What it has stored stays; what is in hand is not stored."""
+        """What it has stored stays; what is in hand is not stored. Of a job that has ended: job_ended."""
         await runner.cancel(job_id)
         return JobEnvelope(job=await runner.job(job_id))
 
     @api.post("/v1/jobs/{job_id}/retry", summary="Try again what one job gave up")
-    async def retry_one(job_id: JobId) -> JobEnvelope:
+    async def retry_one(job_id: JobId) -> JobRetried:
         """With all its attempts; the job goes on until that has ended."""
-        await runner.retry(job_id)
-        return JobEnvelope(job=await runner.job(job_id))
+        count = await runner.retry(job_id)
+        return JobRetried(job=await runner.job(job_id), retried=count)

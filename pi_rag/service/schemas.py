@@ -256,6 +256,12 @@ class JobEnvelope(BaseModel):
     job: JobRow
 
 
+class JobRetried(JobEnvelope):
+    """One job, and how much of it is tried again."""
+
+    retried: int = Field(description="How many documents; 0 when it has given nothing up.")
+
+
 class ImportAnswer(JobEnvelope):
     """The job of an import."""
 

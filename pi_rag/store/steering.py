@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pi_rag.errors import JobNotFound
+from pi_rag.errors import JobEnded, JobNotFound
 from pi_rag.store import Connection
 from pi_rag.store.jobs import ENDS, PAUSED, bury, expect_bytes, expect_room, gave_up, settle
 from pi_rag.store.rows import all_rows, value
@@ -34,17 +34,17 @@ def paused(db: Connection) -> Paused | None:
 
 
 def pause(db: Connection, job_id: int, *, is_paused: bool) -> None:
-    """Hold one job back, or let it go on. Raises JobNotFound."""
-    _expect_job(db, job_id)
-    db.execute("UPDATE jobs SET paused = ? WHERE id = ? AND finished_at IS NULL", (is_paused, job_id))
+    """Hold one job back, or let it go on. Raises JobNotFound, JobEnded."""
+    _expect_open(db, job_id, "pause" if is_paused else "let go on")
+    db.execute("UPDATE jobs SET paused = ? WHERE id = ?", (is_paused, job_id))
 
 
 def cancel(db: Connection, job_id: int, now: float) -> int:
     """Take out what a job has in the queue, also what is in hand: it will not be stored. Returns how many.
 
-    What was stored stays. Raises JobNotFound.
+    What was stored stays. Raises JobNotFound, JobEnded.
     """
-    _expect_job(db, job_id)
+    _expect_open(db, job_id, "cancel")
     db.execute("DELETE FROM job_items WHERE job_id = ?", (job_id,))
     count = db.changes()
     db.execute("UPDATE jobs SET items_cancelled = items_cancelled + ? WHERE id = ?", (count, job_id))
@@ -120,3 +120,13 @@ def _set(db: Connection, key: str, text: str) -> None:
 def _expect_job(db: Connection, job_id: int) -> None:
     if not value(db, "SELECT 1 FROM jobs WHERE id = ?", (job_id,)):
         raise JobNotFound(f"There is no job {job_id}.")
+
+
+def _expect_open(db: Connection, job_id: int, what: str) -> None:
+    """Raise JobNotFound, or JobEnded: a command that changes nothing must not look as if it had."""
+    _expect_job(db, job_id)
+    if value(db, "SELECT finished_at IS NOT NULL FROM jobs WHERE id = ?", (job_id,)):
+        raise JobEnded(
+            f"Job {job_id} has ended; there is nothing to {what}.",
+            hint=f"See what became of it: pi-rag jobs {job_id}. Take out what it has stored: pi-rag remove",
+        )

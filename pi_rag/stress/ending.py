@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable
 
 from pi_rag.client import Client
-from pi_rag.errors import NotFound, PiRagError
+from pi_rag.errors import JobEnded, NotFound, PiRagError
 from pi_rag.stress.patience import LOOK_S, until
 from pi_rag.stress.types import Stage
 
@@ -56,5 +56,5 @@ def give_up(client: Client) -> None:
     with contextlib.suppress(PiRagError):
         waiting = [job["id"] for job in client.jobs(limit=JOBS_MAX)["jobs"] if job["state"] not in ENDED]
         for each in waiting:
-            with contextlib.suppress(NotFound):
+            with contextlib.suppress(NotFound, JobEnded):
                 client.steer_jobs("cancel", each)

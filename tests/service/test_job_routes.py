@@ -37,6 +37,10 @@ async def test_jobs_are_steered(guest: httpx.AsyncClient) -> None:
     assert (await guest.get("/v1/jobs/failed", params={"job": first})).json()["failed"] == []
     assert (await guest.get("/v1/jobs/failed", params={"job": 999})).status_code == 404
     assert (await guest.post("/v1/jobs/retry")).json() == {"retried": 0}
+    assert (await guest.post(f"/v1/jobs/{second}/retry")).json()["retried"] == 0
+    for what in ("pause", "resume", "cancel"):
+        ended = await guest.post(f"/v1/jobs/{second}/{what}")
+        assert (ended.status_code, ended.json()["error"]["code"]) == (409, "job_ended")
     for what in ("pause", "resume", "cancel", "retry"):
         missing = await guest.post(f"/v1/jobs/999/{what}")
         assert (missing.status_code, missing.json()["error"]["code"]) == (404, "job_not_found")

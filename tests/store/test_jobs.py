@@ -391,7 +391,8 @@ class Queue(RuleBasedStateMachine):
     @rule(which=st.integers(0, 5))
     def cancel(self, which: int) -> None:
         """A job is cancelled; who works on it may find out later."""
-        if which < len(rows := job_rows.listing(self.db, 1000)):
+        rows = [row for row in job_rows.listing(self.db, 1000) if row.finished_at is None]
+        if which < len(rows):
             self.ended += steering.cancel(self.db, rows[which].id, 1.0)
             self.running = [item for item in self.running if jobs.is_held(self.db, item)]
 

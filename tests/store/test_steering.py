@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pi_rag.errors import Busy, JobNotFound
+from pi_rag.errors import Busy, JobEnded, JobNotFound
 from pi_rag.store import Connection, job_rows, jobs, steering
 from pi_rag.types import Item, NewItem, Refusal
 
@@ -34,14 +34,13 @@ def test_a_pause_holds_everything_back_until_it_ends(db: Connection) -> None:
 
 
 def test_a_paused_job_lets_others_pass(db: Connection) -> None:
-    """And says that it is paused; one that has ended cannot be."""
+    """And says that it is paused."""
     first, second = enqueued(db, "a"), enqueued(db, "b")
     steering.pause(db, first, is_paused=True)
     assert (claimed(db).source, jobs.claim(db, 3, 1.0)) == ("b", None)
     assert job_rows.job(db, first, 1).state == "paused"
     steering.pause(db, first, is_paused=False)
     jobs.finish(db, claimed(db), "done", 1, None, 1.0)
-    steering.pause(db, first, is_paused=True)
     assert [row.state for row in job_rows.listing(db, 9)] == ["running", "done"]
     assert second
 
@@ -55,7 +54,21 @@ def test_a_cancelled_job_keeps_what_it_has_done(db: Connection) -> None:
     row = job_rows.job(db, job_id, 9)
     assert (row.state, row.finished_at, row.items_done, row.items_cancelled) == ("cancelled", 5.0, 1, 2)
     assert (jobs.claim(db, 3, 1.0), jobs.is_held(db, in_hand)) == (None, False)
-    assert steering.cancel(db, job_id, 6.0) == 0
+
+
+def test_a_job_that_has_ended_is_left_as_it_is(db: Connection) -> None:
+    """Nothing of it can be paused, let go on or cancelled, and who wants that is told so."""
+    job_id = enqueued(db, "a")
+    jobs.finish(db, claimed(db), "done", 1, None, 2.0)
+    before = job_rows.job(db, job_id, 9)
+    for act in (
+        lambda: steering.pause(db, job_id, is_paused=True),
+        lambda: steering.pause(db, job_id, is_paused=False),
+        lambda: steering.cancel(db, job_id, 5.0),
+    ):
+        with pytest.raises(JobEnded, match=rf"Job {job_id} has ended; there is nothing to \w+"):
+            act()
+    assert (steering.retry(db, job_id, 10), job_rows.job(db, job_id, 9)) == (0, before)
 
 
 def test_what_was_given_up_comes_back_whole(db: Connection) -> None:

@@ -4,6 +4,7 @@ bounded time and memory, and searches are answered meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.client import Client
-from pi_rag.errors import DocumentRefused, every_kind
+from pi_rag.errors import DocumentRefused, JobEnded, every_kind
 from pi_rag.stress import ending, making, workload
 from pi_rag.stress.types import Scenario, Stage
 
@@ -136,7 +137,8 @@ def _one(stage: Stage, client: Client, large: Large, path: Path) -> None:
 def _became(client: Client, job: dict[str, Any], path: Path) -> tuple[str, bool]:
     """What became of the file, and whether that is one of the ends a file may have."""
     if job["state"] != "done":
-        client.steer_jobs("cancel", job["id"])
+        with contextlib.suppress(JobEnded):
+            client.steer_jobs("cancel", job["id"])
         return str(job["state"]), False
     if job["refusals"]:
         code = str(job["refusals"][0]["code"])
