@@ -33,7 +33,7 @@ from pi_rag.ingest.pace import Room
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import as_given_before, changed
 from pi_rag.ingest.unpacking import is_to_be_unpacked, unpack
-from pi_rag.ingest.walk import Folder, Found, steps
+from pi_rag.ingest.walk import Folder, Found, shown, steps
 from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
 from pi_rag.store.documents import NEVER_GIVEN
@@ -281,20 +281,20 @@ class Story:
 
     async def _unfold(self, item: Item, progress: Callable[[int], None]) -> None:
         """A folder becomes its files, each a place in the queue of its own; what is stored as it is, none."""
+        folder = await self._disk.ask(item.source, _real, item.source, self._roots)
         listed, refusals = await self._listed(item, progress)
         found = await changed(
             self._store, self._disk, item.collection, listed, self._roots, content_digest, progress
         )
         left = {each.source for each in found}
         unchanged = [each.source for each in listed if each.source not in left]
-        await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s(), unchanged)
+        await self._store.write(jobs.expand, item, found, refusals, self._clock.wall_s(), unchanged, folder)
 
     async def _listed(
         self, folder: Item, progress: Callable[[int], None]
     ) -> tuple[list[NewItem], list[Refusal]]:
         """The files below a folder, each with the folder's metadata; and what is not taken."""
         path, files_max = Path(folder.source), self._settings.walk_files_max
-        await self._disk.ask(path, self._roots.placed, path)
         walking = await self._disk.ask(path, steps, path, files_max)
         found: list[NewItem] = []
         refusals: list[Refusal] = []
@@ -366,6 +366,11 @@ def _seen(item: Item, mib_max: int, roots: Roots) -> _Seen:
         return _Seen(0, is_folder=True)
     data = read_file(path, mib_max, roots, links=links) if found.st_size <= LARGE_BYTES else None
     return _Seen(found.st_size, data)
+
+
+def _real(folder: str, roots: Roots) -> str:
+    """The path of a folder without links, as a walk gives it. Raises DocumentOutside."""
+    return shown(str(Path(*roots.placed(Path(folder)))))
 
 
 def _untold(stage: str, seconds: float) -> None:

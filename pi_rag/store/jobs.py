@@ -163,15 +163,18 @@ def expand(
     refusals: Sequence[Refusal],
     now: float,
     unchanged: Sequence[str] = (),
+    folder: str = "",
 ) -> None:
     """A folder becomes the files found in it; what was refused on the way is noted with its reason.
 
-    The sources `unchanged` are in it too, and stored as they are.
+    The sources `unchanged` are in it too, and stored as they are. `folder` is its real path.
     """
     if not is_held(db, item):
         return
     _take_out(db, item.id)
-    sources.taken_below(db, item.collection, item.source)
+    for each in {item.source, folder or item.source}:
+        sources.taken(db, item.collection, each)
+        sources.taken_below(db, item.collection, each)
     sources.seen(db, item.collection, unchanged, now)
     sources.skip(db, item.collection, refusals, now)
     _add_items(db, item.job_id, found)
@@ -198,7 +201,7 @@ def finish(
     )
     if refusal:
         _add_refusals(db, item.job_id, [refusal])
-        sources.skip(db, item.collection, [refusal], now)
+        sources.refused(db, item.collection, refusal, now)
     settle(db, item.job_id, now)
     # A service that finishes documents does not end because of its start.
     db.execute("DELETE FROM meta WHERE key = ?", (ENDS,))

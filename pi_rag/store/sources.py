@@ -1,7 +1,8 @@
 """What became of every source: stored, waiting, or not taken and why; and when it was last seen.
 
 A source is what a document came from: a path, an address, a name that somebody gave. Why one is not taken is
-kept by its source, whoever asked for it, until it is taken or asked for no more. It knows no job.
+kept by its source, whoever asked for it, until it is taken or asked for no more. A path that is not there is
+no source: only its job tells of it. It knows no job.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pi_rag.errors import PathNotFound
 from pi_rag.store import Connection
-from pi_rag.store.rows import Row, all_rows
+from pi_rag.store.rows import Row, all_rows, value
 from pi_rag.types import Refusal
 
 
@@ -47,6 +49,22 @@ def skip(db: Connection, collection: str, refusals: Iterable[Refusal], now: floa
     """
     rows = ((collection, each.source, each.code, each.message, each.hint, now) for each in refusals)
     db.executemany(sql, rows)
+
+
+def refused(db: Connection, collection: str, refusal: Refusal, now: float) -> None:
+    """Note why a source is not taken. Of a path that is not there it is noted only while something is stored
+    that came from it: the next one who mistypes a name is told by his job."""
+    taken(db, collection, refusal.source)
+    if refusal.code != PathNotFound.code or _is_stored(db, collection, refusal.source):
+        skip(db, collection, [refusal], now)
+
+
+def _is_stored(db: Connection, collection: str, source: str) -> bool:
+    sql = """
+        SELECT 1 FROM documents
+        WHERE source = ? AND collection_id = (SELECT id FROM collections WHERE name = ?)
+    """
+    return bool(value(db, sql, (source, collection)))
 
 
 def taken(db: Connection, collection: str, source: str) -> None:

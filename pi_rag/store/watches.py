@@ -118,7 +118,9 @@ def add(
             )
     sql = "INSERT INTO watches (root, collection, include, exclude, created_at) VALUES (?, ?, ?, ?, ?)"
     db.execute(sql, (root, collection, json.dumps(include), json.dumps(exclude), now))
-    return one(db, db.last_insert_rowid())
+    added = one(db, db.last_insert_rowid())
+    sources.taken(db, collection, root)
+    return added
 
 
 def listing(db: Connection) -> list[Watch]:

@@ -100,3 +100,19 @@ async def test_a_file_that_a_folder_leaves_out_says_by_what(guest: httpx.AsyncCl
     assert await left_out(f"{tmp_path}/b.log", skipped=True) is None
     await added(guest, {"paths": [f"{tmp_path}/b.log"]})
     assert await left_out(f"{tmp_path}/b.log") is None
+
+
+async def test_what_is_not_there_any_more_is_not_told_for_ever(
+    guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """Of a folder that is named by a link; and of a name that was mistyped nothing at all."""
+    folder, link = tmp_path / "notes", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).touch()
+    await added(guest, {"paths": [str(link)]})
+    (folder / "a.jpg").unlink()
+    job = await added(guest, {"paths": [str(link), str(tmp_path / "typo")]})
+    assert [each["source"] for each in await told(guest)] == [str(folder / "b.jpg")]
+    assert str(tmp_path / "typo") in [each["source"] for each in job["refusals"]]

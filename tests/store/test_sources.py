@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pi_rag.store import Connection, documents, jobs, migrations, sources, watches
+from pi_rag.store import Connection, documents, job_rows, jobs, migrations, sources, watches
 from pi_rag.store.rows import all_rows
 from pi_rag.store.sources import SourceRow
 from pi_rag.store.watches import File
@@ -92,13 +92,47 @@ def test_a_folder_tells_anew_what_is_not_taken_in_it(db: Connection) -> None:
     put(db, "/home/a.md", ["tea"], now=2.0)
     gone = Refusal("/home/gone.jpg", "document_binary", "m", "h")
     beside = Refusal("/home.jpg", "document_binary", "m", "h")
-    sources.skip(db, "default", [gone, beside, Refusal("/home/a.md", "c", "m", "h")], 1.0)
+    folder = Refusal("/home", "document_unreadable", "m", "h")
+    sources.skip(db, "default", [gone, beside, folder, Refusal("/home/a.md", "c", "m", "h")], 1.0)
     jobs.enqueue(db, "default", [NewItem("path", "/home")], 9, 1.0)
     jobs.expand(db, claimed(db), [], [SCAN], 8.0, ["/home/a.md"])
     found = {each.source: (each.seen_at, each.skipped) for each in sources.listing(db, limit=9)}
     assert found == {
         "/home.jpg": (1.0, beside), "/home/a.md": (8.0, None), "/home/scan.pdf": (8.0, SCAN)
     }  # fmt: skip
+
+
+def test_a_folder_named_by_a_link_tells_anew_what_is_not_taken_in_it(db: Connection) -> None:
+    """Its files are known by its real path."""
+    sources.skip(
+        db, "default", [Refusal("/real/gone.jpg", "c", "m", "h"), Refusal("/real", "c", "m", "h")], 1.0
+    )
+    jobs.enqueue(db, "default", [NewItem("path", "/link")], 9, 1.0)
+    jobs.expand(db, claimed(db), [], [Refusal("/real/b.jpg", "c", "m", "h")], 8.0, folder="/real")
+    assert [each.source for each in sources.listing(db, limit=9)] == ["/real/b.jpg"]
+
+
+def test_a_folder_that_is_watched_is_refused_no_more(db: Connection) -> None:
+    """What is said of its files stays until they are seen."""
+    sources.skip(db, "default", [Refusal(name, "c", "m", "h") for name in ("/home", "/home/a")], 1.0)
+    sources.skip(db, "other", [Refusal("/home", "c", "m", "h")], 1.0)
+    watches.add(db, "/home", "default", [], [], 9, 1.0)
+    told = [(each.source, each.collection) for each in sources.listing(db, limit=9)]
+    assert told == [("/home", "other"), ("/home/a", "default")]
+
+
+def test_a_path_that_is_not_there_is_no_source(db: Connection) -> None:
+    """Its job tells of it. What is stored from it is told with it; an older reason goes."""
+    for source in ("/typo", "/was.md", "/scan.pdf"):
+        jobs.enqueue(db, "default", [NewItem("path", source)], 9, 1.0)
+    put(db, "/was.md", ["tea"])
+    put(db, "/typo", ["tea"], collection="other")
+    sources.skip(db, "default", [Refusal("/scan.pdf", "document_needs_ocr", "m", "h")], 1.0)
+    while (item := jobs.claim(db, 3, 1.0)) is not None:
+        jobs.finish(db, item, "refused", 0, Refusal(item.source, "path_not_found", "m", "h"), 5.0)
+    told = {each.source: each.skipped for each in sources.listing(db, collection="default", limit=9)}
+    assert told == {"/was.md": Refusal("/was.md", "path_not_found", "m", "h")}
+    assert [each.source for each in job_rows.job(db, 1, 9).refusals] == ["/typo"]
 
 
 def test_sources_come_a_page_at_a_time(db: Connection) -> None:
