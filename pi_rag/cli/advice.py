@@ -19,7 +19,8 @@ DEGRADED = {
     "safe_mode": "Documents wait, since the service ended in the midst of them too often: pi-rag jobs resume",
     "ingest_refused": "No documents are taken in until memory is free again. If it lasts: raise "
     "memory.budget_mib or lower embedder.workers, and restart the service.",
-    "reader_unavailable": "Office files wait, since the reading child cannot start. See: pi-rag doctor",
+    "reader_unavailable": "Files that need the reader wait, since it cannot start: PDF, office files, "
+    "e-books, mails, archives and web pages. See: pi-rag doctor",
     "memory_short": "Caches are dropped until memory is free again. More room for them: memory.budget_mib",
 }
 

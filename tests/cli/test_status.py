@@ -78,6 +78,13 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
 
 
+def test_what_waits_for_the_reader_is_named_by_all_its_kinds(service: StandIn, run: Run) -> None:
+    """Who has added a PDF would not look for it among office files."""
+    service.on("GET", "/v1/status", STATUS | {"degraded": ["reader_unavailable"]})
+    out = run("status").out
+    assert all(kind in out for kind in ("PDF", "office files", "e-books", "mails", "archives", "web pages"))
+
+
 def test_alerts_come_with_their_figures_and_what_to_do(service: StandIn, run: Run) -> None:
     """What was measured, the limit, since when, and a next step; of an alert of a newer service, too."""
     alerts = [
