@@ -94,9 +94,11 @@ class Upload:
     def _read(self, path: str, title: str | None) -> Document | None:
         """The file as a document; None when it was refused."""
         from pi_rag.ingest.file import read_file
+        from pi_rag.ingest.walk import check_name
 
         source = _shown(path)
         try:
+            check_name(path)
             return self._document(source, read_file(Path(path), self._document_mib_max), title)
         except PiRagError as error:
             self._refuse(source, error.code, error.message, error.hint)
@@ -118,5 +120,5 @@ class Upload:
 
 
 def _shown(path: str) -> str:
-    r"""The path as a text that JSON can hold; bytes that are no UTF-8 become \xff, so that none collide."""
+    r"""The path as JSON can hold it, to name it in a refusal; bytes that are no UTF-8 become \xff."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

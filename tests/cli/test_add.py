@@ -283,14 +283,15 @@ def test_a_titled_file_is_read_here(posts: StandIn, run: Run, tmp_path: Path) ->
     assert document["source"] == str(tmp_path / "a.md")
 
 
-def test_a_name_that_is_no_utf8_is_read_here(posts: StandIn, run: Run, tmp_path: Path) -> None:
-    """No JSON could carry it; two such names stay two sources."""
-    names = [os.fsdecode(b"\xff.md"), os.fsdecode(b"\xfe.md")]
-    for name in names:
-        (tmp_path / name).write_text(name, errors="surrogateescape")
-    run("add", *(str(tmp_path / name) for name in names))
-    sources = list(contents(posts.bodies("/v1/documents")[0]))
-    assert sources == [f"{tmp_path}/\\xff.md", f"{tmp_path}/\\xfe.md"]
+def test_a_name_that_is_no_utf8_is_refused_as_in_a_folder(service: StandIn, run: Run, tmp_path: Path) -> None:
+    """No JSON could carry it, and nobody could ask for it later; how to rename it is said. Titled or not."""
+    name = tmp_path / os.fsdecode(b"caf\xe9.md")
+    name.write_text("x")
+    for flags in ([], ["--title", "T"]):
+        ran = run("add", str(name), *flags)
+        assert (ran.code, service.asked) == (2, [])
+        assert f"not taken: {tmp_path}/caf\\xe9.md: Its name is not UTF-8" in ran.out
+        assert "convmv" in ran.out
 
 
 @pytest.mark.parametrize(
