@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pi_rag.cli import printing
+from pi_rag.cli import held, printing
 from pi_rag.cli.follow import follow
 from pi_rag.cli.parsing import is_url, json_or_text
-from pi_rag.cli.printing import counted, span
+from pi_rag.cli.printing import counted, one_line, span
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import exit_code, not_taken, show_refusals
 from pi_rag.cli.repeats import show_repeats
@@ -84,7 +84,7 @@ def run(args: Namespace) -> int:
     except KeyboardInterrupt:
         _say_it_goes_on(adding.result)
         raise
-    _tell(adding.result, args, time.monotonic() - begun_s)
+    _tell(adding, args, time.monotonic() - begun_s)
     return adding.result.exit_code
 
 
@@ -216,6 +216,10 @@ class _Adding:
             self.result.jobs[-1] = job
             self.result.take(job)
 
+    def held_up(self) -> list[str]:
+        """Why what was queued does not go on now."""
+        return held.asked(self._client, *self.result.jobs)
+
 
 def _is_utf8(path: str) -> bool:
     try:
@@ -240,12 +244,15 @@ def _say_it_goes_on(result: Result) -> None:
     )
 
 
-def _tell(result: Result, args: Namespace, took_s: float) -> None:
+def _tell(adding: _Adding, args: Namespace, took_s: float) -> None:
+    result = adding.result
     if args.json:
         _tell_program(result)
     elif args.no_wait:
         for job in result.jobs:
             print(f"Queued as job {job.get('id')}. See it with: pi-rag jobs {job.get('id')}")
+        for reason in adding.held_up():
+            print(one_line(reason))
         show_refusals(result.refusals, result.refused)
     else:
         show_refusals(result.refusals, result.refused)

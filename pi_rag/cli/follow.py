@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pi_rag.cli import held
 from pi_rag.cli.progress import Pace, Progress, progress
-from pi_rag.cli.status import NOT_BEGUN
 from pi_rag.client import Client
 from pi_rag.clock import Clock
 from pi_rag.errors import ServiceDown, SocketForbidden, TryLater
@@ -23,6 +23,10 @@ AWAY_S_MAX = 30.0
 
 STILL_S_MAX = 10.0
 """How long nothing may move before the service is asked what holds it up."""
+
+BEGIN_S_MAX = 2.0
+"""The same of a job that has not begun. What holds that back is asked at once first, since somebody may have
+paused everything long ago."""
 
 
 def follow(
@@ -37,7 +41,7 @@ def follow(
     with progress(clock, quiet=quiet) as shown:
         waiting = _Waiting(client, shown, clock, pause)
         ask_s = ASK_S_MIN
-        while job.get("state") not in {"done", "cancelled"}:
+        while job.get("state") not in held.ENDED:
             shown.show(job)
             pause(ask_s)
             ask_s = min(ASK_S_MAX, ask_s * 1.5)
@@ -88,18 +92,24 @@ class _Waiting:
         self._clock = clock
         self._pause = pause
         self._moved_s = clock.monotonic_s()
-        self._said: str | None = None
+        self._looked_s = float("-inf")
+        self._said: list[str] = []
 
     def asked(self, job: dict[str, Any]) -> dict[str, Any]:
         """The job as it stands now."""
         fresh = self._patiently(int(job["id"]))
         now_s = self._clock.monotonic_s()
         if _figures(fresh) != _figures(job):
-            self._moved_s, self._said = now_s, None
-        elif now_s - self._moved_s > STILL_S_MAX:
-            self._moved_s = now_s
+            self._moved_s, self._said = now_s, []
+        elif self._stands_still(fresh, now_s):
+            self._looked_s = now_s
             self._say_what_holds_it_up(fresh)
         return fresh
+
+    def _stands_still(self, job: dict[str, Any], now_s: float) -> bool:
+        if job.get("state") in {"queued", "paused"}:
+            return now_s - self._looked_s > BEGIN_S_MAX
+        return now_s - max(self._moved_s, self._looked_s) > STILL_S_MAX
 
     def _patiently(self, job_id: int) -> dict[str, Any]:
         away_since_s = self._clock.monotonic_s()
@@ -120,27 +130,10 @@ class _Waiting:
                 self._pause(ASK_S_MAX)
 
     def _say_what_holds_it_up(self, job: dict[str, Any]) -> None:
-        try:
-            reason = _reason(job, self._client.status().get("ingest") or {})
-        except (ServiceDown, TryLater):
-            return
-        if reason and reason != self._said:
-            self._said = reason
+        reasons = held.asked(self._client, job)
+        for reason in reasons if reasons != self._said else []:
+            self._said = reasons
             self._shown.say(reason)
-
-
-def _reason(job: dict[str, Any], ingest: dict[str, Any]) -> str:
-    """Why a job stands still, and what to type; empty when nobody knows, as of one long document."""
-    if job.get("state") == "paused":
-        return f"Job {job['id']} is paused. Let it go on with: pi-rag jobs resume {job['id']}"
-    waiting_for = ingest.get("waiting_for")
-    if waiting_for in NOT_BEGUN:
-        return f"Adding is {NOT_BEGUN[waiting_for]}. Let it go on with: pi-rag jobs resume"
-    if waiting_for:
-        return f"The service cannot go on now: {waiting_for}. See: pi-rag status"
-    # The seconds are left out: with them it would be another reason each time.
-    mounts = [str(each["mount"]) for each in ingest.get("disks_stuck") or []]
-    return f"No answer from {', '.join(mounts)}; what lies there has to wait." if mounts else ""
 
 
 def _figures(job: dict[str, Any]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from pi_rag.cli import printing
+from pi_rag.cli import held, printing
 from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import exit_code, not_taken, show_refusals
@@ -63,10 +63,10 @@ def run(args: Namespace) -> int:
         answer = client.job(_number(args.what))
         if args.follow:
             answer = {"job": _followed(client, answer["job"], args)}
-        _show_one(answer, args)
+        _show_one(client, answer, args)
         return exit_code(answer["job"]) if args.follow else 0
     else:
-        _show_all(client.jobs(limit=args.limit), args)
+        _show_all(client, args)
     return 0
 
 
@@ -100,12 +100,19 @@ def _steer(client: Client, args: Namespace) -> None:
     answer = client.steer_jobs(args.what, args.id)
     if args.json:
         printing.as_json(answer)
-    elif args.id is not None:
-        _show_one(answer, args)
-    elif args.what == "retry":
-        print(f"{counted(int(answer.get('retried') or 0), 'document')} will be tried again.")
-    else:
+        return
+    if args.what == "retry" and "retried" in answer:
+        _say_retried(int(answer["retried"]), args.id)
+    if args.id is not None:
+        _show_one(client, answer, args)
+    elif args.what != "retry":
         print("Nothing more is begun." if answer.get("paused") else "It goes on.")
+
+
+def _say_retried(count: int, job_id: int | None) -> None:
+    nothing = "Nothing was given up" if job_id is None else f"Job {job_id} has given nothing up"
+    again = f"{counted(count, 'document')} will be tried again."
+    print(again if count else f"{nothing}; there is nothing to try again.")
 
 
 def _show_failed(answer: dict[str, Any], args: Namespace) -> None:
@@ -126,7 +133,8 @@ def _show_failed(answer: dict[str, Any], args: Namespace) -> None:
         printing.more("jobs", FAILED, *of_job, "--limit", args.limit, "--after", answer["next"])
 
 
-def _show_all(answer: dict[str, Any], args: Namespace) -> None:
+def _show_all(client: Client, args: Namespace) -> None:
+    answer = client.jobs(limit=args.limit)
     jobs = answer.get("jobs") or []
     if args.json:
         printing.as_json(answer)
@@ -135,6 +143,8 @@ def _show_all(answer: dict[str, Any], args: Namespace) -> None:
     else:
         heads = ("ID", "STATE", "BEGUN", "COLLECTION", "DOCUMENTS")
         printing.table([heads, *(_row(job) for job in jobs)])
+        for reason in held.asked(client, *jobs):
+            print(one_line(reason))
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
@@ -157,7 +167,7 @@ def _tally(job: dict[str, Any]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing in it"
 
 
-def _show_one(answer: dict[str, Any], args: Namespace) -> None:
+def _show_one(client: Client, answer: dict[str, Any], args: Namespace) -> None:
     if args.json:
         printing.as_json(answer)
         return
@@ -168,6 +178,7 @@ def _show_one(answer: dict[str, Any], args: Namespace) -> None:
     lines += [("ended", stamp(job["finished_at"]))] if job.get("finished_at") else []
     lines += [("documents", _tally(job)), ("passages", counted(int(job.get("chunks") or 0), "passage"))]
     lines += [("now", one_line(job["current"]))] if job.get("current") else []
+    lines += [("waits", one_line(reason)) for reason in held.asked(client, job)]
     printing.table(lines)
     near_duplicates = int(job.get("near_duplicates") or 0)
     show_repeats(job.get("repeated") or [], near_duplicates, str(job.get("collection")))

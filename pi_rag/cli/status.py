@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from pi_rag.cli import advice, printing, watch
+from pi_rag.cli.held import NOT_BEGUN
 from pi_rag.cli.model_change import state_line
 from pi_rag.cli.printing import counted, one_line, span, styled
 from pi_rag.cli.reach import client_of, settings_of
@@ -20,9 +21,6 @@ EXAMPLES = """\
   pi-rag status
   pi-rag status --json
 """
-
-NOT_BEGUN = {"paused": "paused", "safe_mode": "in safe mode"}
-"""What holds documents up until a person lets them go on."""
 
 _COLOURS = {"ready": "green", "degraded": "yellow", "starting": "yellow", "stopping": "yellow"}
 

@@ -214,7 +214,7 @@ class Runner:
             await changed.wait()
 
     async def pause(self, job_id: int | None = None) -> None:
-        """Begin nothing more, of one job or at all, also after a restart. Raises JobNotFound."""
+        """Begin nothing more, of one job or at all, also after a restart. Raises JobNotFound, JobEnded."""
         if job_id is None:
             await self._store.write(steering.pause_all)
             self._paused = "paused"
@@ -222,7 +222,7 @@ class Runner:
             await self._store.write(steering.pause, job_id, is_paused=True)
 
     async def resume(self, job_id: int | None = None) -> None:
-        """Go on, with one job or with all that has no pause of its own. Raises JobNotFound."""
+        """Go on, with one job or with all that has no pause of its own. Raises JobNotFound, JobEnded."""
         if job_id is None:
             await self._store.write(steering.resume_all)
             self._paused = None
@@ -231,7 +231,7 @@ class Runner:
         self._queued.ring()
 
     async def cancel(self, job_id: int) -> int:
-        """Forget what a job still has to do; how many documents that were. Raises JobNotFound."""
+        """Forget what a job still has to do; how many documents that were. Raises JobNotFound, JobEnded."""
         count = await self._store.write(steering.cancel, job_id, self._clock.wall_s())
         for in_hand in self._current.values():
             in_hand.cancelled |= in_hand.item.job_id == job_id
@@ -310,7 +310,8 @@ class Runner:
         """What keeps it from going on; None when nothing does."""
         if self._is_held:
             return "reindex"
-        return MemoryShort.code if self._is_short else self._waiting_for or self._paused
+        # A pause comes first: it holds when all else has passed, and nothing shows meanwhile whether it has.
+        return self._paused or (MemoryShort.code if self._is_short else self._waiting_for)
 
     async def drain(self, seconds: float) -> None:
         """Finish the documents in hand within `seconds`; the rest stays queued."""

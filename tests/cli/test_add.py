@@ -314,11 +314,16 @@ def test_flags_that_contradict_are_told_before_anything_is_sent(
 
 
 def test_no_wait_comes_back_at_once(service: StandIn, run: Run) -> None:
-    """And says where to look."""
-    answers(service, job(7, state="queued"))
-    ran = run("add", "/x", "--no-wait")
-    assert ran.code == 0
-    assert ran.out == "Queued as job 7. See it with: pi-rag jobs 7\n"
+    """And says where to look, and what holds it up, if anything does."""
+    for waiting_for, more in (
+        (None, ""),
+        ("paused", "Adding is paused. Let it go on with: pi-rag jobs resume\n"),
+    ):
+        answers(service, job(7, state="queued"))
+        service.on("GET", "/v1/status", {"ingest": {"waiting_for": waiting_for}})
+        ran = run("add", "/x", "--no-wait")
+        assert ran.code == 0
+        assert ran.out == f"Queued as job 7. See it with: pi-rag jobs 7\n{more}"
 
 
 def test_json_is_the_services_object(service: StandIn, run: Run, tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ JOB: dict[str, Any] = {
 }
 
 
+@pytest.fixture
+def going(service: StandIn) -> StandIn:
+    """A service that nothing holds up."""
+    service.on("GET", "/v1/status", {"ingest": {"waiting_for": None}})
+    return service
+
+
 def test_get_shows_what_a_document_is(service: StandIn, run: Run) -> None:
     """Facts without the text."""
     service.on("GET", "/v1/documents/7", DOCUMENT | {"text": "the text"})
@@ -223,12 +230,23 @@ def test_remove_wants_to_know_exactly_what(run: Run, arguments: tuple[str, ...])
     assert run("remove", *arguments).code == 2
 
 
-def test_jobs_are_listed_with_what_became_of_them(service: StandIn, run: Run) -> None:
+def test_jobs_are_listed_with_what_became_of_them(going: StandIn, run: Run) -> None:
     """A row each, newest first as the service gives them."""
-    service.on("GET", "/v1/jobs", {"jobs": [JOB]})
+    going.on("GET", "/v1/jobs", {"jobs": [JOB]})
     ran = run("jobs", "--limit", "5")
-    assert service.asked[0].params == {"limit": "5"}
-    assert "4 added, 2 unchanged, 3 not taken, 1 waiting" in ran.out
+    assert going.asked[0].params == {"limit": "5"}
+    assert ran.out.endswith("4 added, 2 unchanged, 3 not taken, 1 waiting\n")
+
+
+def test_what_holds_jobs_up_is_shown_with_them(service: StandIn, run: Run) -> None:
+    """In words, with what to type: beneath the list, and as a line of one job. One that ended has none."""
+    service.on("GET", "/v1/status", {"ingest": {"waiting_for": "paused"}})
+    says = "Adding is paused. Let it go on with: pi-rag jobs resume\n"
+    for state, expected in (("queued", True), ("running", True), ("done", False)):
+        service.on("GET", "/v1/jobs", {"jobs": [JOB | {"state": state}]})
+        service.on("GET", "/v1/jobs/3", {"job": JOB | {"state": state}})
+        assert run("jobs").out.endswith(says) is expected
+        assert (f"waits       {says}" in run("jobs", "3").out) is expected
 
 
 def test_what_was_given_up_is_shown_with_its_reason(service: StandIn, run: Run) -> None:
@@ -291,14 +309,29 @@ def test_who_follows_a_job_gets_the_exit_code_of_who_added_it(
         ("retry", {"retried": 2}, "2 documents will be tried again."),
     ],
 )
-def test_the_queue_is_steered(
-    service: StandIn, run: Run, what: str, answer: dict[str, Any], said: str
-) -> None:
+def test_the_queue_is_steered(going: StandIn, run: Run, what: str, answer: dict[str, Any], said: str) -> None:
     """All of it, or one job, which is then shown."""
-    service.on("POST", f"/v1/jobs/{what}", answer)
+    going.on("POST", f"/v1/jobs/{what}", answer)
     assert run("jobs", what).out.strip() == said
-    service.on("POST", f"/v1/jobs/3/{what}", {"job": JOB})
-    assert "job" in run("jobs", what, "3").out
+    going.on("POST", f"/v1/jobs/3/{what}", {"job": JOB} | answer)
+    out = run("jobs", what, "3").out
+    assert "4 added" in out
+    assert (said in out) is (what == "retry")
+
+
+def test_where_nothing_was_given_up_nothing_is_said_to_be_tried_again(service: StandIn, run: Run) -> None:
+    """It is no error: what was wanted is so. An older service does not say how many of one job."""
+    done = JOB | {"state": "done"}
+    service.on("POST", "/v1/jobs/retry", {"retried": 0})
+    assert run("jobs", "retry").out == "Nothing was given up; there is nothing to try again.\n"
+    service.on("POST", "/v1/jobs/3/retry", {"job": done, "retried": 0})
+    ran = run("jobs", "retry", "3")
+    assert (ran.code, ran.out.splitlines()[0]) == (
+        0,
+        "Job 3 has given nothing up; there is nothing to try again.",
+    )
+    service.on("POST", "/v1/jobs/3/retry", {"job": done})
+    assert "tr" not in run("jobs", "retry", "3").out.splitlines()[0]
 
 
 def test_a_job_is_cancelled_by_its_number_alone(service: StandIn, run: Run) -> None:
@@ -309,15 +342,24 @@ def test_a_job_is_cancelled_by_its_number_alone(service: StandIn, run: Run) -> N
     assert run("jobs", "cancle").code == 2
 
 
+def test_a_job_that_has_ended_cannot_be_steered_and_that_is_an_error(service: StandIn, run: Run) -> None:
+    """A script must not take it for done; what the service says is shown."""
+    for what in ("pause", "resume", "cancel"):
+        service.refuse("POST", f"/v1/jobs/3/{what}", 409, "job_ended", message="Job 3 has ended.")
+        ran = run("jobs", what, "3")
+        assert (ran.code, ran.out) == (2, "")
+        assert "Job 3 has ended." in ran.err
+
+
 def test_no_jobs_say_how_to_begin(service: StandIn, run: Run) -> None:
     """Nothing here is no error."""
     service.on("GET", "/v1/jobs", {"jobs": []})
     assert "pi-rag add" in run("jobs").out
 
 
-def test_one_job_shows_what_was_not_taken_and_why(service: StandIn, run: Run) -> None:
+def test_one_job_shows_what_was_not_taken_and_why(going: StandIn, run: Run) -> None:
     """Also how many more there are than the service lists."""
-    service.on("GET", "/v1/jobs/3", {"job": JOB})
+    going.on("GET", "/v1/jobs/3", {"job": JOB})
     out = run("jobs", "3").out
     assert "/a/now.pdf" in out
     assert "not taken: /a/x: No text. (Leave it.)" in out

@@ -39,6 +39,7 @@ class Service:
     """Answers about one job in order; the last one again and again."""
 
     for_s = 60.0
+    asked_status = 0
 
     def __init__(self, *said: Said, waiting_for: str | None = None, stuck: Sequence[str] = ()) -> None:
         self._said = list(said)
@@ -55,6 +56,7 @@ class Service:
     def status(self) -> dict[str, Any]:
         """What holds it up."""
         self.for_s += 10.0
+        self.asked_status += 1
         stuck = [{"mount": mount, "for_s": self.for_s, "threads": 1} for mount in self._stuck]
         return {"ingest": {"waiting_for": self._waiting_for, "disks_stuck": stuck}}
 
@@ -112,8 +114,27 @@ def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -
     """After a while without movement the service is asked why; it is said once, not again and again."""
     service = Service(*[job("running")] * 100, job("done", 10), waiting_for="disk_full")
     followed(service, Clock())
-    said = [line for line in capsys.readouterr().err.splitlines() if "disk_full" in line]
-    assert said == ["The service cannot go on now: disk_full. See: pi-rag status"]
+    said = [line for line in capsys.readouterr().err.splitlines() if "disk is full" in line]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("state", ["queued", "paused"])
+def test_what_holds_back_a_job_that_has_not_begun_is_said_at_once(
+    capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    """Who adds while all is paused would else look at a command that seems to hang."""
+    service, clock = Service(job(state), job("done", 10), waiting_for="paused"), Clock()
+    followed(service, clock)
+    assert "is paused. Let it go on with: pi-rag jobs resume" in capsys.readouterr().err
+    assert len(clock.pauses) == 2
+
+
+def test_a_job_that_has_not_begun_and_one_that_runs_are_asked_about_at_their_own_pace() -> None:
+    """The status costs the service more than a look at the job."""
+    for state, asked in (("queued", 6), ("running", 1)):
+        service = Service(*[job(state)] * 30, job("done", 10))
+        followed(service, Clock())
+        assert (state, service.asked_status) == (state, asked)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +143,7 @@ def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -
         ("paused", None, [], "Job 1 is paused. Let it go on with: pi-rag jobs resume 1"),
         ("running", "paused", [], "Adding is paused. Let it go on with: pi-rag jobs resume"),
         ("running", "safe_mode", [], "Adding is in safe mode. Let it go on with: pi-rag jobs resume"),
-        ("running", None, ["/mnt/nas"], "No answer from /mnt/nas; what lies there has to wait."),
+        ("running", None, ["/mnt/nas"], "No answer from /mnt/nas; what lies there has to wait. See: df -h"),
     ],
 )
 def test_what_holds_a_job_up_is_said_with_what_to_type(

@@ -131,6 +131,22 @@ async def test_without_an_embedder_documents_wait_and_go_on(
     assert waits_for is None
 
 
+async def test_a_pause_is_told_before_what_holds_it_up_besides(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """A person can end it. What else there was may have passed: nothing is begun that would show it."""
+    embedder.broken = EmbedderUnavailable("none")
+    async with running(store, embedder, settings) as runner:
+        await runner.enqueue("default", notes(1))
+        await until(lambda: runner.status()["waiting_for"] == "embedder_unavailable")
+        await runner.pause()
+        paused = runner.status()["waiting_for"]
+        await runner.resume()
+        await until(lambda: runner.status()["waiting_for"] == "embedder_unavailable")
+
+    assert paused == "paused"
+
+
 async def test_a_model_that_does_not_fit_takes_no_documents(
     store: Store, embedder: FakeEmbedder, settings: Settings
 ) -> None:
