@@ -11,6 +11,8 @@ import io
 import re
 import zipfile
 
+from pi_rag.errors import DocumentDamaged
+
 _TEXTS = re.compile(r"word/(?:document\d{0,4}|footnotes|endnotes)\.xml")
 _TAB = re.compile(rb"<w:(?:tab|cr|ptab\b[^<>]{0,200})\s*/>")
 _SPACE = b'<w:t xml:space="preserve"> </w:t>'
@@ -27,16 +29,23 @@ def prepared(data: bytes) -> bytes:
     """The document for the library, without its pictures: `restored` makes what it reads there whole.
 
     It drops `&amp;` and all other references (xberg-io/xberg#1242), so there are characters in their place.
+    Raises DocumentDamaged for one that defines entities: the format has none.
     """
     prepared = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as packed, zipfile.ZipFile(prepared, "w") as out:
         for info in packed.infolist():
-            if _TEXTS.fullmatch(info.filename):
-                part = _REFERENCE.sub(_character, _TAB.sub(_SPACE, packed.read(info)))
-                out.writestr(info.filename, part)
-            elif info.filename.endswith(("ml", ".rels")):
-                out.writestr(info.filename, packed.read(info))
+            if info.filename.endswith(("ml", ".rels")):
+                out.writestr(info.filename, _prepared_part(info.filename, packed.read(info)))
     return prepared.getvalue()
+
+
+def _prepared_part(name: str, part: bytes) -> bytes:
+    if b"<!ENTITY" in part:
+        raise DocumentDamaged(
+            "It defines entities, which may grow without end or stand for other files; it is not opened.",
+            hint="No office program writes any. Leave it out, or have whoever made it save it anew.",
+        )
+    return _REFERENCE.sub(_character, _TAB.sub(_SPACE, part)) if _TEXTS.fullmatch(name) else part
 
 
 def restored(text: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 
+import pytest
+
+from pi_rag.errors import DocumentDamaged
 from pi_rag.ingest.docx import margins, prepared
 from pi_rag.ingest.reader_child import read
 
@@ -61,3 +64,14 @@ def test_heads_and_feet_of_pages_are_kept_once() -> None:
     )
     assert margins(document) == ["They fly far.", "Birds & bees, phone 555"]
     assert read("a.docx", "docx", document, 1000).text == "They fly far.\n\nBirds & bees, phone 555\n"
+
+
+def test_a_document_that_defines_entities_is_refused_for_that() -> None:
+    """Wherever it does: its text would be none, and nobody would know why. A text about them is read."""
+    written = body(docx("@"))
+    trap = f'<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/hostname">]>{written}'
+    for parts in ({"document": trap}, {"settings": trap}):
+        with pytest.raises(DocumentDamaged, match="defines entities"):
+            read("a.docx", "docx", with_parts(docx("x"), **parts), 1000)
+    told = with_parts(docx("x"), document=written.replace("@", "&lt;!ENTITY x SYSTEM"))
+    assert "<!ENTITY x SYSTEM" in read("a.docx", "docx", told, 1000).text

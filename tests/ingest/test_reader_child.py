@@ -215,8 +215,8 @@ def test_real_documents_are_read(name: str, kind: Kind, words: str) -> None:
         ("pdf/005-libreoffice-writer-password/libreoffice-writer-password.pdf", DocumentEncrypted),
         ("pdf/017-unreadable-meta-data/unreadablemetadata.pdf", DocumentDamaged),
         ("hostile/synthetic/truncated.docx", DocumentDamaged),
-        ("hostile/synthetic/xxe_file.docx", DocumentEmpty),
-        ("hostile/synthetic/entity_expansion_10e8.docx", DocumentEmpty),
+        ("hostile/synthetic/xxe_file.docx", DocumentDamaged),
+        ("hostile/synthetic/entity_expansion_10e8.docx", DocumentDamaged),
     ],
 )
 def test_real_documents_that_cannot_be_read_have_one_reason(name: str, error: type[PiRagError]) -> None:
