@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.printing import counted, typed
@@ -18,7 +19,7 @@ DESCRIPTION = """\
 It takes documents out of the memory; the files they came from are not touched. Name them by their
 numbers, or one by its source as pi-rag list shows it. A source may be in several collections.
 --under FOLDER takes out all that came from below a folder. When one of the numbers is of no
-document, nothing is removed.
+document, nothing is removed. With a source goes what pi-rag sources says of why it was not taken.
 """
 
 EXAMPLES = """\
@@ -64,7 +65,7 @@ def run(args: Namespace) -> int:
     if args.json:
         printing.as_json(gone)
     else:
-        print(f"Removed {counted(gone['removed'], 'document')}.{_waited(gone['withdrawn'])}")
+        print(f"Removed {counted(gone['removed'], 'document')}.{_waited(gone['withdrawn'])}{_why(gone)}")
     return 0
 
 
@@ -72,10 +73,15 @@ def _waited(count: int) -> str:
     return f" {counted(count, 'document')} that waited to be stored will not be." if count else ""
 
 
+def _why(gone: Counter[str]) -> str:
+    count = gone["reasons"]
+    return f" Why {counted(count, 'source')} could not be taken is forgotten." if count else ""
+
+
 def _gone(client: Client, args: Namespace) -> Counter[str]:
     if args.source:
         return _by_source(client, args.source, args.collection)
-    return _by_number(client, _there(client, args.ids) if args.ids else _under(client, args))
+    return _by_number(client, _there(client, args.ids)) if args.ids else _by_folder(client, args)
 
 
 def _there(client: Client, ids: Iterable[int]) -> list[int]:
@@ -118,15 +124,35 @@ def _by_source(client: Client, source: str, collection: str | None) -> Counter[s
     return gone
 
 
-def _under(client: Client, args: Namespace) -> list[int]:
+def _by_folder(client: Client, args: Namespace) -> Counter[str]:
+    folder = os.path.normpath(Path(args.under).absolute())
+    gone = _by_number(client, _under(client, folder + os.sep, args.collection))
+    for row in _not_taken_under(client, folder, args.collection):
+        gone.update(client.remove_source(row["source"], collection=row["collection"]))
+    if not gone.total():
+        raise DocumentNotFound(f"No document lies under {folder}{os.sep}.")
+    return gone
+
+
+def _not_taken_under(client: Client, folder: str, collection: str | None) -> list[dict[str, Any]]:
+    """What is not taken, and nobody watches, below the folder and of it: why is forgotten with the rest."""
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = client.sources(
+            under=folder, collection=collection, skipped=True, limit=PAGE_ROWS, after=after or None
+        )
+        found += [row for row in page["sources"] if not row["watched"] and row["document_id"] is None]
+        after = page["next"]
+    return found
+
+
+def _under(client: Client, folder: str, collection: str | None) -> list[int]:
     """The documents whose source lies below the folder, from all pages of the listing."""
-    folder = os.path.normpath(Path(args.under).absolute()) + os.sep
     found: list[int] = []
     after: int | None = 0
     while after is not None:
-        page = client.documents(collection=args.collection, limit=PAGE_ROWS, after=after)
+        page = client.documents(collection=collection, limit=PAGE_ROWS, after=after)
         found += [row["id"] for row in page["documents"] if row["source"].startswith(folder)]
         after = page["next"]
-    if not found:
-        raise DocumentNotFound(f"No document lies under {folder}.")
     return found

@@ -134,13 +134,14 @@ def _document_routes(api: APIRouter, house: House) -> None:
     async def remove(document_id: DocumentId) -> Removed:
         """Remove a document with its passages, words and vectors, and what waits to take its place."""
         gone = await house.runner.remove(removal.document, document_id)
-        return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn))
+        return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn), reasons=gone.reasons)
 
     @api.delete("/v1/documents", summary="Forget a document by its source", dependencies=administrators)
     async def remove_source(source: str, collection: str | None = None) -> Removed:
-        """Remove what has this source, in one collection or in all, and what waits to be stored from it."""
+        """Remove what has this source, in one collection or in all, what waits to be stored from it, and why
+        it was not taken."""
         gone = await house.runner.remove(removal.source, source, collection)
-        return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn))
+        return Removed(removed=gone.removed, withdrawn=len(gone.withdrawn), reasons=gone.reasons)
 
     @api.get("/v1/duplicates", summary="Documents that repeat others")
     async def repeated(share_min: Share = 0.5, limit: PageSize = 100, after: Pair = "0-0") -> DuplicateList:

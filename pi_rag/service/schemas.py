@@ -357,10 +357,12 @@ class WatchRemoved(BaseModel):
 
 
 class Removed(BaseModel):
-    """How many documents are gone, and how many that waited will not be stored."""
+    """How many documents are gone, how many that waited will not be stored, and of how many sources it is
+    forgotten why they were not taken."""
 
     removed: int
     withdrawn: int
+    reasons: int
 
 
 class WatchRequest(Request):

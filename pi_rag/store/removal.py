@@ -1,7 +1,8 @@
 """What a person removes is gone: the documents, and what waits to be stored from where they came.
 
 An add that was asked for before and has not had its turn would bring them back. It is withdrawn, in hand or
-not, and its job says why. What is added afterwards is stored as ever.
+not, and its job says why. What is added afterwards is stored as ever. Why something was not taken is
+forgotten with it, but of a file in a watched folder: it is there, and still not taken.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pi_rag.errors import DocumentNotFound
-from pi_rag.store import Connection, documents, jobs
+from pi_rag.store import Connection, documents, jobs, watches
 from pi_rag.store.rows import all_rows, one_row
 
 
@@ -20,6 +21,8 @@ class Gone(NamedTuple):
     """Documents."""
     withdrawn: frozenset[int]
     """Items of the queue, by number."""
+    reasons: int = 0
+    """Why something was not taken."""
 
 
 def document(db: Connection, document_id: int, now: float) -> Gone:
@@ -32,14 +35,29 @@ def document(db: Connection, document_id: int, now: float) -> Gone:
     if found is None:
         raise DocumentNotFound(f"There is no document {document_id}.")
     documents.remove(db, document_id)
-    return Gone(1, _withdraw(db, "source = ?", (found[0],), found[1], now))
+    withdrawn = _withdraw(db, "source = ?", (found[0],), found[1], now)
+    return Gone(1, withdrawn, _forget_reasons(db, *found))
 
 
 def source(db: Connection, name: str, collection: str | None, now: float) -> Gone:
     """Remove what came from a source, in one collection or in all; of an archive, what came out of it."""
     withdrawn = _withdraw(db, "source = ?", (name,), collection, now)
     withdrawn |= _withdraw(db, "source > ? AND source < ?", documents.members_of(name), collection, now)
-    return Gone(documents.remove_source(db, name, collection), withdrawn)
+    removed = documents.remove_source(db, name, collection)
+    return Gone(removed, withdrawn, _forget_reasons(db, name, collection))
+
+
+def _forget_reasons(db: Connection, name: str, collection: str | None) -> int:
+    """Those of a source, and of an archive those of what is in it. Returns how many."""
+    sql = """
+        SELECT id, collection FROM skipped
+        WHERE (source = ? OR (source > ? AND source < ?)) AND collection = coalesce(?, collection)
+    """
+    rows = all_rows(db, sql, (name, *documents.members_of(name), collection))
+    gone = [row for row, its_collection in rows if not watches.is_watched(db, its_collection, name)]
+    for row in gone:
+        db.execute("DELETE FROM skipped WHERE id = ?", (row,))
+    return len(gone)
 
 
 def _withdraw(

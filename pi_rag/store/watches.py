@@ -197,7 +197,7 @@ def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
         return
     jobs.finish(db, item, "refused", 0, refusal, now)
     is_gone = refusal.code in members.OF_ITS_CONTENT
-    if is_gone and (members.is_one(item) or _is_watched(db, item.collection, item.source)):
+    if is_gone and (members.is_one(item) or is_watched(db, item.collection, item.source)):
         documents.remove_source(db, item.source, item.collection)
         members.withdraw(db, item.collection, item.source, now)
 
@@ -326,7 +326,8 @@ def _touch(one_root: str, other: str) -> bool:
     return a.startswith(b) or b.startswith(a)
 
 
-def _is_watched(db: Connection, collection: str, source: str) -> bool:
+def is_watched(db: Connection, collection: str, source: str) -> bool:
+    """Whether a source is a file of a watched folder of this collection."""
     sql = """
         SELECT 1 FROM watches JOIN watch_files ON watch_id = id AND path = substr(?1, length(root) + 2)
         WHERE collection = ?2 AND substr(?1, 1, length(root) + 1) = root || '/'

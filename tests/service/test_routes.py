@@ -304,7 +304,7 @@ async def test_what_is_removed_is_gone_everywhere(guest: httpx.AsyncClient) -> N
     by_source = await guest.delete("/v1/documents", params={"source": other})
     left = (await guest.post("/v1/search", json={"query": "lamp"})).json()["hits"]
 
-    assert by_id.json() == by_source.json() == {"removed": 1, "withdrawn": 0}
+    assert by_id.json() == by_source.json() == {"removed": 1, "withdrawn": 0, "reasons": 0}
     assert (again.status_code, again.json()["error"]["code"]) == (404, "document_not_found")
     assert left == []
     assert (await guest.get(f"/v1/documents/{first}")).status_code == 404
