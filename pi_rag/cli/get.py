@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from pi_rag.cli import printing
-from pi_rag.cli.printing import one_line, plain, stamp
+from pi_rag.cli.printing import counted, one_line, plain, stamp
 from pi_rag.cli.reach import client_of, settings_of
 
 DESCRIPTION = """\
@@ -55,7 +55,8 @@ def _is_terminal() -> bool:
 
 
 def _lines(document: dict[str, Any]) -> list[tuple[str, str]]:
-    size = f"{document.get('char_count', 0):,} characters, {document.get('chunk_count', 0):,} passages"
+    chars, passages = int(document.get("char_count") or 0), int(document.get("chunk_count") or 0)
+    size = f"{counted(chars, 'character')}, {counted(passages, 'passage')}"
     lines = [
         (name, one_line(document.get(name, ""))) for name in ("id", "title", "source", "collection", "kind")
     ]

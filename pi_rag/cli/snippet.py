@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
+from itertools import islice
 
 from pi_rag.cli.printing import one_line, plain
 
@@ -14,6 +16,10 @@ WIDTH = 96
 """Columns of a line, so that it fits an 80 to 100 column terminal with its margin."""
 
 CHARS_MAX = LINES_MAX * WIDTH
+FOUND_MAX = 2000
+"""Places of wanted words that count; a passage seldom has as many."""
+BEGINS_MAX = 20
+"""Places that are weighed against one another: those of the words that are rarest in the passage."""
 
 
 def words(query: str) -> list[str]:
@@ -48,12 +54,18 @@ def whole(text: str) -> list[str]:
 
 
 def _begin(flat: str, wanted: list[str]) -> int:
-    """Where to begin: at the start if that shows a wanted word, else a little before the first one."""
+    """Where to begin: at the start, or where more of the wanted words are shown, the rare ones of them."""
     if len(flat) <= CHARS_MAX or not wanted:
         return 0
     pattern = rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, wanted))})(?!\w)"
-    found = re.search(pattern, flat)
-    if found is None or found.end() < CHARS_MAX:
-        return 0
-    # A little of what stands before it, from the beginning of a word.
-    return flat.rfind(" ", 0, found.start() - WIDTH) + 1
+    found = [(each.start(), each[0].casefold()) for each in islice(re.finditer(pattern, flat), FOUND_MAX)]
+    counts = Counter(word for _, word in found)
+
+    def worth(begin: int) -> float:
+        shown = {word for at, word in found if begin <= at < begin + CHARS_MAX}
+        return sum(1 / counts[word] for word in shown)
+
+    # A little of what stands before a word, from the beginning of another one.
+    rarest = sorted(found, key=lambda each: counts[each[1]])[:BEGINS_MAX]
+    begins = (flat.rfind(" ", 0, at - WIDTH) + 1 for at, _ in rarest if at >= CHARS_MAX)
+    return max((0, *begins), key=worth)

@@ -23,6 +23,14 @@ def test_a_long_passage_is_shown_around_the_words() -> None:
     assert shown.endswith("…")
 
 
+def test_a_long_passage_is_shown_where_its_rare_words_are() -> None:
+    """A row of a table that has the number asked for, and not the first one, which has the other words."""
+    rows = " ".join(f"row {number} of the herons in the reeds;" for number in range(60))
+    shown = " ".join(snippet(rows, words("which of the herons in the row 47")))
+    assert "row 47 of the herons" in shown
+    assert snippet(rows, words("the herons"))[0].startswith("row 0 of")
+
+
 def test_a_long_passage_without_the_words_is_shown_from_its_start() -> None:
     """Found by meaning alone: its beginning is the best guess."""
     assert snippet("Start. " + LONG, ["heating"])[0].startswith("Start.")
