@@ -7,11 +7,12 @@ way it is told by the line's number, and the rest goes on.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,6 +31,7 @@ from pi_rag.config import Settings
 from pi_rag.errors import (
     BadInput,
     DocumentDamaged,
+    DocumentEmpty,
     DocumentRefused,
     DocumentTooLarge,
     DocumentUnreadable,
@@ -42,7 +44,8 @@ DESCRIPTION = """\
 Each line is a document: it is added, or replaces the one of the same collection and source.
 What is the same already is left alone, so the same file may be taken twice. Vectors in the file
 are used when they are of the model in use; else the texts are embedded again, and that is said.
-A line that cannot be taken is named by its number with the reason; the rest goes on.
+A line that cannot be taken is named by its number with the reason; the rest goes on. Of a file
+whose first line is none, nothing is taken.
 """
 
 EXAMPLES = """\
@@ -73,7 +76,7 @@ def run(args: Namespace) -> int:
     begun_s = time.monotonic()
     try:
         with _opened(args.file) as file:
-            importing.everything(file)
+            importing.everything(file, "standard input" if args.file == STANDARD_INPUT else args.file)
     except KeyboardInterrupt:
         print("\nStopped. What was sent is kept; the same command takes the rest.", file=sys.stderr)
         raise
@@ -122,20 +125,28 @@ class _Importing:
         self._batch_bytes = settings.client.upload_mib << 20
         self._batches: dict[str, _Batch] = {}
 
-    def everything(self, file: BinaryIO) -> None:
-        """All lines to their end."""
-        for number, line in enumerate(_lines(file, 2 * self._line_bytes_max), 1):
+    def everything(self, file: BinaryIO, name: str) -> None:
+        """All lines to their end. Raises DocumentEmpty, and RequestInvalid for what is no export at all."""
+        is_begun = False
+        for number, data in enumerate(_lines(file, 2 * self._line_bytes_max), 1):
+            if data is not None and not data.strip():
+                continue
+            if not is_begun:
+                _check_first(data, name)
+            is_begun = True
             try:
-                self._take(number, line)
+                self._take(number, data)
             except DocumentRefused as error:
                 self._refuse(number, "", error)
+        if not is_begun:
+            raise DocumentEmpty(f"There is nothing in {name}.", hint=_EMPTY_HINT)
         self._send_all()
+        # Those that were refused here were told before those of the service.
+        self.result.refusals.sort(key=lambda refusal: refusal["line"] or math.inf)
 
     def _take(self, number: int, data: bytes | None) -> None:
         if data is None:
             raise DocumentTooLarge("It is longer than two requests.", hint="See service.request_mib_max.")
-        if not data.strip():
-            return
         line = _parsed(data)
         if "pi_rag_export" not in line:
             self._add(number, line, len(data))
@@ -195,6 +206,10 @@ class _Importing:
 
 
 _HINT = "What stands in a line is told in docs/export.md."
+_EMPTY_HINT = "Did the command that wrote it fail? Only an export of an empty memory is empty."
+_NO_EXPORT_HINT = """\
+It takes what pi-rag export has written. One that is packed: zcat FILE.gz | pi-rag import -
+Other files are taken with: pi-rag add FILE"""
 
 
 def _named(refusal: Line, numbers: dict[str, int]) -> Line:
@@ -216,11 +231,28 @@ def _lines(file: BinaryIO, bytes_max: int) -> Iterator[bytes | None]:
         yield None
 
 
+def _check_first(data: bytes | None, name: str) -> None:
+    """Raise RequestInvalid unless the first line is like one of an export: a photo has one reason, not many.
+
+    One that is too long to be looked at (None) is told as such.
+    """
+    with suppress(DocumentDamaged):
+        if data is None or {"pi_rag_export", "source", "text"} & set(_parsed(data)):
+            return
+    raise RequestInvalid(
+        f"{name} is no export: its first line is no object of JSON with a `source`.", hint=_NO_EXPORT_HINT
+    )
+
+
 def _parsed(data: bytes) -> Line:
     try:
-        line = json.loads(data.decode("utf-8-sig"), parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
-        raise DocumentDamaged(f"It is not JSON in UTF-8: {error}.", hint=_HINT) from None
+        line = json.loads(data.decode("utf-8-sig").rstrip(), parse_constant=no_constant)
+    except UnicodeDecodeError as error:
+        raise DocumentDamaged(f"It is not UTF-8, from its byte {error.start + 1} on.", hint=_HINT) from None
+    except json.JSONDecodeError as error:
+        raise DocumentDamaged(f"It is not JSON, from its character {error.pos + 1} on.", hint=_HINT) from None
+    except (ValueError, RecursionError):
+        raise DocumentDamaged("It has numbers or a depth that JSON has not.", hint=_HINT) from None
     if not isinstance(line, dict):
         raise DocumentDamaged("It is not an object of JSON.", hint=_HINT)
     return line

@@ -75,6 +75,49 @@ def test_bad_lines_are_told_by_number_and_the_rest_goes_on(
     assert [each["source"] for each in service.bodies("/v1/import")[0]["documents"]] == ["good", "empty"]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\n\xff\xd8" * 50,
+        b"%PDF-1.4\n1 0 obj\n",
+        b"\x1f\x8b\x08\0",
+        b"A letter.\nIts end.\n",
+        b"[1]\n",
+        b'{\n  "name": "x"\n}\n',
+        b'\n{"name": "x"}\n{"name": "y"}\n',
+    ],
+)
+def test_what_is_no_export_is_told_once(service: StandIn, run: Run, tmp_path: Path, data: bytes) -> None:
+    """By its first line, with what takes such files; nothing is sent."""
+    (tmp_path / "f").write_bytes(data)
+    ran = run("import", str(tmp_path / "f"))
+    assert (ran.code, ran.out, service.asked) == (2, "", [])
+    assert len([line for line in ran.err.splitlines() if "is no export: its first line" in line]) == 1
+    assert "pi-rag add FILE" in ran.err
+
+
+@pytest.mark.parametrize("data", [b"", b"\n \n"])
+def test_an_empty_file_is_told(service: StandIn, run: Run, tmp_path: Path, data: bytes) -> None:
+    """Most often the command that wrote it has failed."""
+    (tmp_path / "f").write_bytes(data)
+    ran = run("import", str(tmp_path / "f"))
+    assert (ran.code, ran.out, service.asked) == (2, "", [])
+    assert f"There is nothing in {tmp_path / 'f'}." in ran.err
+    assert "an empty memory" in ran.err
+
+
+def test_refusals_come_in_the_order_of_their_lines(service: StandIn, run: Run, tmp_path: Path) -> None:
+    """Whoever has refused them; those of a line that nobody knows come last."""
+    (tmp_path / "f").write_bytes(said(line("a")) + b"{\n" + said(line("b")) + b"\xff\n")
+    answers(
+        service, job(**refused(("document_empty", "b"), ("document_empty", "a"), ("document_empty", "z")))
+    )
+    told = [each for each in run("import", str(tmp_path / "f")).out.splitlines() if "not taken: " in each]
+    assert [each.split(": ")[1] for each in told] == ["line 1", "line 2", "line 3", "line 4", "z"]
+    assert "line 2: It is not JSON, from its character 2 on." in told[1]
+    assert "line 4: It is not UTF-8, from its byte 1 on." in told[3]
+
+
 def test_one_line_that_spoils_a_request_does_not_cost_the_others(
     service: StandIn, run: Run, tmp_path: Path
 ) -> None:
