@@ -70,6 +70,9 @@ _PICTURE = re.compile(r"\\?!\[([^\[\]\n]{0,1000})\]\([^()\n]{0,4000}\)")
 _LINK = re.compile(r"(?<!\\)\[([^\[\]\n]{1,1000})(?<!\\)\]\((?=[^()\s]{0,4000}[:/.#])[^()\s]{0,4000}\)")
 """An address has one of these marks: `array[index](argument)` has none."""
 
+_TAB = re.compile(r"(?<!\\)&#9;")
+"""As the library writes a tab in Markdown; what somebody typed so has an escape before it."""
+
 _ESCAPE = re.compile(r"(?<=[^\s\\])\\([&#`<>!\[\]*_~])|(?<=[^\S\n])\\([&#`<>!\[\]*_~])")
 """Within a line. At its beginning a mark that is not escaped would make something else of the line."""
 
@@ -143,7 +146,7 @@ def recognise(data: bytes, page: int, languages: str) -> str:
 
 def words_of_links(text: str) -> str:
     """Markdown without the addresses of its links and pictures, and without escapes within its lines."""
-    return _ESCAPE.sub(r"\1\2", _LINK.sub(r"\1", _PICTURE.sub(r"\1", text)))
+    return _ESCAPE.sub(r"\1\2", _LINK.sub(r"\1", _PICTURE.sub(r"\1", _TAB.sub("\t", text))))
 
 
 def tight_tables(text: str) -> str:

@@ -20,6 +20,7 @@ from pi_rag.ingest.parser import about, tight_tables, without_marks, words_of_li
         ("| a \\| b |", "| a \\| b |"),
         ("R\\&D, a\\#b and \\`it\\`", "R&D, a#b and `it`"),
         ("array[index](argument), array\\[0\\](a.b)", "array[index](argument), array[0](a.b)"),
+        ("two&#9;words, \\&#9; as typed", "two\twords, &#9; as typed"),
         ("[next](c2.xhtml) [up](#top) [me](mailto:a@b.org)", "next up me"),
     ],
 )

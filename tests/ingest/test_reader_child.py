@@ -137,7 +137,7 @@ def test_slides_are_pages() -> None:
 
 def test_texts_and_tables_of_open_document_are_read() -> None:
     """Headings and tables become Markdown, names of sheets are headings."""
-    text = '<text:h text:outline-level="1">Birds</text:h><text:p>They fly &lt;far&gt;.</text:p>'
+    text = '<text:h text:outline-level="1">Birds</text:h><text:p>They fly<text:tab/>&lt;far&gt;.</text:p>'
     reading = read("a.odt", "odt", open_document("text", text, "On birds"), CHARS_MAX)
     assert reading.text.split() == "# Birds They fly <far>.".split()
     assert (reading.title, reading.metadata) == ("On birds", {"created": "2024-01-02T03:04:05"})
