@@ -38,7 +38,7 @@ from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
 from pi_rag.store.documents import NEVER_GIVEN
 from pi_rag.store.store import Store
-from pi_rag.text.clean import clean
+from pi_rag.text.clean import clean, is_blank
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.types import (
     ON_DISK,
@@ -329,7 +329,7 @@ class Story:
 
     def _check_text(self, text: str) -> None:
         """Raise DocumentEmpty or DocumentTooLarge for what is no text to remember."""
-        if not text.strip():
+        if is_blank(text):
             raise DocumentEmpty("There is no text in it.")
         if len(text) > self._settings.document_chars_max:
             raise DocumentTooLarge(

@@ -13,6 +13,14 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """SQLite ends a text at NUL in some of its functions; a lone surrogate cannot be written as UTF-8 at all."""
 
+_VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""All but spaces and what has no shape: joiners, marks of order, byte order marks within a text."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing in a text that anybody could see."""
+    return _VISIBLE.search(text) is None
+
 
 def clean(text: str) -> str:
     """The text with each NUL and lone surrogate replaced by U+FFFD; as long as before."""

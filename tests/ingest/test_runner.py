@@ -87,6 +87,16 @@ async def until(condition) -> None:  # type: ignore[no-untyped-def]  # any calla
             await asyncio.sleep(0.005)
 
 
+async def test_a_text_that_nobody_could_see_is_refused(
+    store: Store, embedder: FakeEmbedder, settings: Settings
+) -> None:
+    """Of a few spaces and a byte order mark nothing could ever be found."""
+    async with running(store, embedder, settings) as runner:
+        blank = NewItem("text", "blank", payload="\u00a0\u200b\ufeff\n".encode())
+        job = await runner.finished(await runner.enqueue("default", [blank]))
+    assert [refusal.code for refusal in job.refusals] == [DocumentEmpty.code]
+
+
 async def test_everything_queued_is_stored_once(
     store: Store, embedder: FakeEmbedder, settings: Settings
 ) -> None:

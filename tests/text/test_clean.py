@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.text.clean import clean
+from pi_rag.text.clean import clean, is_blank
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None))
 
@@ -23,3 +23,13 @@ def test_a_clean_text_can_be_encoded_and_keeps_its_offsets(text: str) -> None:
     assert len(cleaned) == len(text)
     assert "\0" not in cleaned
     assert clean(cleaned) == cleaned
+
+
+@given(
+    st.text("\ufeff\u200b\u2060\u200e\u00ad\u00a0 \t\n"),
+    st.text(st.characters(categories=["L", "N", "P", "S"])),
+)
+def test_a_text_is_blank_when_nobody_could_see_anything(shapeless: str, seen: str) -> None:
+    """Spaces and characters without a shape are nothing to remember; one sign is."""
+    assert is_blank(shapeless)
+    assert is_blank(shapeless + seen) == (not seen)
