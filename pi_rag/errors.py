@@ -376,7 +376,8 @@ class DocumentVanished(DocumentRefused):
 
 
 class DocumentRemoved(DocumentRefused):
-    """Somebody removed the document while a newer version of it waited to be stored."""
+    """Somebody removed the document while a newer version of it waited to be stored. Or it is a file of a
+    watched folder that was removed or cancelled: nothing of it is kept until it changes."""
 
     code = "document_removed"
     hint_default = "Add it again, if it is wanted after all."

@@ -36,6 +36,7 @@ def document(db: Connection, document_id: int, now: float) -> Gone:
         raise DocumentNotFound(f"There is no document {document_id}.")
     documents.remove(db, document_id)
     withdrawn = _withdraw(db, "source = ?", (found[0],), found[1], now)
+    watches.removed(db, *found, now)
     return Gone(1, withdrawn, _forget_reasons(db, *found))
 
 
@@ -44,6 +45,8 @@ def source(db: Connection, name: str, collection: str | None, now: float) -> Gon
     withdrawn = _withdraw(db, "source = ?", (name,), collection, now)
     withdrawn |= _withdraw(db, "source > ? AND source < ?", documents.members_of(name), collection, now)
     removed = documents.remove_source(db, name, collection)
+    if removed or withdrawn:
+        watches.removed(db, name, collection, now)
     return Gone(removed, withdrawn, _forget_reasons(db, name, collection))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pi_rag.errors import JobEnded, JobNotFound
-from pi_rag.store import Connection
+from pi_rag.store import Connection, watches
 from pi_rag.store.jobs import ENDS, PAUSED, bury, expect_bytes, expect_room, gave_up, settle
 from pi_rag.store.rows import all_rows, value
 from pi_rag.types import Item
@@ -45,6 +45,7 @@ def cancel(db: Connection, job_id: int, now: float) -> int:
     What was stored stays. Raises JobNotFound, JobEnded.
     """
     _expect_open(db, job_id, "cancel")
+    watches.cancelled(db, job_id, now)
     db.execute("DELETE FROM job_items WHERE job_id = ?", (job_id,))
     count = db.changes()
     db.execute("UPDATE jobs SET items_cancelled = items_cancelled + ? WHERE id = ?", (count, job_id))

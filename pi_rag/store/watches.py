@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pi_rag.errors import RequestInvalid, WatchNotFound
+from pi_rag.errors import DocumentRemoved, RequestInvalid, WatchNotFound
 from pi_rag.store import Connection, documents, jobs, members, sources
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.rows import Row, all_rows, one_row, value
@@ -138,8 +138,11 @@ def one(db: Connection, watch_id: int) -> Watch:
 
 def remove(db: Connection, watch_id: int) -> None:
     """Watch it no more; its documents stay. Raises WatchNotFound."""
-    one(db, watch_id)
+    watch = one(db, watch_id)
     db.execute("DELETE FROM watches WHERE id = ?", (watch_id,))
+    # Nobody waits any more for what was removed to change.
+    sql = "DELETE FROM skipped WHERE code = ? AND collection = ? AND source > ? AND source < ?"
+    db.execute(sql, (DocumentRemoved.code, watch.collection, *sources.below(watch.root)))
 
 
 def lies_on(db: Connection, watch_id: int, device: int) -> None:
@@ -200,6 +203,37 @@ def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
     if is_gone and (members.is_one(item) or is_watched(db, item.collection, item.source)):
         documents.remove_source(db, item.source, item.collection)
         members.withdraw(db, item.collection, item.source, now)
+
+
+def removed(db: Connection, source: str, collection: str | None, now: float) -> None:
+    """Somebody wants nothing of this source: of a watched file, that is why nothing of it is kept."""
+    sql = f"{_noted('?5', 'watches')} WHERE watches.collection = coalesce(?6, watches.collection)"
+    db.execute(sql, (*_why("It was removed."), now, source, collection))
+
+
+def cancelled(db: Connection, job_id: int, now: float) -> None:
+    """The same of what a job has yet to do, which somebody is about to cancel."""
+    waiting = """
+        job_items CROSS JOIN jobs ON jobs.id = job_id
+        CROSS JOIN watches ON watches.collection = jobs.collection
+    """
+    sql = f"{_noted('job_items.source', waiting)} WHERE job_id = ?5"
+    db.execute(sql, (*_why("It was cancelled before it was stored."), now, job_id))
+
+
+def _noted(source: str, where: str) -> str:
+    """A statement that notes of a source why it is not kept, if it is a file of one of the watches. Where
+    another reason is known, that one still holds."""
+    return f"""
+        INSERT OR IGNORE INTO skipped (collection, source, code, message, hint, seen_at)
+        SELECT watches.collection, {source}, ?1, ?2, ?3, ?4 FROM {where}
+        CROSS JOIN watch_files ON watch_id = watches.id AND path = substr({source}, length(root) + 2)
+            AND substr({source}, 1, length(root) + 1) = root || '/'
+    """
+
+
+def _why(message: str) -> tuple[str, str, str]:
+    return DocumentRemoved.code, message, "It comes back when its file changes, or is added again."
 
 
 def made_from(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, MadeFrom]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pi_rag.errors import DocumentNotFound
-from pi_rag.store import Connection, documents, job_rows, jobs, removal, sources, watches
+from pi_rag.store import Connection, documents, job_rows, jobs, removal, sources, steering, watches
 from pi_rag.store.rows import all_rows
-from pi_rag.store.watches import File
+from pi_rag.store.watches import File, Tally
 from pi_rag.types import NewItem, Refusal
 from tests.store.making import put
 
@@ -95,3 +95,54 @@ def test_a_watched_file_keeps_its_reason(db: Connection) -> None:
     refused(db, "/home/a.jpg", collection="other")
     assert removal.source(db, "/home/a.jpg", None, 2.0).reasons == 1
     assert not_taken(db) == [("/home/a.jpg", "default")]
+
+
+def of_watched(db: Connection) -> dict[str, str | None]:
+    """What is said of the files of the only watched folder, the same by both lists."""
+    (watch,) = watches.listing(db)
+    files = watches.files(db, watch, skipped=False, limit=99, after="")
+    told = {watch.source(each.path): each.skipped for each in files}
+    rows = {each.source: each.skipped for each in sources.listing(db, collection="default", limit=99)}
+    assert rows == told
+    assert watches.tallies(db)[watch.id] == Tally(len(told), sum(each is not None for each in told.values()))
+    return {source: refusal and refusal.message for source, refusal in told.items()}
+
+
+def test_of_a_watched_file_it_is_known_that_it_was_removed_or_cancelled(db: Connection) -> None:
+    """By its number, its source, or its job; until it is stored again, or its folder is watched no more."""
+    names = [f"/home/{name}" for name in ("a", "b", "c", "d", "e.zip")]
+    watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
+    watches.queued(db, watch, [File(name.removeprefix("/home/"), 1, 1, 0) for name in names], 1.0)
+    for name in (*names[:4], "/home/e.zip!/in"):
+        put(db, name, ["tea"])
+    put(db, "/home/a", ["tea"], collection="other")
+    removal.document(db, documents.listing(db, "default", 1, 0)[0].id, 2.0)
+    removal.source(db, "/home/b", None, 2.0)
+    removal.source(db, "/home/e.zip", None, 2.0)
+    removal.source(db, "/home/a", "other", 2.0)
+    job_id = jobs.enqueue(db, "default", [NewItem("file", "/home/c"), NewItem("file", "/beside")], 9, 1.0)
+    documents.remove_source(db, "/home/c", "default")
+    steering.cancel(db, job_id, 2.0)
+    gone, late = "It was removed.", "It was cancelled before it was stored."
+    assert list(of_watched(db).items()) == [*zip(names, (gone, gone, late, None, gone), strict=True)]
+
+    jobs.enqueue(db, "default", [NewItem("file", "/home/b")], 9, 1.0)
+    item = jobs.claim(db, 3, 1.0)
+    assert item is not None
+    put(db, "/home/b", ["tea"])
+    documents.came_with(db, item, 3.0)
+    jobs.finish(db, item, "done", 1, None, 3.0)
+    assert [name for name, why in of_watched(db).items() if why is None] == ["/home/b", "/home/d"]
+    watches.remove(db, watch.id)
+    assert not_taken(db) == []
+
+
+def test_what_is_removed_twice_or_was_not_there_is_no_reason_of_its_own(db: Connection) -> None:
+    """Why a watched file is not taken as it is now still holds; nothing is said of what was not removed."""
+    watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
+    scan = Refusal("/home/a", "c", "It is a scan.", "h")
+    watches.queued(db, watch, [File("a", 1, 1, 0, scan), File("b", 1, 1, 0)], 1.0)
+    put(db, "/home/a", ["tea"])
+    removal.source(db, "/home/a", None, 2.0)
+    removal.source(db, "/home/b", None, 2.0)
+    assert [each.skipped for each in sources.listing(db, limit=9)] == [scan]
