@@ -54,6 +54,8 @@ class _Member:
     is_file: bool
     is_encrypted: bool
     read: Callable[[], bytes]
+    is_hidden: bool = False
+    """As a walk of the folder that was packed would pass over it without a word."""
 
 
 def unpack(name: str, data: bytes, bounds: Bounds) -> Unpacked:
@@ -68,6 +70,8 @@ def unpack(name: str, data: bytes, bounds: Bounds) -> Unpacked:
                 f"There are more than {bounds.members_max} files in it.",
                 hint="Unpack it, and add the folder; or raise ingest.archive_members_max.",
             )
+        if member.is_hidden:
+            continue
         if error := _why_not(member):
             found.refused.append((member.path[:PATH_CHARS_MAX], error))
             continue
@@ -186,7 +190,7 @@ def _of_zip(packed: zipfile.ZipFile, info: zipfile.ZipInfo, left: _Left) -> _Mem
         except _DAMAGE as error:
             raise DocumentDamaged(f"It cannot be unpacked: {error}") from error
 
-    return _Member(info.filename, True, bool(info.flag_bits & 1), read)
+    return _Member(info.filename, True, bool(info.flag_bits & 1), read, _is_hidden(info.filename))
 
 
 def _of_tar(tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
@@ -196,7 +200,14 @@ def _of_tar(tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
         return stream.read()
 
     # A sparse file would become its zeros, which are in no stream and so not counted.
-    return _Member(_legible(info.name), info.isreg() and not info.issparse(), False, read)
+    name = _legible(info.name)
+    return _Member(name, info.isreg() and not info.issparse(), False, read, _is_hidden(name))
+
+
+def _is_hidden(path: str) -> bool:
+    """Also the folder in which a Mac packs a second file for each. What leads out of it is no hidden file."""
+    parts = PurePosixPath(path).parts
+    return ".." not in path and any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def _legible(name: str) -> str:

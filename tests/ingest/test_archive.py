@@ -90,6 +90,19 @@ def test_what_is_not_taken_has_its_reason(member: str, code: str) -> None:
         assert dict(found.members) == FILES
 
 
+@pytest.mark.parametrize(
+    "member",
+    [".env", "./.git/config", "a/.cache/x.txt", "__MACOSX/._a.md", "__MACOSX/photo.jpg", ".photo.jpg"],
+)
+def test_what_is_hidden_is_passed_over_without_a_word(member: str) -> None:
+    """As in a folder; but a text that is packed by itself was meant, whatever it is called."""
+    for name, made in (("a.zip", zipped), ("a.tar", tarred)):
+        found = unpack(name, made({member: b"x", **FILES, "./b.md": b"# Bees"}), BOUNDS)
+        assert found.refused == []
+        assert dict(found.members) == FILES | {"b.md": b"# Bees"}
+    assert unpack(".profile.gz", gzip.compress(b"x"), BOUNDS).members == [(".profile", b"x")]
+
+
 def test_links_and_locked_files_are_not_taken() -> None:
     """A link leads somewhere else, and what is behind a password is noise."""
     found = unpack("a.tar", tarred({"link.txt": link(), **FILES}), BOUNDS)
