@@ -94,7 +94,7 @@ def _show(page: dict[str, Any], args: Namespace) -> None:
 def _nothing(args: Namespace) -> str:
     if args.after:
         return printing.NO_MORE
-    return "Nothing was left out." if args.skipped else "Nothing was ever added. Begin with: pi-rag add PATH"
+    return "Nothing was refused." if args.skipped else "Nothing was ever added. Begin with: pi-rag add PATH"
 
 
 def _unknown(page: dict[str, Any], args: Namespace) -> str:

@@ -90,7 +90,7 @@ def _list_files(client: Client, watch: dict[str, Any], args: Namespace) -> None:
         return
     files = page.get("files") or []
     if not files:
-        nothing = "Nothing was left out." if args.skipped else "No file is known in it yet."
+        nothing = "Nothing was refused." if args.skipped else "No file is known in it yet."
         print(printing.NO_MORE if args.after else nothing)
         return
     printing.table([("CHANGED", "STORED", "FILE"), *(_file_row(each) for each in files)])

@@ -34,10 +34,11 @@ def document(db: Connection, document_id: int, now: float) -> Gone:
     found = one_row(db, sql, (document_id,))
     if found is None:
         raise DocumentNotFound(f"There is no document {document_id}.")
+    name, collection = found
     documents.remove(db, document_id)
-    withdrawn = _withdraw(db, "source = ?", (found[0],), found[1], now)
-    watches.removed(db, *found, now)
-    return Gone(1, withdrawn, _forget_reasons(db, *found))
+    withdrawn = _withdraw(db, "source = ?", (name,), collection, now)
+    watches.removed(db, name, collection, now)
+    return Gone(1, withdrawn, _forget_reasons(db, name, collection))
 
 
 def source(db: Connection, name: str, collection: str | None, now: float) -> Gone:

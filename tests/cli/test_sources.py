@@ -74,7 +74,7 @@ def test_nothing_says_what_that_means(service: StandIn, run: Run, tmp_path: Path
     )
     first = run("sources")
     assert (first.out, first.code) == ("Nothing was ever added. Begin with: pi-rag add PATH\n", 0)
-    assert run("sources", "--skipped").out == "Nothing was left out.\n"
+    assert run("sources", "--skipped").out == "Nothing was refused.\n"
     assert run("sources", "--json").json == NOTHING
 
 
@@ -117,7 +117,7 @@ def test_a_collection_that_is_not_there_is_not_found(service: StandIn, run: Run)
         ran = run("sources", "--collection", "nope", *flags)
         assert (ran.out, ran.code) == ("There is no collection nope. See: pi-rag list\n", 3)
     ran = run("sources", "--collection", "letters", "--skipped")
-    assert (ran.out, ran.code) == ("Nothing was left out.\n", 0)
+    assert (ran.out, ran.code) == ("Nothing was refused.\n", 0)
     assert run("sources", "/a", "--collection", "letters", "--skipped").code == 0
 
 

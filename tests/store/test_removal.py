@@ -105,7 +105,7 @@ def of_watched(db: Connection) -> dict[str, str | None]:
     rows = {each.source: each.skipped for each in sources.listing(db, collection="default", limit=99)}
     assert rows == told
     assert watches.tallies(db)[watch.id] == Tally(len(told), sum(each is not None for each in told.values()))
-    return {source: refusal and refusal.message for source, refusal in told.items()}
+    return {source: refusal.message if refusal else None for source, refusal in told.items()}
 
 
 def test_of_a_watched_file_it_is_known_that_it_was_removed_or_cancelled(db: Connection) -> None:
