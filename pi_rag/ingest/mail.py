@@ -38,6 +38,17 @@ def read_mail(data: bytes, page_text: Callable[[bytes], str]) -> Reading:
     return Reading(text, head["Subject"], "mail", (), metadata)
 
 
+def page_in(data: bytes) -> bytes:
+    """The page in what a browser saved with its pictures, RFC 2557; `data` where there is none in it."""
+    mail = message_from_bytes(data, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    part = mail.get_body(("html",))
+    page = part.get_payload(decode=True) if part else None
+    if part is None or not isinstance(page, bytes):
+        return data
+    return decode(page, part.get_content_charset()).encode("utf-8", "replace")
+
+
 def _header(mail: EmailMessage, name: str) -> str:
     """A header on one line; empty when there is none or it is no header."""
     try:

@@ -18,7 +18,7 @@ from pi_rag.ingest import parser
 from pi_rag.ingest.archive import unpack
 from pi_rag.ingest.charts import charts_by_slide
 from pi_rag.ingest.docx import margins, prepared, restored
-from pi_rag.ingest.mail import read_mail
+from pi_rag.ingest.mail import page_in, read_mail
 from pi_rag.ingest.notebook import read_notebook
 from pi_rag.ingest.odp import read_odp
 from pi_rag.ingest.reader_wire import READY, Request, Terms, Unpacked, answer
@@ -170,7 +170,7 @@ def _read_docx(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
 
 
 def _read_html(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
-    page = page_of(data)
+    page = page_of(page_in(data) if name.lower().endswith((".mhtml", ".mht")) else data)
     text = _text_of_page(page, chars_max)
     return Reading(text, title_of(kind, name, text, title_of_page(page)), kind)
 

@@ -25,7 +25,7 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-_HTML = _words(".html .htm .xhtml .shtml")
+_HTML = _words(".html .htm .xhtml .shtml .mhtml .mht")
 _BY_NAME: dict[str, Kind] = {
     **dict.fromkeys(_words(".md .markdown .mdown .mkd .mkdn .mdx .mdwn .qmd .rmd"), "markdown"),
     **dict.fromkeys(_words(".rst .org .tex .latex .ltx"), "markup"),

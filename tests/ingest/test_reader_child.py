@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.message import EmailMessage
 from pathlib import Path
 from typing import NoReturn
 
@@ -59,6 +60,19 @@ def test_a_page_of_the_web_is_read_without_its_menus() -> None:
     reading = read("a.html", "html", PAGE.encode(), CHARS_MAX)
     assert reading.text.split() == "# Birds They fly far. - tit - wren".split()
     assert reading.title == "Birds & bees"
+
+
+def test_a_page_that_a_browser_saved_with_its_pictures_is_read() -> None:
+    """As the page itself; one that is no such file is taken for the page."""
+    saved = EmailMessage()
+    saved["From"] = "<Saved by Blink>"
+    saved.set_content(PAGE.replace("far", "für"), subtype="html", charset="latin-1", cte="quoted-printable")
+    saved.make_related()
+    saved.add_related(b"p { color: red }", "text", "css")
+    for data in (bytes(saved), PAGE.replace("far", "für").encode()):
+        reading = read("a.MHTML", "html", data, CHARS_MAX)
+        assert reading.text.split() == "# Birds They fly für. - tit - wren".split()
+        assert (reading.title, reading.kind, reading.metadata) == ("Birds & bees", "html", {})
 
 
 def test_a_page_that_is_nested_too_deeply_keeps_its_words() -> None:

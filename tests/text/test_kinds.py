@@ -32,6 +32,7 @@ def said_first(mimetype: str) -> bytes:
         ("NOTES.MARKDOWN", b"# Notes", "markdown"),
         ("page.html", b"<p>hello", "html"),
         ("page.htm", b"<p>hello", "html"),
+        ("saved.mhtml", b"From: <Saved by Blink>\n", "html"),
         ("paper.pdf", b"%PDF-1.7\n", "pdf"),
         ("letter.docx", ZIP, "docx"),
         ("main.py", b"import os", "code"),
