@@ -56,9 +56,12 @@ def run(args: Namespace) -> int:
 
 
 def _asked(client: Client, args: Namespace, *, skipped: bool) -> dict[str, Any]:
-    """The whole path is asked for first; what is no file may be called as it was typed."""
+    """The whole path is asked for first; what is no file may be called as it was typed, and what lies in a
+    folder is called by its real path."""
     pages: list[dict[str, Any]] = []
-    names = [None] if args.path is None else [os.path.normpath(Path(args.path).absolute()), args.path]
+    names: list[str | None] = [None]
+    if args.path is not None:
+        names = [os.path.normpath(Path(args.path).absolute()), args.path, os.path.realpath(args.path)]
     for under in dict.fromkeys(names):
         page = client.sources(
             under=under,

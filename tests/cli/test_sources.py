@@ -46,7 +46,8 @@ def test_each_source_has_its_fate(service: StandIn, run: Run) -> None:
 def test_a_source_is_found_by_its_whole_path_or_as_it_was_typed(
     service: StandIn, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file from where the person is; else what standard input or an address was called."""
+    """A file from where the person is; else what standard input or an address was called, or where the file
+    really lies."""
     monkeypatch.chdir(tmp_path)
     known = [row("now.txt")]
     service.on(
@@ -56,6 +57,13 @@ def test_a_source_is_found_by_its_whole_path_or_as_it_was_typed(
     )
     assert "now.txt" in run("sources", "now.txt").out
     assert [each.params["under"] for each in service.asked] == [str(tmp_path / "now.txt"), "now.txt"]
+    (tmp_path / "link").symlink_to("/")
+    run("sources", "link/a.md")
+    assert [each.params["under"] for each in service.asked[2:]] == [
+        str(tmp_path / "link/a.md"),
+        "link/a.md",
+        "/a.md",
+    ]
 
 
 NOTHING: dict[str, Any] = {"sources": [], "next": None, "left_out": None}
