@@ -80,7 +80,6 @@ def test_help_imports_nothing_heavy(name: str) -> None:
         (("watch", "list"), "GET", "/v1/watches", {"watches": []}),
         (("jobs",), "GET", "/v1/jobs", {"jobs": []}),
         (("export",), "GET", "/v1/export", b'{"pi_rag_export":1,"next":null}\n'),
-        (("import", "/dev/null"), "POST", "/v1/import", {}),
         (("remember", "a"), "POST", "/v1/memories", {"outcome": "created", "memory": {}}),
         (("recall", "a"), "POST", "/v1/recall", {"hits": []}),
         (("session", "list"), "GET", "/v1/sessions", {"sessions": []}),
@@ -96,6 +95,14 @@ def test_asking_the_service_imports_nothing_heavy(
         service.on("GET", "/v1/status", STATUS)
         service.on(method, path, answer)
         assert heavy(imported(*arguments, "--socket", str(tmp_path / "s"))) == set()
+
+
+def test_an_import_needs_nothing_heavy(tmp_path: Path) -> None:
+    """Its lines are looked at only as far as they must be to be sent."""
+    (tmp_path / "export").write_text('{"pi_rag_export":1,"made_by":null}\n')
+    with standing_in(tmp_path / "s"):
+        command = ("import", str(tmp_path / "export"), "--socket", str(tmp_path / "s"))
+        assert heavy(imported(*command)) == set()
 
 
 def test_the_past_is_shown_without_the_service(tmp_path: Path) -> None:

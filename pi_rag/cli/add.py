@@ -30,9 +30,9 @@ from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
 DESCRIPTION = """\
 It takes text, source code, web pages, PDF, office files, e-books, mails, notebooks and archives;
 folders are taken with all that is in them. What has not changed since the last time is skipped.
-Each file that is not taken is named with the reason; the exit code is 2 then, also for one file of a
-folder, and 3 when a PATH does not exist. Ctrl-C only stops the waiting: the service goes on with what
-it has been given.
+Each file that is not taken is named with the reason; the exit code is 2 then, also for one file
+of a folder, and 3 when a PATH does not exist. Ctrl-C only stops the waiting: the service goes on
+with what it has been given.
 """
 
 EXAMPLES = """\
@@ -103,6 +103,10 @@ def _check(args: Namespace) -> None:
         raise RequestInvalid(
             "Standard input needs a name, and only standard input takes one.",
             hint="For example: date | pi-rag add - --source now.txt",
+        )
+    if not _is_utf8(args.source or ""):
+        raise RequestInvalid(
+            "The name that --source gives is not UTF-8.", hint="Type it in letters of UTF-8."
         )
     if "" in args.paths:
         # An unset variable of a script gives this; taken as a path it would be the folder one is in.

@@ -18,7 +18,7 @@ from typing import Any
 
 from pi_rag import __version__
 from pi_rag.cli import printing
-from pi_rag.cli.parsing import CommandParser, Parser, add_common
+from pi_rag.cli.parsing import CommandParser, Parser, add_common, as_typed
 from pi_rag.errors import InternalError, PiRagError, RequestInvalid
 
 COMMANDS = {
@@ -101,7 +101,7 @@ def _run(arguments: list[str]) -> int:
     """Parse and run; every failure is printed here, and only here."""
     try:
         args = parser().parse_args(arguments)
-        return _ran(args)
+        return _ran(args, arguments)
     except PiRagError as error:
         return _failed(error, arguments)
     except (KeyboardInterrupt, BrokenPipeError):
@@ -113,11 +113,12 @@ def _run(arguments: list[str]) -> int:
         return _failed(InternalError(f"pi-rag itself failed: {type(error).__name__}: {error}"), arguments)
 
 
-def _ran(args: Namespace) -> int:
-    """Where the service would send a program to its interface, a person is sent to the command's help."""
+def _ran(args: Namespace, arguments: Sequence[str]) -> int:
+    """Where the service names what programs send and look into, a person is told the flag and the help."""
     try:
         return int(_command(args.command).run(args))
     except RequestInvalid as error:
+        error.message = as_typed(error.message, arguments)
         if error.hint == RequestInvalid.hint_default:
             error.hint = f"See: pi-rag {args.command} --help"
         raise

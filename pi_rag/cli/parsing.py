@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import sys
 from argparse import (
     SUPPRESS,
@@ -140,10 +142,26 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
+_OF_FIELD = re.compile(
+    r"(?:body|query)\.(?:\w+\.)*?(\w+): (?:(?:String|Input|List) (?=should)|Value error, it )(.*)", re.S
+)
+"""What the service says of one field of a request."""
+
+
+def as_typed(message: str, arguments: Sequence[str]) -> str:
+    """What the service says of a field, said of the flag that was typed for it, or of its name in words."""
+    found = _OF_FIELD.fullmatch(message)
+    if found is None:
+        return message
+    flag = f"--{found[1].replace('_', '-')}"
+    is_typed = any(each.partition("=")[0] == flag for each in arguments)
+    return f"{flag if is_typed else found[1].replace('_', ' ').capitalize()} {found[2]}"
+
+
 def json_or_text(text: str) -> Any:
-    """What was typed, as JSON where it reads as JSON: 2024 is a number, "2024" and Miller are texts."""
+    """What was typed, as JSON where it reads as JSON: 2024 is a number; "2024", Miller, 1e999 are texts."""
     try:
-        return json.loads(text, parse_constant=no_constant)
+        return json.loads(text, parse_constant=no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
 
@@ -151,6 +169,12 @@ def json_or_text(text: str) -> Any:
 def no_constant(name: str) -> Any:
     """Python reads NaN and Infinity as numbers; JSON does not have them."""
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    """What no machine can hold Python reads as Infinity, which cannot be written down again."""
+    number = float(text)
+    return no_constant(text) if number in (math.inf, -math.inf) else number
 
 
 class CommandParser(Parser):

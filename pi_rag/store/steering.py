@@ -35,7 +35,7 @@ def paused(db: Connection) -> Paused | None:
 
 def pause(db: Connection, job_id: int, *, is_paused: bool) -> None:
     """Hold one job back, or let it go on. Raises JobNotFound, JobEnded."""
-    _expect_open(db, job_id, "pause" if is_paused else "let go on")
+    _expect_open(db, job_id, "pause" if is_paused else "resume")
     db.execute("UPDATE jobs SET paused = ? WHERE id = ?", (is_paused, job_id))
 
 

@@ -227,7 +227,16 @@ def test_metadata_are_of_all_that_is_added(
 ) -> None:
     """Of paths that the service reads, of files read here, of standard input; JSON where it is JSON."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"now")))
-    given = ("year=2024", "room= kitchen", 'tags=["a", 1]', "sum=1=1", "nan=NaN", "none=", "yes=true")
+    given = (
+        "year=2024",
+        "room= kitchen",
+        'tags=["a", 1]',
+        "sum=1=1",
+        "nan=NaN",
+        "far=1e999",
+        "none=",
+        "yes=true",
+    )
     flags = [part for each in given for part in ("--metadata", each)]
     assert run("add", "/x", "-", "--source", "now.txt", *flags).code == 0
     (tmp_path / "a.md").write_text("a")
@@ -238,6 +247,7 @@ def test_metadata_are_of_all_that_is_added(
         "tags": ["a", 1],
         "sum": "1=1",
         "nan": "NaN",
+        "far": "1e999",
         "none": "",
         "yes": True,
     }
@@ -303,6 +313,7 @@ def test_a_name_that_is_no_utf8_is_refused_as_in_a_folder(service: StandIn, run:
         ("/x", "/y", "--title", "t"),
         ("/", "--title", "t"),
         ("-", "/x", "--source", "s", "--title", "t"),
+        ("-", "--source", os.fsdecode(b"caf\xe9.txt")),
     ],
 )
 def test_flags_that_contradict_are_told_before_anything_is_sent(

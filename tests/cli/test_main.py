@@ -113,6 +113,39 @@ def test_a_person_is_sent_to_the_help_of_the_command(service: StandIn, run: Run)
     assert "hint: Say when." in run("remember", "Tea").err
 
 
+@pytest.mark.parametrize(
+    ("message", "flags", "said"),
+    [
+        (
+            "body.documents.0.title: String should have at most 1000 characters.",
+            ("--title=T",),
+            "--title should have at most 1000 characters.",
+        ),
+        (
+            "body.metadata: Value error, it is nested more than 32 deep.",
+            ("--metadata", "a=[]"),
+            "--metadata is nested more than 32 deep.",
+        ),
+        (
+            "body.collection: String should have at least 1 character.",
+            (),
+            "Collection should have at least 1",
+        ),
+        ("query.share_min: Input should be less than 1.", (), "Share min should be less than 1."),
+        ("body.metadata: Odd.", ("--metadata", "a=1"), "body.metadata: Odd."),
+        ("'a: b' is nothing.", (), "'a: b' is nothing."),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_of_the_flag_that_was_typed(
+    service: StandIn, run: Run, tmp_path: Path, message: str, flags: tuple[str, ...], said: str
+) -> None:
+    """A person has typed no `body.documents.0.title`. What is not understood here stays as it is."""
+    (tmp_path / "a").write_text("a")
+    service.refuse("POST", "/v1/documents", 422, "request_invalid", message=message)
+    ran = run("add", str(tmp_path / "a"), *flags)
+    assert (ran.code, ran.err.splitlines()[0][: len("pi-rag: ") + len(said)]) == (2, f"pi-rag: {said}")
+
+
 def test_a_missing_service_is_exit_code_five(run: Run, tmp_path: Path) -> None:
     """It names the socket and says how to start the service."""
     ran = run("search", "boiler")
