@@ -43,9 +43,10 @@ def page_in(data: bytes) -> bytes:
     mail = message_from_bytes(data, policy=policy.default)
     assert isinstance(mail, EmailMessage)
     part = mail.get_body(("html",))
-    page = part.get_payload(decode=True) if part else None
-    if part is None or not isinstance(page, bytes):
+    if part is None:
         return data
+    page = part.get_payload(decode=True)
+    assert isinstance(page, bytes)
     return decode(page, part.get_content_charset()).encode("utf-8", "replace")
 
 
@@ -69,7 +70,8 @@ def _body(mail: EmailMessage, page_text: Callable[[bytes], str]) -> str:
     """What was written: as plain text, or as a page where that is blank."""
     for form in ("plain", "html"):
         part = mail.get_body((form,))
-        if part and (text := _words(part, page_text)).strip():
+        # Python takes a part without headers for false, but it is one of plain words.
+        if part is not None and (text := _words(part, page_text)).strip():
             return text
     return ""
 

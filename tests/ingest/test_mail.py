@@ -84,3 +84,16 @@ def test_a_mail_with_faults_keeps_its_words(data: bytes) -> None:
     reading = read_mail(data, bare)
     assert "words" in reading.text
     assert "created" not in reading.metadata
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"The wren is here.\n",
+        b"Content-Type: multipart/mixed; boundary=B\n\n--B\n\nThe wren is here.\n--B--\n",
+    ],
+    ids=["no head at all", "a part without one"],
+)
+def test_words_without_headers_of_their_own_are_read(data: bytes) -> None:
+    """What says nothing of itself is plain text."""
+    assert read_mail(data, bare).text.strip() == "The wren is here."
