@@ -31,7 +31,7 @@ from pi_rag.ingest.recognition import counted, languages_missing, needs_ocr, wit
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
 from pi_rag.processes.frames import FrameError, FrameTooLarge, read_frame, write_frame
 from pi_rag.processes.scratch import scratch
-from pi_rag.text.decode import decode
+from pi_rag.text.decode import as_seen, decode
 from pi_rag.text.front_matter import front_matter
 from pi_rag.text.kinds import HEAD_BYTES, kind_of
 from pi_rag.text.markup import as_markdown
@@ -310,7 +310,7 @@ def _end(code: int | None) -> str:
 
 
 def _read_text(name: str, kind: Kind, data: bytes) -> Reading:
-    text = decode(data)
+    text = decode(data) if kind == "code" else as_seen(decode(data))
     said: Mapping[str, object] = front_matter(text) if kind == "markdown" else {}
     if kind == "markup":
         text, said = as_markdown(name, text)

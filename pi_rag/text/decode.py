@@ -31,6 +31,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[()][0-9A-B])")
+"""Colours, movements of the cursor, titles of windows and addresses of links, as ECMA-48 has them."""
+
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -66,6 +70,15 @@ def looks_like_text(head: bytes) -> bool:
     if head.count(0) > ZERO_SHARE_MAX * len(head):
         return False
     return len(_CONTROL.findall(head)) <= CONTROL_SHARE_MAX * len(head)
+
+
+def as_seen(text: str) -> str:
+    """What a program wrote for a terminal, as it was to be seen there: `^[[31mERROR` is no word.
+
+    A carriage return by itself ends a line, as on old Macs.
+    """
+    text = _SEQUENCE.sub("", text) if "\x1b" in text else text
+    return _LONE_RETURN.sub("\n", text) if "\r" in text else text
 
 
 def as_utf8(head: bytes) -> bytes:

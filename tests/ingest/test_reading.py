@@ -278,6 +278,13 @@ async def test_without_room_for_its_library_the_child_waits(
     assert (await reader.read("a.html", HTML)).text.strip() == "x"
 
 
+async def test_a_log_for_a_terminal_is_read_as_it_was_seen_there(reader: Reader) -> None:
+    """Its words are found, which a colour before them would hide; source code stays as it is."""
+    data = b"\x1b[1;31mERROR\x1b[0m disk\r\n10 %\r100 %\n"
+    assert (await reader.read("a.log", data)).text == "ERROR disk\r\n10 %\n100 %\n"
+    assert (await reader.read("a.sh", data)).text == data.decode()
+
+
 async def test_a_reader_that_does_not_start_holds_up_only_what_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_rag.errors import DocumentBinary
-from pi_rag.text.decode import decode, looks_like_text
+from pi_rag.text.decode import as_seen, decode, looks_like_text
 
 WESTERN = "Café déjà vu, naïve Straße, £100 – für alle Gäste. "
 
@@ -103,3 +103,24 @@ def test_an_empty_file_is_text() -> None:
     assert decode(b"") == ""
     assert decode(codecs.BOM_UTF8) == ""
     assert looks_like_text(b"")
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("\x1b[31mERROR\x1b[0m \x1b[?25lfailed\x1b[K", "ERROR failed"),
+        ("\x1b]8;;https://example.org\x1b\\here\x1b]8;;\x07", "here"),
+        ("\x1b(Bplain \x1b alone [31m", "plain \x1b alone [31m"),
+        ("one\rtwo\r\nthree\r", "one\ntwo\r\nthree\n"),
+    ],
+)
+def test_what_was_written_for_a_terminal_is_as_it_was_seen(written: str, seen: str) -> None:
+    """Without colours and addresses of links; lines of old Macs are lines."""
+    assert as_seen(written) == seen
+
+
+@given(st.text("ab\x1b[]0;m\\\x07\r\n"))
+def test_words_stay_whatever_stands_around_them(text: str) -> None:
+    """Nothing but sequences is left out, and text without them and without returns stays as it is."""
+    assert as_seen(text.replace("\x1b", "").replace("\r", "")) == text.replace("\x1b", "").replace("\r", "")
+    assert len(as_seen(text)) <= len(text)
