@@ -28,6 +28,7 @@ from pi_rag.processes.confinement import confine_calls, confine_files
 from pi_rag.processes.frames import recv_frame, send_frame
 from pi_rag.processes.limits import Limits, allow_cpu, apply, yield_to_oom
 from pi_rag.text.kinds import OLE_MAGIC
+from pi_rag.text.layout import without_layout
 from pi_rag.text.titles import title_of
 from pi_rag.text.webpage import main_part, page_of, plain_text, title_of_page, without_menus
 from pi_rag.types import Kind, Reading
@@ -176,7 +177,7 @@ def _read_html(name: str, kind: Kind, data: bytes, chars_max: int) -> Reading:
 
 
 def _text_of_page(page: str, chars_max: int) -> str:
-    main = without_menus(main_part(page))
+    main = without_layout(without_menus(main_part(page)))
     text = parser.tight_tables(parser.extract("html", main.encode("utf-8", "replace"), chars_max).content)
     plain = plain_text(main)
     return plain if len(text.split()) * PLAIN_SHARE < len(plain.split()) else text

@@ -75,6 +75,12 @@ def test_a_page_that_a_browser_saved_with_its_pictures_is_read() -> None:
         assert (reading.title, reading.kind, reading.metadata) == ("Birds & bees", "html", {})
 
 
+def test_a_page_that_is_laid_out_by_a_table_keeps_its_paragraphs() -> None:
+    """As those of newsletters and old pages are."""
+    page = b"<body><table><tr><td><img src=x><td><h2>Birds</h2>They fly.<br><br>They sing.</table>"
+    assert read("a.html", "html", page, CHARS_MAX).text.strip() == "## Birds\n\nThey fly.\n\nThey sing."
+
+
 def test_a_page_that_is_nested_too_deeply_keeps_its_words() -> None:
     """The converter gives up on it; its words are found all the same."""
     page = "<div>" * 5000 + "<p>deep words</p><script>no</script>" + "</div>" * 5000
