@@ -213,6 +213,8 @@ def _body(answer: http.client.HTTPResponse, bytes_max: int) -> bytes:
 
 
 def _name(parts: SplitResult, content_type: str) -> str:
-    name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "page"
-    suffix = SUFFIXES.get(content_type, "")
+    named = PurePosixPath(unquote(parts.path)).name
+    # What a host ends in says nothing: that of example.org is no Org file.
+    name, other = (named, "") if named else (parts.hostname or "page", ".txt")
+    suffix = SUFFIXES.get(content_type, other)
     return name if name.lower().endswith(suffix) else name + suffix

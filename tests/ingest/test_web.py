@@ -110,6 +110,12 @@ def test_a_page_is_fetched_as_a_file_of_its_name(site: Site) -> None:
     assert "Cookie" not in site.headers[0]
 
 
+def test_a_host_without_a_path_says_nothing_of_the_kind(site: Site) -> None:
+    """A text from example.org is no Org file."""
+    site.page("/", b"* Tea", "text/plain")
+    assert fetched(site.url("/")).name == "localhost.txt"
+
+
 def test_off_means_off(site: Site) -> None:
     """Nothing is asked, and the hint says how to do without."""
     with pytest.raises(DocumentUnreachable) as told:
