@@ -353,7 +353,7 @@ def test_https_wants_a_certificate_that_is_trusted(
     with pytest.raises(DocumentUnreachable, match="certificate"):
         fetched(site.url("/", "127.0.0.1"))
     assert site.asked == []
-    assert fetched(site.url("/")) == Page("localhost", b"tea")
+    assert fetched(site.url("/")) == Page("localhost.txt", b"tea")
     site.leads("/down", f"http://localhost:{site.server.server_port}/")
     with pytest.raises(DocumentUnreachable, match="from https"):
         fetched(site.url("/down"))
