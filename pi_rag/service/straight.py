@@ -22,6 +22,10 @@ from pi_rag.service.schemas import SearchRequest
 
 PATH = "/v1/search"
 
+BYTES_MAX = 64 * 1024
+"""A larger body is left to the framework, since to read it twice would hold up everybody else. No question is
+so long."""
+
 Search = Callable[[SearchRequest], Awaitable[Response]]
 Unknown = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -45,12 +49,13 @@ class Straight:
         if scope.get("path") != PATH or scope.get("method") != "POST" or scope["query_string"]:
             await self._app(scope, receive, send)
             return
+        # Whoever is cut off in the middle of the body has asked this route, too.
+        scope["route"] = _Route(PATH)
         body = await _body(receive)
-        request = None if body is None else _request(body)
+        request = None if body is None or len(body) > BYTES_MAX else _request(body)
         if request is None:
             await self._app(scope, _again(body, receive), send)
             return
-        scope["route"] = _Route(PATH)
         response = await self._answer(scope, request)
         await response(scope, receive, send)
 

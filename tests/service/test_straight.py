@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -11,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from pi_rag.errors import StoreBusy
+from pi_rag.config import ServiceSettings
+from pi_rag.errors import RequestTooLarge, StoreBusy
+from pi_rag.service.gate import Gate
 from pi_rag.service.schemas import SearchRequest
-from pi_rag.service.straight import PATH, Straight
+from pi_rag.service.straight import BYTES_MAX, PATH, Straight
 
 
 class Framework:
@@ -57,6 +60,7 @@ async def test_a_search_is_answered_without_the_framework() -> None:
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"query": "a", "k": "3"}',
+        b'{"query": "' + b"a" * BYTES_MAX + b'"}',
     ],
 )
 async def test_what_is_no_search_goes_to_the_framework_whole(body: bytes) -> None:
@@ -99,18 +103,22 @@ async def test_a_fault_of_ours_is_told_as_one() -> None:
     assert answer.json() == {"fault": "of nothing", "path": PATH}
 
 
-async def test_the_route_is_noted_as_the_framework_notes_it() -> None:
-    """The gate counts requests by it."""
-    scopes: list[Scope] = []
-
-    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
-        scopes.append(scope)
-        await Straight(Framework(), found, unknown)(scope, receive, send)
-
-    transport = httpx.ASGITransport(app=noted)
+async def test_a_request_is_counted_by_its_route_however_it_ends() -> None:
+    """Also when it is refused in the middle of its body, which no framework has seen by then."""
+    counted: list[tuple[str, str, int]] = []
+    settings = ServiceSettings(request_mib_max=1)
+    gate = Gate(Straight(Framework(), found, unknown), settings, lambda *told: counted.append(told))
+    transport = httpx.ASGITransport(app=gate)
     async with httpx.AsyncClient(transport=transport, base_url="http://pi-rag") as http:
         await http.post(PATH, json={"query": "a"})
-    assert scopes[0]["route"].path == PATH
+        await http.post(PATH, content=pieces())
+    assert counted == [(PATH, "POST", 200), (PATH, "POST", RequestTooLarge.http_status)]
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    """More than is taken, without saying so before."""
+    for _ in range(3):
+        yield b" " * 2**19
 
 
 async def test_a_client_that_goes_while_it_asks_is_no_search() -> None:
