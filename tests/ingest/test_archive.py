@@ -92,7 +92,15 @@ def test_what_is_not_taken_has_its_reason(member: str, code: str) -> None:
 
 @pytest.mark.parametrize(
     "member",
-    [".env", "./.git/config", "a/.cache/x.txt", "__MACOSX/._a.md", "__MACOSX/photo.jpg", ".photo.jpg"],
+    [
+        ".env",
+        "./.git/config",
+        ".git/logs/a..b",
+        "a/.cache/x.txt",
+        "__MACOSX/._a.md",
+        "__MACOSX/photo.jpg",
+        ".photo.jpg",
+    ],
 )
 def test_what_is_hidden_is_passed_over_without_a_word(member: str) -> None:
     """As in a folder; but a text that is packed by itself was meant, whatever it is called."""
