@@ -16,6 +16,8 @@ WIDTH = 96
 """Columns of a line, so that it fits an 80 to 100 column terminal with its margin."""
 
 CHARS_MAX = LINES_MAX * WIDTH
+SHOWN_CHARS = CHARS_MAX - 24
+"""So many of them are shown, about: lines end with words, and the last with what stands for the rest."""
 FOUND_MAX = 2000
 """Places of wanted words that count; a passage seldom has as many."""
 BEGINS_MAX = 20
@@ -58,14 +60,15 @@ def _begin(flat: str, wanted: list[str]) -> int:
     if len(flat) <= CHARS_MAX or not wanted:
         return 0
     pattern = rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, wanted))})(?!\w)"
-    found = [(each.start(), each[0].casefold()) for each in islice(re.finditer(pattern, flat), FOUND_MAX)]
-    counts = Counter(word for _, word in found)
+    places = islice(re.finditer(pattern, flat), FOUND_MAX)
+    found = [(each.start(), each.end(), each[0].casefold()) for each in places]
+    counts = Counter(word for _, _, word in found)
 
     def worth(begin: int) -> float:
-        shown = {word for at, word in found if begin <= at < begin + CHARS_MAX}
+        shown = {word for at, end, word in found if begin <= at and end <= begin + SHOWN_CHARS}
         return sum(1 / counts[word] for word in shown)
 
     # A little of what stands before a word, from the beginning of another one.
-    rarest = sorted(found, key=lambda each: counts[each[1]])[:BEGINS_MAX]
-    begins = (flat.rfind(" ", 0, at - WIDTH) + 1 for at, _ in rarest if at >= CHARS_MAX)
+    rarest = sorted(found, key=lambda each: counts[each[2]])[:BEGINS_MAX]
+    begins = (flat.rfind(" ", 0, at - WIDTH) + 1 for at, end, _ in rarest if end > SHOWN_CHARS)
     return max((0, *begins), key=worth)

@@ -31,6 +31,19 @@ def test_a_long_passage_is_shown_where_its_rare_words_are() -> None:
     assert snippet(rows, words("the herons"))[0].startswith("row 0 of")
 
 
+def test_the_word_that_a_long_passage_was_found_by_is_shown_wherever_it_stands() -> None:
+    """None is cut off at the end of the last line."""
+    hidden = [
+        at
+        for at in range(300, 500)
+        if "thermostats"
+        not in " ".join(
+            snippet("reeds " * (at // 6) + "-" * (at % 6) + " thermostats" + " tail" * 99, ["thermostats"])
+        )
+    ]
+    assert hidden == []
+
+
 def test_a_long_passage_without_the_words_is_shown_from_its_start() -> None:
     """Found by meaning alone: its beginning is the best guess."""
     assert snippet("Start. " + LONG, ["heating"])[0].startswith("Start.")
