@@ -206,7 +206,7 @@ def _of_tar(tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
 
 def _is_hidden(path: str) -> bool:
     """Also the folder in which a Mac packs a second file for each. What leads out of it is no hidden file."""
-    parts = PurePosixPath(path).parts
+    parts = PurePosixPath(path.replace("\\", "/")).parts
     return ".." not in parts and any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
