@@ -45,13 +45,15 @@ def run(args: Namespace) -> int:
     """
     client = client_of(settings_of(args))
     page = _asked(client, args, skipped=args.skipped)
-    is_known = bool(page.get("sources")) or _is_known(client, args)
+    # Of what is not taken and not known only the page of all says why.
+    whole = _asked(client, args, skipped=False) if args.skipped and not page.get("sources") else page
+    is_known = bool(whole.get("sources")) or _is_anything(args)
     if args.json:
         printing.as_json(page)
     elif page.get("sources"):
         _show(page, args)
     else:
-        print(_nothing(args) if is_known else _unknown(page, args))
+        print(_nothing(args) if is_known else _unknown(whole, args))
     return 0 if is_known else NotFound.exit_code
 
 
@@ -76,11 +78,9 @@ def _asked(client: Client, args: Namespace, *, skipped: bool) -> dict[str, Any]:
     return pages[0]
 
 
-def _is_known(client: Client, args: Namespace) -> bool:
-    """Whether there is something of what was named, although a page of it is empty."""
-    if args.after or (args.path is None and args.collection is None):
-        return True
-    return args.skipped and bool(_asked(client, args, skipped=False).get("sources"))
+def _is_anything(args: Namespace) -> bool:
+    """Whether nothing was named, or only the last page of it is empty."""
+    return bool(args.after) or (args.path is None and args.collection is None)
 
 
 def _show(page: dict[str, Any], args: Namespace) -> None:

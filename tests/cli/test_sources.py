@@ -91,14 +91,17 @@ def test_what_is_left_out_says_by_what_and_how_to_take_it(service: StandIn, run:
     why = f"It is left out when a folder above it is added: {tmp_path}/.gitignore names it."
     hidden = tmp_path / "a.log"
     hidden.touch()
-    service.on(
-        "GET",
-        "/v1/sources",
-        lambda asked: (200, NOTHING | {"left_out": why if asked.params["under"] == str(hidden) else None}),
-    )
+
+    def listing(asked: Asked) -> Reply:
+        is_asked = asked.params["under"] == str(hidden) and "skipped" not in asked.params
+        return 200, NOTHING | {"left_out": why if is_asked else None}
+
+    service.on("GET", "/v1/sources", listing)
     typed = f"{tmp_path}/./a.log"
     ran = run("sources", typed)
     told = f"Nothing is known of {typed}. {why} To take it all the same: pi-rag add {typed}\n"
+    assert (ran.out, ran.code) == (told, 3)
+    ran = run("sources", typed, "--skipped")
     assert (ran.out, ran.code) == (told, 3)
     assert run("sources", typed, "--json").json["left_out"] == why
 
