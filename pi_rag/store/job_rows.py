@@ -95,7 +95,8 @@ def _repeated(db: Connection, job_id: int) -> tuple[Repeated, ...]:
             CROSS JOIN duplicates ON duplicates.document_id = ours.id AND of_document_id <> ours.id
             CROSS JOIN documents AS theirs ON theirs.id = of_document_id AND theirs.source = noted.of_source
             CROSS JOIN collections AS their_set ON their_set.id = theirs.collection_id
-            WHERE jobs.id = noted.job_id LIMIT 1
+            WHERE jobs.id = noted.job_id
+            GROUP BY of_document_id ORDER BY count(*) DESC, of_document_id LIMIT 1
         )
         FROM job_duplicates AS noted
         WHERE job_id = ? ORDER BY near_duplicates DESC, id DESC LIMIT ?

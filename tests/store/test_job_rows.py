@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from pi_rag.errors import JobNotFound
-from pi_rag.store import Connection, job_rows, jobs, steering
+from pi_rag.store import Connection, documents, duplicates, job_rows, jobs, steering
 from pi_rag.types import NewItem, Refusal
+from tests.store.making import put
 
 
 def test_dead_letters_come_a_page_at_a_time(db: Connection) -> None:
@@ -67,3 +68,25 @@ def test_the_tally_counts_jobs_as_each_tells_its_state(db: Connection) -> None:
     told = Counter(job.state for job in job_rows.listing(db, 10))
     assert told == {"done": 1, "running": 1, "queued": 2, "paused": 1, "cancelled": 1}
     assert job_rows.tally(db) == {"states": dict(told), "dead_letters": 2}
+
+
+@pytest.mark.parametrize("most", ["letters", "papers"])
+def test_of_two_documents_of_one_name_a_job_tells_the_collection_of_that_which_is_repeated_most(
+    db: Connection, most: str
+) -> None:
+    """Whichever of them is the older one, and whichever passage comes first."""
+    for collection in ("letters", "papers"):
+        put(
+            db,
+            "a",
+            [f"{collection} {number}" for number in range(3 if collection == most else 1)],
+            collection=collection,
+        )
+    texts = ["letters 0", "papers 0", f"{most} 1", f"{most} 2"]
+    job_id = jobs.enqueue(db, "default", [NewItem("text", "b", "", b"tea")], 9, 1.0)
+    put(db, "b", texts)
+    found = duplicates.link(db, documents.listing(db, "default", 1, 0)[0].id, [[]] * 4, 0.95)
+    assert found is not None
+    jobs.note_repeated(db, job_id, found)
+    assert job_rows.job(db, job_id, 9).repeated == (found,)
+    assert (found.of_source, found.of_documents, found.of_collection) == ("a", 2, most)
