@@ -87,11 +87,13 @@ class Choice:
 
     include: Patterns | None = None
     exclude: Patterns | None = None
+    ours: Patterns | None = None
+    """Where pi-rag's own data lie, which nobody had to exclude."""
 
     @classmethod
-    def of(cls, include: Sequence[str], exclude: Sequence[str]) -> Choice:
+    def of(cls, include: Sequence[str], exclude: Sequence[str], ours: Sequence[str] = ()) -> Choice:
         """From patterns; without any to include, all are."""
-        given = (include, exclude)
+        given = (include, exclude, ours)
         return cls(*(Patterns("", parsed(each), ", ".join(each)) if each else None for each in given))
 
     def takes(self, path: str, *, is_folder: bool) -> bool:
@@ -101,6 +103,8 @@ class Choice:
     def why_not(self, path: str, *, is_folder: bool) -> str | None:
         """Why a path is not looked at, in words; None when it is."""
         exclude, include = self.exclude, self.include
+        if self.ours and self.ours.verdict(path, is_folder=is_folder):
+            return "it is pi-rag's own data folder"
         if exclude and exclude.verdict(path, is_folder=is_folder):
             return f"--exclude leaves out {exclude.said}"
         if is_folder or include is None or include.verdict(path, is_folder=False):

@@ -210,7 +210,7 @@ def digests(root: str, files: Collection[Seen], mib_max: int, made: Collection[M
 def chosen(root: str, data: str, include: Collection[str], exclude: Collection[str]) -> Choice:
     """What to look at in a folder. Never at our own data in it: to note what changed would change them."""
     ours = [f"/{_quoted(data[len(root) + 1 :])}/"] if data.startswith(f"{root}/") else []
-    return Choice.of(list(include), [*exclude, *ours])
+    return Choice.of(list(include), list(exclude), ours)
 
 
 def _quoted(path: str) -> str:

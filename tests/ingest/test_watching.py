@@ -231,7 +231,7 @@ async def _is_well(made: Home) -> bool:
 
 
 async def test_what_a_watched_folder_leaves_out_says_by_what(at_home: Home, tmp_path: Path) -> None:
-    """By its own choice, its ignore files, a dot, or our own data in it; and a link to it is as good."""
+    """By its own choice, its ignore files, or a dot; and a link to it is as good."""
     make(at_home.root, a_md="tea", b_txt="tea", build__c_md="tea", d_md="tea")
     (at_home.root / ".piragignore").write_text("d.md\n")
     await at_home.watching.add(str(at_home.root), "one", ["*.md"], ["build/"])
@@ -251,6 +251,16 @@ async def test_what_a_watched_folder_leaves_out_says_by_what(at_home: Home, tmp_
             assert await at_home.watching.left_out(f"{folder}/{path}", None) == why
     assert await at_home.watching.left_out(f"{at_home.root}/b.txt", "one") == told["b.txt"]
     assert await at_home.watching.left_out(f"{at_home.root}/b.txt", "two") is None
+
+
+async def test_our_own_data_in_a_watched_folder_are_called_so(at_home: Home, tmp_path: Path) -> None:
+    """And not by a flag that nobody has typed."""
+    await at_home.watching.add(str(tmp_path), "default", [], ["b"])
+    told = await at_home.watching.left_out(str(at_home.settings.database_path), None)
+    assert told == (
+        f"{at_home.settings.data_path}, in which it lies, is left out of the watched folder {tmp_path}: "
+        "it is pi-rag's own data folder."
+    )
 
 
 async def test_a_folder_that_is_only_added_leaves_out_what_the_nearest_one_says(
