@@ -60,11 +60,18 @@ def refused(db: Connection, collection: str, refusal: Refusal, now: float) -> No
 
 
 def _is_stored(db: Connection, collection: str, source: str) -> bool:
-    sql = """
+    return bool(value(db, f"SELECT {stored('?1', '?2')}", (source, collection)))
+
+
+def stored(source: str, collection: str) -> str:
+    """SQL for whether there is a document of a source, or of a file in it as in an archive."""
+    documents = f"""
         SELECT 1 FROM documents
-        WHERE source = ? AND collection_id = (SELECT id FROM collections WHERE name = ?)
+        WHERE collection_id = (SELECT id FROM collections WHERE name = {collection}) AND documents.source
     """
-    return bool(value(db, sql, (source, collection)))
+    # In one question SQLite would look through all of the collection.
+    within = f"> {source} || '!/' AND documents.source < {source} || '!0'"
+    return f"(EXISTS ({documents} = {source}) OR EXISTS ({documents} {within}))"
 
 
 def taken(db: Connection, collection: str, source: str) -> None:

@@ -40,6 +40,7 @@ from tests.store.making import FINGERPRINT, axis, put
 from tests.store.memory.keeping import fact
 
 NO = Refusal("no", "document_binary", "It is no text.", "")
+GONE = Refusal("s0", "path_not_found", "It is not there.", "")
 EMPTY = Refusal("s0", "document_empty", "There is nothing in it.", "")
 CALLER = Caller("agent", 1000, "test")
 KEPT = KeptQuery(b"h", b"v", 2, 1.0)
@@ -76,6 +77,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
     ),
     "giving up": lambda db: jobs.fail(db, _claimed(db), NO, 2.0),
     "refusing": lambda db: watches.refused(db, _claimed(db), EMPTY, 2.0),
+    "what is not there any more": lambda db: jobs.finish(db, _claimed(db), "refused", 0, GONE, 2.0),
     "stored as it is": lambda db: documents.came_with(db, _claimed(db), 2.0),
     "a page of sources": lambda db: sources.listing(db, limit=5, after=("s2", "default")),
     "sources below a folder": lambda db: sources.listing(
@@ -195,6 +197,16 @@ def test_nothing_that_runs_all_the_time_reads_a_table_from_end_to_end(full: Conn
     found = plans(full, HOT[name])
     assert found != []
     assert [each for each in found if each[1].startswith("SCAN") and not HARMLESS.match(each[1])] == []
+
+
+@pytest.mark.parametrize("name", ["what is not there any more"])
+def test_whether_a_source_is_stored_is_not_looked_for_in_all_of_its_collection(
+    full: Connection, name: str
+) -> None:
+    """Of an archive too: a job with a hundred thousand sources asks it of each."""
+    steps = [step for _, step in plans(full, HOT[name]) if step.startswith("SEARCH documents")]
+    assert steps != []
+    assert [each for each in steps if "source" not in each.partition("(")[2]] == []
 
 
 def test_a_scan_would_be_seen(full: Connection) -> None:

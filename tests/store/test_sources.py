@@ -122,16 +122,20 @@ def test_a_folder_that_is_watched_is_refused_no_more(db: Connection) -> None:
 
 
 def test_a_path_that_is_not_there_is_no_source(db: Connection) -> None:
-    """Its job tells of it. What is stored from it is told with it; an older reason goes."""
-    for source in ("/typo", "/was.md", "/scan.pdf"):
+    """Its job tells of it. What is stored from it, or from what was in it, is told with it; an older reason
+    goes."""
+    for source in ("/typo", "/was.md", "/was.zip", "/scan.pdf", "/typo.zip"):
         jobs.enqueue(db, "default", [NewItem("path", source)], 9, 1.0)
     put(db, "/was.md", ["tea"])
+    put(db, "/was.zip!/in.md", ["tea"])
+    put(db, "/typo.zip.md", ["tea"])
     put(db, "/typo", ["tea"], collection="other")
     sources.skip(db, "default", [Refusal("/scan.pdf", "document_needs_ocr", "m", "h")], 1.0)
     while (item := jobs.claim(db, 3, 1.0)) is not None:
         jobs.finish(db, item, "refused", 0, Refusal(item.source, "path_not_found", "m", "h"), 5.0)
-    told = {each.source: each.skipped for each in sources.listing(db, collection="default", limit=9)}
-    assert told == {"/was.md": Refusal("/was.md", "path_not_found", "m", "h")}
+    told = sources.listing(db, collection="default", skipped=True, limit=9)
+    gone = [Refusal(name, "path_not_found", "m", "h") for name in ("/was.md", "/was.zip")]
+    assert [each.skipped for each in told] == gone
     assert [each.source for each in job_rows.job(db, 1, 9).refusals] == ["/typo"]
 
 
