@@ -207,7 +207,7 @@ def refused(db: Connection, item: Item, refusal: Refusal, now: float) -> None:
 
 def removed(db: Connection, source: str, collection: str | None, now: float) -> None:
     """Somebody wants nothing of this source: of a watched file, that is why nothing of it is kept."""
-    sql = f"{_noted('?5', 'watches')} WHERE watches.collection = coalesce(?6, watches.collection)"
+    sql = f"{_noted('?5', 'watches')} AND watches.collection = coalesce(?6, watches.collection)"
     db.execute(sql, (*_why("It was removed."), now, source, collection))
 
 
@@ -217,18 +217,19 @@ def cancelled(db: Connection, job_id: int, now: float) -> None:
         job_items CROSS JOIN jobs ON jobs.id = job_id
         CROSS JOIN watches ON watches.collection = jobs.collection
     """
-    sql = f"{_noted('job_items.source', waiting)} WHERE job_id = ?5"
+    sql = f"{_noted('job_items.source', waiting)} AND job_id = ?5"
     db.execute(sql, (*_why("It was cancelled before it was stored."), now, job_id))
 
 
 def _noted(source: str, where: str) -> str:
-    """A statement that notes of a source why it is not kept, if it is a file of one of the watches. Where
-    another reason is known, that one still holds."""
+    """A statement that notes of a source why it is not kept, if it is a file of one of the watches and
+    nothing of it is stored. Where another reason is known, that one still holds."""
     return f"""
         INSERT OR IGNORE INTO skipped (collection, source, code, message, hint, seen_at)
         SELECT watches.collection, {source}, ?1, ?2, ?3, ?4 FROM {where}
         CROSS JOIN watch_files ON watch_id = watches.id AND path = substr({source}, length(root) + 2)
             AND substr({source}, 1, length(root) + 1) = root || '/'
+        WHERE NOT {sources.stored(source, "watches.collection")}
     """
 
 

@@ -199,7 +199,7 @@ def test_nothing_that_runs_all_the_time_reads_a_table_from_end_to_end(full: Conn
     assert [each for each in found if each[1].startswith("SCAN") and not HARMLESS.match(each[1])] == []
 
 
-@pytest.mark.parametrize("name", ["what is not there any more"])
+@pytest.mark.parametrize("name", ["what is not there any more", "cancelling"])
 def test_whether_a_source_is_stored_is_not_looked_for_in_all_of_its_collection(
     full: Connection, name: str
 ) -> None:

@@ -146,3 +146,17 @@ def test_what_is_removed_twice_or_was_not_there_is_no_reason_of_its_own(db: Conn
     removal.source(db, "/home/a", None, 2.0)
     removal.source(db, "/home/b", None, 2.0)
     assert [each.skipped for each in sources.listing(db, limit=9)] == [scan]
+
+
+def test_what_is_stored_is_not_said_to_be_cancelled(db: Connection) -> None:
+    """A job that had all of a watched folder to do again is cancelled: its documents stay, and nothing is
+    said against them; of an archive those that are in it."""
+    watch = watches.add(db, "/home", "default", [], [], 9, 1.0)
+    watches.queued(db, watch, [File(name, 1, 1, 0) for name in ("a", "b", "c.zip", "d")], 1.0)
+    for name in ("/home/a", "/home/c.zip!/in", "/home/d.md"):
+        put(db, name, ["tea"])
+    put(db, "/home/b", ["tea"], collection="other")
+    items = [NewItem("file", f"/home/{name}") for name in ("a", "b", "c.zip", "d")]
+    steering.cancel(db, jobs.enqueue(db, "default", items, 9, 1.0), 2.0)
+    assert not_taken(db) == [("/home/b", "default"), ("/home/d", "default")]
+    assert watches.tallies(db)[watch.id] == Tally(4, 2)
