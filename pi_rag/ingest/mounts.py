@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePath
 
 TABLE = Path("/proc/self/mountinfo")
@@ -18,11 +18,12 @@ LINKS_MAX = 40
 
 
 class Mounts:
-    """The mounts as they are now."""
+    """The mounts as they were when the first question came."""
 
-    def __init__(self) -> None:
+    @cached_property
+    def _points(self) -> set[str]:
         fields = (line.split(b" ")[4] for line in TABLE.read_bytes().splitlines())
-        self._points = {os.fsdecode(re.sub(rb"\\(\d{3})", _octal, field)) for field in fields}
+        return {os.fsdecode(re.sub(rb"\\(\d{3})", _octal, field)) for field in fields}
 
     def __contains__(self, path: str) -> bool:
         """Whether something is mounted at this very path."""
@@ -36,13 +37,14 @@ class Mounts:
         return at if at in self._points else "/"
 
 
-def place_of(path: str | Path, home: Path) -> str:
+def place_of(path: str | Path, home: Path, mounts: Mounts | None = None) -> str:
     """What may hang in a question about a path: another mount than those on the way to `home`, or else the
     path itself.
 
-    Links are followed for as long as they are to be read on a mount that answers.
+    Links are followed for as long as they are to be read on a mount that answers. The mounts are as they are
+    now, or as given to who asks for many paths.
     """
-    mounts, at = Mounts(), PurePath(os.path.normpath(path))
+    mounts, at = mounts or Mounts(), PurePath(os.path.normpath(path))
     for _ in range(LINKS_MAX):
         mount = mounts.of(at)
         if not home.is_relative_to(mount):

@@ -18,7 +18,7 @@ from pi_rag.ingest.differences import NOT_TAKEN, Differences, Seen, Stamp, compa
 from pi_rag.ingest.file import read_file
 from pi_rag.ingest.ignore import IGNORE_FILES, Choice, folders_of
 from pi_rag.ingest.story import content_digest
-from pi_rag.ingest.walk import Folder, Found, is_absence, look, shown
+from pi_rag.ingest.walk import Folder, Found, LeftOut, Step, is_absence, look, shown
 from pi_rag.store.documents import MadeFrom
 from pi_rag.store.metadata import to_json
 from pi_rag.types import Refusal
@@ -62,6 +62,7 @@ class Sight:
         for each in self._all(path):
             if isinstance(each, Folder):
                 self._note(each.path)
+            if isinstance(each, Folder | LeftOut):
                 continue
             seen = self._of_file(each) if isinstance(each, Found) else self._of_refusal(each)
             left -= seen is not None
@@ -71,7 +72,7 @@ class Sight:
             if seen is not None:
                 yield seen
 
-    def _all(self, path: str) -> Iterator[Found | Refusal | Folder]:
+    def _all(self, path: str) -> Iterator[Step]:
         return look(self.root, path, self.files_max, self.choice)
 
     def _note(self, folder: str) -> None:

@@ -33,7 +33,7 @@ from pi_rag.ingest.pace import Room
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.unchanged import as_given_before, changed
 from pi_rag.ingest.unpacking import is_to_be_unpacked, unpack
-from pi_rag.ingest.walk import Folder, Found, shown, steps
+from pi_rag.ingest.walk import Folder, Found, Step, shown, steps
 from pi_rag.ingest.web import fetch
 from pi_rag.store import Connection, documents, duplicates, export, identity, jobs, reindex
 from pi_rag.store.documents import NEVER_GIVEN
@@ -62,8 +62,6 @@ LARGE_BYTES = 1024 * 1024
 
 LOOKUP_HASHES = 256
 """Passages whose vectors are looked for in one read: some ten milliseconds, so no reader is held long."""
-
-Step = Found | Refusal | Folder
 
 Took = Callable[[str, float], None]
 """A stage and its seconds."""

@@ -12,7 +12,7 @@ import heapq
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from pi_rag.errors import (
     PiRagError,
 )
 from pi_rag.ingest.ignore import ALL, Choice, Rules, folders_of
-from pi_rag.ingest.mounts import place_of
+from pi_rag.ingest.mounts import Mounts, place_of
 from pi_rag.text.kinds import is_media
 from pi_rag.types import Refusal
 
@@ -81,20 +81,26 @@ class _Named:
 
 Entry = os.DirEntry[str] | _Named
 
+Step = Found | Refusal | Folder | LeftOut
+"""What a walk comes across. Of what it passes over it gives links, each at its turn: it takes a while to ask
+where so many lead, and who waits for the next step would wait for all of them."""
+
+TWICE = "it is a link to what lies in the same folder"
+
 
 def walk(root: Path, files_max: int) -> Iterator[Found | Refusal]:
     """The file that `root` is, or the files below it: folders and files by name, each folder where it stands.
 
     A link named as root is followed. Hidden and junk folders, hidden files, what `.gitignore` and
-    `.piragignore` name, and links to what lies below the root as well are left out without a word
+    `.piragignore` name, and links to what is found below the root as well are left out without a word
     (`left_out`). After `files_max` files one refusal says that the rest is left out. Raises PathNotFound,
     DocumentLinkLoop, DocumentUnreadable, DocumentUnsupported for the root itself, at once.
     """
-    return (each for each in steps(root, files_max) if not isinstance(each, Folder))
+    return (each for each in steps(root, files_max) if isinstance(each, Found | Refusal))
 
 
-def steps(root: Path, files_max: int) -> Iterator[Found | Refusal | Folder]:
-    """As `walk`, with each folder before it is looked into."""
+def steps(root: Path, files_max: int) -> Iterator[Step]:
+    """As `walk`, with each folder before it is looked into, and links that are left out."""
     try:
         real = os.path.realpath(root, strict=True)
         mode = os.lstat(real).st_mode
@@ -122,13 +128,14 @@ def check_name(path: str) -> None:
         )
 
 
-def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator[Found | Refusal | Folder]:
+def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator[Step]:
     """What a walk of the folder `root`, a real path, would find at `path` within it and below; '' is all.
 
     Folders come before what is in them. What a walk would not come across gives nothing, as does what is not
     there; what cannot be asked is refused.
     """
     rules, above = Rules(), ""
+    whole = _Walk(root, files_max, choice)
     for base in (*folders_of(path), path) if path else ():
         folder = _named(root, above).path
         try:
@@ -148,11 +155,11 @@ def look(root: str, path: str, files_max: int, choice: Choice = ALL) -> Iterator
             return
         if not stat.S_ISDIR(mode):
             if base == path:
-                yield _classified(here)
+                yield whole.met(here)
             return
     start = _named(root, path)
     if path or _is_folder(start):
-        yield from _Walk(root, files_max, choice).below(start.path, path, rules)
+        yield from whole.below(start.path, path, rules)
 
 
 def left_out(root: str, path: str, choice: Choice = ALL) -> LeftOut | None:
@@ -165,8 +172,11 @@ def left_out(root: str, path: str, choice: Choice = ALL) -> LeftOut | None:
             return None
         here, above = _named(root, base), base
         why = _why_not(here, base, rules, choice)
-        if why is None and base != path and here.is_symlink():
-            why = "it is a link, and links within a folder are not followed"
+        if why is None and here.is_symlink():
+            if _leads_to_found(here, root, choice, Mounts()):
+                why = TWICE
+            elif base != path:
+                why = "it is a link, and links within a folder are not followed"
         if why is not None:
             return LeftOut(here.path, why)
     return None
@@ -189,8 +199,9 @@ class _Walk:
     root: str
     files_max: int
     choice: Choice
+    mounts: Mounts = field(default_factory=Mounts)
 
-    def below(self, folder: str, base: str, rules: Rules) -> Iterator[Found | Refusal | Folder]:
+    def below(self, folder: str, base: str, rules: Rules) -> Iterator[Step]:
         """Depth first without recursion: a folder may be nested deeper than the interpreter's stack."""
         yield Folder(folder)
         levels = [self._level(folder, base, rules, self.files_max)]
@@ -206,12 +217,18 @@ class _Walk:
                 yield Folder(entry.path)
                 levels.append(self._level(entry.path, self._path(entry), inner, self.files_max - found))
             else:
-                each = _classified(entry)
+                each = self.met(entry)
                 found += isinstance(each, Found)
                 if found > self.files_max:
                     yield _too_many(self.root, self.files_max)
                     return
                 yield each
+
+    def met(self, entry: Entry) -> Found | Refusal | LeftOut:
+        """What is no folder, when its turn has come."""
+        if _leads_to_found(entry, self.root, self.choice, self.mounts):
+            return LeftOut(entry.path, TWICE)
+        return _classified(entry, self.mounts)
 
     def _level(
         self, folder: str, base: str, above: Rules, room: int
@@ -221,7 +238,10 @@ class _Walk:
             rules = above.within(folder, base)
             with os.scandir(folder) as listing:
                 wanted = (each for each in listing if _wanted(each, self._path(each), rules, self.choice))
-                return iter(heapq.nsmallest(room + 1, wanted, key=lambda entry: entry.name)), rules
+                first = heapq.nsmallest(room + 2, wanted, key=lambda entry: entry.name)
+            # What is refused or left out has filled the room, if this is come to.
+            rest = [_cut(folder)] if len(first) > room + 1 else []
+            return iter([*first[: room + 1], *rest]), rules
         except OSError as error:
             return iter([_refusal(folder, _of_folder(error))]), above
         except DocumentUnreadable as error:
@@ -250,20 +270,21 @@ def _why_not(entry: Entry, path: str, rules: Rules, choice: Choice) -> str | Non
     why = choice.why_not(path, is_folder=is_folder)
     if why is None and (file := rules.ignored_by(path, is_folder=is_folder)) is not None:
         why = f"{shown(file)} names it"
-    if why is None and entry.is_symlink() and _leads_within(entry, entry.path.removesuffix(path)):
-        why = "it is a link to what lies in the same folder"
     return why
 
 
-def _leads_within(link: Entry, root: str) -> bool:
-    """Whether what a link leads to lies below the root, which ends with a slash, or is the root itself.
+def _leads_to_found(entry: Entry, root: str, choice: Choice, mounts: Mounts) -> bool:
+    """Whether it is a link to what a walk of the root comes across by its own path, or to the root itself.
 
     What leads to another mount is not asked: that might hang.
     """
     try:
-        if place_of(link.path, Path(link.path).parent) != link.path:
+        if not entry.is_symlink() or place_of(entry.path, Path(entry.path).parent, mounts) != entry.path:
             return False
-        return f"{os.path.realpath(link.path, strict=True)}/".startswith(root)
+        real, below = os.path.realpath(entry.path, strict=True), f"{root.rstrip('/')}/"
+        if real == root:
+            return True
+        return real.startswith(below)
     except OSError:
         return False
 
@@ -275,10 +296,10 @@ def _is_folder(entry: Entry) -> bool:
         return False
 
 
-def _classified(entry: Entry) -> Found | Refusal:
+def _classified(entry: Entry, mounts: Mounts) -> Found | Refusal:
     try:
         if entry.is_symlink():
-            return _refusal(entry.path, _of_link(entry))
+            return _refusal(entry.path, _of_link(entry, mounts))
         if entry.is_file(follow_symlinks=False):
             return _file(entry.path, entry.name)
         error: PiRagError = DocumentUnsupported("It is a device, a pipe or a socket, not a file.")
@@ -300,10 +321,10 @@ def _file(path: str, name: str) -> Found | Refusal:
     return Found(Path(path))
 
 
-def _of_link(entry: Entry) -> PiRagError:
+def _of_link(entry: Entry, mounts: Mounts) -> PiRagError:
     """Why a link in a folder is not taken. What leads to another mount is not asked: that might hang."""
     try:
-        if place_of(entry.path, Path(entry.path).parent) == entry.path:
+        if place_of(entry.path, Path(entry.path).parent, mounts) == entry.path:
             entry.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -338,6 +359,14 @@ def _too_many(root: str, files_max: int) -> Refusal:
         hint="Add its folders one by one, or raise ingest.walk_files_max.",
     )
     return _refusal(root, error)
+
+
+def _cut(folder: str) -> Refusal:
+    error = DocumentRefused(
+        "More lies in it than is looked at, and much of that is not taken; the rest is left out.",
+        hint="Move what is not taken elsewhere, or raise ingest.walk_files_max.",
+    )
+    return _refusal(folder, error)
 
 
 def _refusal(path: str, error: PiRagError) -> Refusal:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pi_rag.errors import DocumentLinkLoop, DocumentUnsupported, PathNotFound
+from pi_rag.ingest import mounts as mounting
 from pi_rag.ingest.ignore import Choice
-from pi_rag.ingest.walk import Folder, Found, left_out, look, walk
+from pi_rag.ingest.walk import Folder, Found, LeftOut, left_out, look, steps, walk
 from pi_rag.types import Refusal
 
 BYTES_A_NAME_MAX = 2000
@@ -99,6 +100,41 @@ def test_a_link_to_what_lies_in_the_same_folder_needs_no_word(tmp_path: Path) ->
     ]
 
 
+def test_links_are_asked_at_their_turn_with_one_reading_of_the_mounts(
+    tmp_path: Path, mounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no step of a walk takes long, however many links there are, and whether they are left out or not."""
+    make(tmp_path, "root/b.md", "root/in/c.md")
+    for link, target in (("a", "b.md"), ("c", "in/c.md"), ("d", "/"), ("in/d", "/")):
+        (tmp_path / "root" / link).symlink_to(target)
+    read: list[bytes] = []
+    asked: list[str] = []
+
+    class Table:
+        def read_bytes(self) -> bytes:
+            read.append(mounts.read_bytes())
+            return read[-1]
+
+    realpath = os.path.realpath
+
+    def noted(path: str, *, strict: bool) -> str:
+        asked.append(path)
+        return realpath(path, strict=strict)
+
+    walking = steps(tmp_path / "root", 10)
+    monkeypatch.setattr(mounting, "TABLE", Table())
+    monkeypatch.setattr(os.path, "realpath", noted)
+    come = []
+    for each in walking:
+        path = each.source if isinstance(each, Refusal) else str(each.path)
+        come.append((os.path.relpath(path, tmp_path), len(asked)))
+    assert come == [
+        ("root", 0), ("root/a", 1), ("root/b.md", 1), ("root/c", 2), ("root/d", 3), ("root/in", 3),
+        ("root/in/c.md", 3), ("root/in/d", 4),
+    ]  # fmt: skip
+    assert len(read) == 1
+
+
 def test_a_link_to_another_mount_is_not_asked_where_it_leads(tmp_path: Path, mounts: Path) -> None:
     """The mount may be dead, and the walk would hang in it. The refusal is the same as of other links."""
     make(tmp_path, "root/a.md")
@@ -146,6 +182,18 @@ def test_too_many_files_are_cut_off_and_said(tmp_path: Path) -> None:
     assert last == "document_refused ."
     assert len(names(tmp_path, 9)) == 9
     assert names(tmp_path, 9)[-1] == "c/2.md"
+
+
+def test_what_is_not_taken_hides_no_cut(tmp_path: Path) -> None:
+    """Of a folder full of it only so much is looked at; that there is more is said, and the walk goes on."""
+    make(tmp_path, "a/1.jpg", "a/2.jpg", "a/3.jpg", "b.md")
+    assert names(tmp_path, 2) == [*(f"document_binary a/{number}.jpg" for number in (1, 2, 3)), "b.md"]
+    make(tmp_path, "a/4.md")
+    assert names(tmp_path, 2)[-2:] == ["document_refused a", "b.md"]
+    for number in (1, 2, 3):
+        (tmp_path / "a" / f"{number}.jpg").unlink()
+        (tmp_path / "a" / f"{number}.jpg").symlink_to("4.md")
+    assert names(tmp_path, 2) == ["document_refused a", "b.md"]
 
 
 def test_a_folder_that_vanishes_is_one_refusal(tmp_path: Path) -> None:
@@ -254,6 +302,7 @@ def seen(root: Path, path: str, choice: Choice | None = None) -> list[str]:
         os.path.relpath(each.source if isinstance(each, Refusal) else each.path, root)
         + ("/" if isinstance(each, Folder) else "")
         for each in found
+        if not isinstance(each, LeftOut)
     ]
 
 
@@ -310,7 +359,9 @@ def test_what_a_walk_passes_over_is_said_to_be_left_out_and_nothing_else(data: s
             (path / ".piragignore").write_text("\n".join(data.draw(some)))
         (root / "link").symlink_to(root / "venv" if (root / "venv").exists() else "/")
         found = {
-            str(each.path) for each in look(str(root), "", 1000, choice) if not isinstance(each, Refusal)
+            str(each.path)
+            for each in look(str(root), "", 1000, choice)
+            if not isinstance(each, Refusal | LeftOut)
         }
         found |= {each.source for each in look(str(root), "", 1000, choice) if isinstance(each, Refusal)}
         for path in root.rglob("*"):
