@@ -284,7 +284,7 @@ def _leads_to_found(entry: Entry, root: str, choice: Choice, mounts: Mounts) -> 
         real, below = os.path.realpath(entry.path, strict=True), f"{root.rstrip('/')}/"
         if real == root:
             return True
-        return real.startswith(below)
+        return real.startswith(below) and left_out(root, real.removeprefix(below), choice) is None
     except OSError:
         return False
 

@@ -100,6 +100,20 @@ def test_a_link_to_what_lies_in_the_same_folder_needs_no_word(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize(
+    "target", [".h/a.md", "venv", "venv/a.md", "b.log", "in/b.log", "c.txt", "drafts/a.md"]
+)
+def test_a_link_to_what_is_left_out_is_refused(tmp_path: Path, target: str) -> None:
+    """Nobody else would say that it is lost; a part of the folder is told the same."""
+    make(tmp_path, target, "in/d.md")
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / "in" / "link.md").symlink_to(tmp_path / target)
+    choice = Choice.of(["*.md"], ["drafts/"])
+    assert seen(tmp_path, "in/link.md", choice) == ["in/link.md"]
+    assert [each for each in seen(tmp_path, "", choice) if "link" in each] == ["in/link.md"]
+    assert left_out(str(tmp_path), "in/link.md", choice) is None
+
+
 def test_links_are_asked_at_their_turn_with_one_reading_of_the_mounts(
     tmp_path: Path, mounts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
