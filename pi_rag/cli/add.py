@@ -16,7 +16,7 @@ from typing import Any
 
 from pi_rag.cli import held, printing
 from pi_rag.cli.follow import follow
-from pi_rag.cli.parsing import is_url, json_or_text
+from pi_rag.cli.parsing import a_path, is_url, json_or_text
 from pi_rag.cli.printing import counted, one_line, span
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import exit_code, not_taken, show_refusals
@@ -56,6 +56,7 @@ def configure(parser: ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="+",
+        type=a_path,
         help="a file, a folder, - for standard input, or an address (ingest.web)",
     )
     parser.add_argument("--collection", metavar="C", default="default", help="put it in this collection")
@@ -108,9 +109,6 @@ def _check(args: Namespace) -> None:
         raise RequestInvalid(
             "The name that --source gives is not UTF-8.", hint="Type it in letters of UTF-8."
         )
-    if "" in args.paths:
-        # An unset variable of a script gives this; taken as a path it would be the folder one is in.
-        raise RequestInvalid("A path is empty.", hint='Check the variable: pi-rag add "$FOLDER"')
     if args.paths.count(STANDARD_INPUT) > 1:
         raise RequestInvalid("Standard input can be read only once.")
     if len(dict(args.metadata)) < len(args.metadata):

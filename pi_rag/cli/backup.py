@@ -9,6 +9,7 @@ from typing import Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.follow import until_over
+from pi_rag.cli.parsing import a_path
 from pi_rag.cli.printing import counted, one_line, size, span, stamp, typed
 from pi_rag.cli.progress import Pace
 from pi_rag.cli.reach import client_of, settings_of
@@ -39,7 +40,9 @@ WARNINGS = {
 
 def configure(parser: ArgumentParser) -> None:
     """Where to, or what else."""
-    parser.add_argument("to", metavar="TO", nargs="?", help="a folder, or a new file that ends with .db")
+    parser.add_argument(
+        "to", metavar="TO", type=a_path, nargs="?", help="a folder, or a new file that ends with .db"
+    )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--status", action="store_true", help="show how far it is, or how the last one went")
     instead.add_argument("--no-wait", action="store_true", help="come back as soon as it is begun")

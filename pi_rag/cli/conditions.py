@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-from pi_rag.cli.parsing import json_or_text
+from pi_rag.cli.parsing import a_path, json_or_text
 from pi_rag.errors import RequestInvalid
 from pi_rag.types import Kind
 
@@ -113,4 +113,4 @@ def _one_or_all(names: list[str] | None) -> str | list[str] | None:
 
 def _whole(path: str) -> str:
     """A path as documents have it in their source, whatever folder the command was typed in."""
-    return path if "://" in path else os.path.normpath(Path(path).absolute())
+    return path if "://" in path else os.path.normpath(Path(a_path(path)).absolute())

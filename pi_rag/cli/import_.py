@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from pi_rag.cli import printing
 from pi_rag.cli.add import Result
 from pi_rag.cli.follow import follow
-from pi_rag.cli.parsing import no_constant
+from pi_rag.cli.parsing import a_path, no_constant
 from pi_rag.cli.printing import counted, span
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
@@ -65,7 +65,7 @@ Line = dict[str, Any]
 def configure(parser: ArgumentParser) -> None:
     """Where the lines come from."""
     parser.add_argument(
-        "file", metavar="FILE", help="what pi-rag export has written, or - for standard input"
+        "file", metavar="FILE", type=a_path, help="what pi-rag export has written, or - for standard input"
     )
 
 

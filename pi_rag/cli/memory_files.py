@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.cli.memories import SCOPES, STANDARD_INPUT, utf8
-from pi_rag.cli.parsing import no_constant
+from pi_rag.cli.parsing import a_path, no_constant
 from pi_rag.cli.printing import counted, styled
 from pi_rag.cli.refusals import show_refusals
 from pi_rag.errors import BadInput, DocumentDamaged, DocumentUnreadable, PathNotFound, RequestInvalid
@@ -30,7 +30,7 @@ def configure(export: ArgumentParser, take: ArgumentParser) -> None:
     export.add_argument("--scope", metavar="S", help=f"only {SCOPES}")
     export.add_argument("--gone", action="store_true", help="also what is no more in force, and not erased")
     export.add_argument("--markdown", action="store_true", help="facts and summaries to read and to edit")
-    take.add_argument("file", metavar="FILE", help="its name, or - for standard input")
+    take.add_argument("file", metavar="FILE", type=a_path, help="its name, or - for standard input")
     take.add_argument("--markdown", action="store_true", help="each item of its lists is a fact")
     take.add_argument(
         "--scope", metavar="S", help=f"with --markdown: of items above the first heading, {SCOPES} (user)"

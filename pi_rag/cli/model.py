@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from pi_rag.cli import printing
-from pi_rag.cli.parsing import Parser, add_common
+from pi_rag.cli.parsing import Parser, a_path, add_common
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import settings_of
 from pi_rag.errors import RequestInvalid
@@ -56,7 +56,7 @@ def configure(parser: ArgumentParser) -> None:
     made["pull"].add_argument(
         "name", metavar="NAME", nargs="?", default="", help="which; the default model if none"
     )
-    made["import"].add_argument("path", metavar="PATH", type=Path, help="a GGUF file, or a folder")
+    made["import"].add_argument("path", metavar="PATH", type=a_path, help="a GGUF file, or a folder")
     made["import"].add_argument(
         "--name", metavar="NAME", help="what to call it; the file's name if not given"
     )
@@ -143,7 +143,7 @@ def _import(shelf: Shelf, args: Namespace) -> None:
 
     with _Shown() as shown:
         card = import_path(
-            args.path,
+            Path(args.path),
             shelf,
             args.name,
             shown,

@@ -137,6 +137,14 @@ def _page_size(text: str) -> int:
     raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {PAGE_SIZE_MAX}")
 
 
+def a_path(text: str) -> str:
+    """What was typed as a path. An unset variable of a script gives an empty one, which would be taken for
+    the folder one is in. Raises RequestInvalid."""
+    if not text:
+        raise RequestInvalid("A path is empty.", hint="Check the variable that it was to come from.")
+    return text
+
+
 def is_url(text: str) -> bool:
     """Whether it is an address of the web and no path."""
     return text.lower().startswith(("http://", "https://"))

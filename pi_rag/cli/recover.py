@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.parsing import a_path
 from pi_rag.cli.printing import counted, one_line, typed
 from pi_rag.cli.reach import repeated, settings_of
 from pi_rag.clock import SystemClock
@@ -43,7 +44,10 @@ SHOWN_MAX = 20
 def configure(parser: ArgumentParser) -> None:
     """Where to, and whether at all."""
     parser.add_argument(
-        "--to", metavar="FOLDER", help="put the new database there, and leave this folder as it is"
+        "--to",
+        metavar="FOLDER",
+        type=a_path,
+        help="put the new database there, and leave this folder as it is",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be saved")
 

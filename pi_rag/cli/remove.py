@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.parsing import a_path
 from pi_rag.cli.printing import counted, typed
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
@@ -40,8 +41,12 @@ NUMBER_MAX = 2**63 - 1
 def configure(parser: ArgumentParser) -> None:
     """Which documents."""
     parser.add_argument("ids", metavar="ID", type=_number, nargs="*", help="their numbers, from pi-rag list")
-    parser.add_argument("--source", metavar="S", help="a source instead: a path or the name it was given")
-    parser.add_argument("--under", metavar="FOLDER", help="all whose source lies below this folder")
+    parser.add_argument(
+        "--source", metavar="S", type=a_path, help="a source instead: a path or the name it was given"
+    )
+    parser.add_argument(
+        "--under", metavar="FOLDER", type=a_path, help="all whose source lies below this folder"
+    )
     parser.add_argument("--collection", metavar="C", help="with --source or --under: only in this one")
 
 

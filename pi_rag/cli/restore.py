@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.parsing import a_path
 from pi_rag.cli.printing import counted, one_line, size, stamp, typed
 from pi_rag.cli.reach import repeated, settings_of
 from pi_rag.cli.verify import held
@@ -52,12 +53,13 @@ Differences = dict[str, tuple[Any, Any]]
 
 def configure(parser: ArgumentParser) -> None:
     """What, or where to look."""
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a backup")
+    parser.add_argument("file", metavar="FILE", type=a_path, nargs="?", help="a backup")
     parser.add_argument(
         "--list",
         metavar="FOLDER",
         nargs="?",
-        const="",
+        type=a_path,
+        const=True,
         help="show the backups in a folder (that of the settings)",
     )
 
@@ -68,7 +70,8 @@ def run(args: Namespace) -> int:
     if (args.list is None) == (args.file is None):
         raise RequestInvalid("Name one backup.", hint=WHICH)
     if args.list is not None:
-        return _list(Path(args.list) if args.list else settings.backup_path, settings, as_json=args.json)
+        folder = settings.backup_path if args.list is True else Path(args.list)
+        return _list(folder, settings, as_json=args.json)
     done = _restored(Path(args.file), settings, quiet=args.json)
     told = _told(done, settings)
     if args.json:

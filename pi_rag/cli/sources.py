@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.cli import printing
-from pi_rag.cli.parsing import PAGE_SIZE, add_limit, is_url
+from pi_rag.cli.parsing import PAGE_SIZE, a_path, add_limit, is_url
 from pi_rag.cli.printing import counted, one_line, stamp
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
@@ -29,7 +29,7 @@ EXAMPLES = """\
 
 def configure(parser: ArgumentParser) -> None:
     """Which sources."""
-    parser.add_argument("path", metavar="PATH", nargs="?", help="one source, or a folder")
+    parser.add_argument("path", metavar="PATH", type=a_path, nargs="?", help="one source, or a folder")
     parser.add_argument("--skipped", action="store_true", help="only what was not taken")
     parser.add_argument("--collection", metavar="C", help="only this collection")
     add_limit(parser)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_rag.cli import printing
+from pi_rag.cli.parsing import a_path
 from pi_rag.cli.printing import counted, one_line, stamp, typed
 from pi_rag.cli.reach import client_of, repeated, settings_of
 from pi_rag.client import Client
@@ -51,7 +52,9 @@ NOUNS = {
 
 def configure(parser: ArgumentParser) -> None:
     """What, and how thoroughly."""
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a backup, or a database that is not in use")
+    parser.add_argument(
+        "file", metavar="FILE", type=a_path, nargs="?", help="a backup, or a database that is not in use"
+    )
     parser.add_argument(
         "--deep", action="store_true", help="also every index against its table and passages against texts"
     )

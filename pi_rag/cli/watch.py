@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_rag.cli import printing
-from pi_rag.cli.parsing import PAGE_SIZE, Parser, add_common, add_limit
+from pi_rag.cli.parsing import PAGE_SIZE, Parser, a_path, add_common, add_limit
 from pi_rag.cli.printing import counted, one_line, stamp, styled
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
@@ -41,17 +41,19 @@ def configure(parser: ArgumentParser) -> None:
         dest="action", metavar="ACTION", required=True, title="actions", prog=parser.prog, parser_class=Parser
     )
     made = {name: actions.add_parser(name, help=text, description=text) for name, text in ACTIONS.items()}
-    made["add"].add_argument("folder", metavar="FOLDER")
+    made["add"].add_argument("folder", metavar="FOLDER", type=a_path)
     made["add"].add_argument("--collection", metavar="C", default="default", help="put it in this collection")
     for flag, text in (("--include", "only files that match"), ("--exclude", "nothing that matches")):
         made["add"].add_argument(
             flag, metavar="GLOB", action="append", default=[], help=f"{text}, as in a .gitignore; repeatable"
         )
-    made["list"].add_argument("folder", metavar="FOLDER", nargs="?", help="or its number: show its files")
+    made["list"].add_argument(
+        "folder", metavar="FOLDER", type=a_path, nargs="?", help="or its number: show its files"
+    )
     made["list"].add_argument("--skipped", action="store_true", help="only files that were not taken")
     made["list"].add_argument("--after", metavar="PATH", help="go on after this file")
     add_limit(made["list"])
-    made["remove"].add_argument("folder", metavar="FOLDER", help="or its number")
+    made["remove"].add_argument("folder", metavar="FOLDER", type=a_path, help="or its number")
     for each in made.values():
         add_common(each)
 

@@ -371,11 +371,3 @@ def test_ctrl_c_stops_only_the_waiting(service: StandIn) -> None:
     assert out == b""
     assert b"pi-rag jobs 5" in err
     assert b"Traceback" not in err
-
-
-def test_an_empty_path_is_not_the_folder_one_is_in(service: StandIn, run: Run) -> None:
-    """An unset variable in a script must not add everything that lies around."""
-    ran = run("add", "")
-    assert ran.code == 2
-    assert "empty" in ran.err
-    assert service.asked == []

@@ -333,3 +333,33 @@ def test_a_mistyped_word_is_answered_with_the_nearest_right_one(
     ran = run(*typed)
     assert ran.code == 2
     assert f"Did you mean {meant}?" in ran.err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("add", ""),
+        ("sources", ""),
+        *(("watch", action, "") for action in ("add", "list", "remove")),
+        ("remove", "--under", ""),
+        ("remove", "--source", ""),
+        ("search", "x", "--under", ""),
+        ("import", ""),
+        ("memory", "import", ""),
+        ("model", "import", ""),
+        ("backup", ""),
+        ("restore", ""),
+        ("restore", "--list", ""),
+        ("recover", "--to", ""),
+        ("verify", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_not_the_folder_one_is_in(
+    service: StandIn, run: Run, typed: tuple[str, ...]
+) -> None:
+    """An unset variable in a script does nothing to what lies around."""
+    ran = run(*typed)
+    assert (ran.code, service.asked) == (2, [])
+    assert "A path is empty." in ran.err
+    assert "Check the variable" in ran.err
