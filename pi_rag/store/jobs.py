@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 from typing import Literal
 
 from pi_rag.errors import Busy, DocumentGaveUp, DocumentRemoved, DocumentVanished, KeyReused
@@ -171,6 +172,8 @@ def expand(
     """
     if not is_held(db, item):
         return
+    found, unwanted = _parted(found, _left_out(db, item))
+    refusals = [*refusals, *unwanted]
     _take_out(db, item.id)
     for each in {item.source, folder or item.source}:
         sources.taken(db, item.collection, each)
@@ -186,6 +189,42 @@ def expand(
     more = len(found) + len(refusals) + len(unchanged) - 1
     db.execute(sql, (more, len(refusals), len(unchanged), item.job_id))
     settle(db, item.job_id, now)
+
+
+def leave_out(db: Connection, source: str, collection: str | None) -> None:
+    """Folders that wait to be looked into bring back nothing of this source, in one collection or in all."""
+    sql = """
+        INSERT INTO item_payloads (item_id, payload)
+        SELECT job_items.id, CAST(json_array(?1) AS BLOB) FROM json_each(?2) AS folders
+        CROSS JOIN job_items INDEXED BY job_items_by_source ON job_items.source = folders.value
+        CROSS JOIN jobs ON jobs.id = job_id
+        WHERE kind = 'path' AND collection = coalesce(?3, collection)
+        ON CONFLICT (item_id) DO UPDATE
+        SET payload = CAST(json_insert(CAST(payload AS TEXT), '$[#]', ?1) AS BLOB)
+    """
+    db.execute(sql, (source, json.dumps([str(each) for each in PurePosixPath(source).parents]), collection))
+
+
+def _left_out(db: Connection, folder: Item) -> frozenset[str]:
+    """What was removed while a folder waited, as `leave_out` notes it in place of a payload."""
+    if folder.kind != "path":
+        return frozenset()
+    noted = one_row(db, "SELECT CAST(payload AS TEXT) FROM item_payloads WHERE item_id = ?", (folder.id,))
+    return frozenset(json.loads(noted[0])) if noted else frozenset()
+
+
+def _parted(found: Sequence[NewItem], gone: frozenset[str]) -> tuple[Sequence[NewItem], list[Refusal]]:
+    """What is wanted still, and why the rest is not: it is one of these names, or lies below one."""
+    if not gone:
+        return found, []
+    unwanted = {
+        each.source
+        for each in found
+        if not gone.isdisjoint([each.source, *map(str, PurePosixPath(each.source).parents)])
+    }
+    return [each for each in found if each.source not in unwanted], [
+        removed(name) for name in sorted(unwanted)
+    ]
 
 
 def finish(

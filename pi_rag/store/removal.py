@@ -37,6 +37,7 @@ def document(db: Connection, document_id: int, now: float) -> Gone:
     name, collection = found
     documents.remove(db, document_id)
     withdrawn = _withdraw(db, "source = ?", (name,), collection, now)
+    jobs.leave_out(db, name, collection)
     watches.removed(db, name, collection, now)
     return Gone(1, withdrawn, _forget_reasons(db, name, collection))
 
@@ -47,6 +48,7 @@ def source(db: Connection, name: str, collection: str | None, now: float) -> Gon
     withdrawn |= _withdraw(db, "source > ? AND source < ?", documents.members_of(name), collection, now)
     removed = documents.remove_source(db, name, collection)
     if removed or withdrawn:
+        jobs.leave_out(db, name, collection)
         watches.removed(db, name, collection, now)
     return Gone(removed, withdrawn, _forget_reasons(db, name, collection))
 
