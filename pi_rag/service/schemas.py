@@ -433,7 +433,7 @@ class SourceAnswer(BaseModel):
     indexed_at: float | None = Field(description="When what is stored of it was stored.")
     seen_at: float | None = Field(description="When it was last looked at; null: it only waits so far.")
     waiting: bool = Field(description="It is in the queue.")
-    watched: bool = Field(description="It is a file of a watched folder.")
+    watched: bool = Field(description="It is a file of a watched folder, or in an archive there.")
     skipped: dict[str, str] | None = Field(description="{code, message, hint}: why it is not taken.")
 
 

@@ -31,7 +31,7 @@ class SourceRow:
     """When it was last found as it is stored, taken, or refused, wall time; None: it only waits so far."""
     waiting: bool
     watch_id: int | None
-    """The watched folder that it is a file of."""
+    """The watched folder that it is a file of, or came out of an archive of."""
     skipped: Refusal | None
 
 
@@ -72,6 +72,16 @@ def stored(source: str, collection: str) -> str:
     # In one question SQLite would look through all of the collection.
     within = f"> {source} || '!/' AND documents.source < {source} || '!0'"
     return f"(EXISTS ({documents} = {source}) OR EXISTS ({documents} {within}))"
+
+
+def of_file(source: str) -> str:
+    """SQL for whether a row of `watches` and one of `watch_files` are those of a source, or of the archive
+    that it came out of."""
+    path = f"substr({source}, length(root) + 2)"
+    return f"""
+        watch_id = watches.id AND substr({source}, 1, length(root) + 1) = root || '/'
+        AND path IN ({path}, substr({path}, 1, instr({path} || '!/', '!/') - 1))
+    """
 
 
 def taken(db: Connection, collection: str, source: str) -> None:
@@ -146,7 +156,7 @@ _UNDER = """
     (source = ?5 OR source > ?6 OR (source > ?5 || '!/' AND source < ?5 || '!0')) AND source < ?7
 """
 
-_TOLD = """
+_TOLD = f"""
     SELECT page.source, its_collection, documents.id, coalesce(chunk_count, 0), updated_at,
         nullif(max(coalesce(document_items.seen_at, updated_at, 0), coalesce(skipped.seen_at, 0)), 0),
         EXISTS (
@@ -154,10 +164,8 @@ _TOLD = """
             WHERE job_items.source = page.source AND jobs.collection = its_collection
         ),
         (
-            SELECT watch_id FROM watches JOIN watch_files ON watch_id = watches.id
-                AND path = substr(page.source, length(root) + 2)
+            SELECT watch_id FROM watches CROSS JOIN watch_files ON {of_file("page.source")}
             WHERE watches.collection = its_collection
-                AND substr(page.source, 1, length(root) + 1) = root || '/'
         ),
         code, message, hint
     FROM page

@@ -222,13 +222,13 @@ def cancelled(db: Connection, job_id: int, now: float) -> None:
 
 
 def _noted(source: str, where: str) -> str:
-    """A statement that notes of a source why it is not kept, if it is a file of one of the watches and
-    nothing of it is stored. Where another reason is known, that one still holds."""
+    """A statement that notes of a source why it is not kept, if it is a file of one of the watches, or came
+    out of an archive there, and nothing of it is stored. Where another reason is known, that one still holds.
+    """
     return f"""
         INSERT OR IGNORE INTO skipped (collection, source, code, message, hint, seen_at)
         SELECT watches.collection, {source}, ?1, ?2, ?3, ?4 FROM {where}
-        CROSS JOIN watch_files ON watch_id = watches.id AND path = substr({source}, length(root) + 2)
-            AND substr({source}, 1, length(root) + 1) = root || '/'
+        CROSS JOIN watch_files ON {sources.of_file(source)}
         WHERE NOT {sources.stored(source, "watches.collection")}
     """
 
@@ -362,11 +362,8 @@ def _touch(one_root: str, other: str) -> bool:
 
 
 def is_watched(db: Connection, collection: str, source: str) -> bool:
-    """Whether a source is a file of a watched folder of this collection."""
-    sql = """
-        SELECT 1 FROM watches JOIN watch_files ON watch_id = id AND path = substr(?1, length(root) + 2)
-        WHERE collection = ?2 AND substr(?1, 1, length(root) + 1) = root || '/'
-    """
+    """Whether a source is a file of a watched folder of this collection, or came out of an archive there."""
+    sql = f"SELECT 1 FROM watches CROSS JOIN watch_files ON {sources.of_file('?1')} WHERE collection = ?2"
     return bool(value(db, sql, (source, collection)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pi_rag.errors import RequestInvalid, WatchNotFound
-from pi_rag.store import Connection, documents, job_rows, jobs, members, sources, watches
+from pi_rag.store import Connection, documents, job_rows, jobs, members, removal, sources, steering, watches
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.watches import File, Tally, Watch
 from pi_rag.types import Item, NewItem, Refusal
@@ -307,3 +307,28 @@ def test_a_file_that_changes_while_it_waits_keeps_its_place(db: Connection) -> N
     watches.queued(db, folder, [file("a.md", 99)], 1.0)
     assert watches.stamps(db, folder.id) == {"a.md": (99, 7)}
     assert row(db, folder, "a.md").waiting
+
+
+def test_what_is_in_a_watched_archive_is_watched(db: Connection) -> None:
+    """It keeps its reason, and of what is removed by its number or its source, or cancelled, there is one:
+    until its archive has gone."""
+    folder, inside = watch(db, "/home/wow!"), "/home/wow!/e.zip!"
+    watches.queued(db, folder, [file("e.zip")], 1.0)
+    for name in (f"{inside}/a.md", f"{inside}/in!/b.md", "/home/wow!/e!/a.md", "/home/e.zip!/a.md"):
+        put(db, name, ["tea"])
+    sources.skip(db, "default", [replace(EMPTY, source=f"{inside}/pic.txt")], 1.0)
+    assert removal.source(db, f"{inside}/pic.txt", None, 2.0).reasons == 0
+    removal.document(db, documents.listing(db, None, 1, 0)[0].id, 2.0)
+    for name in (f"{inside}/in!/b.md", "/home/wow!/e!/a.md", "/home/e.zip!/a.md"):
+        assert removal.source(db, name, "default", 2.0).removed == 1
+    late = [NewItem("bytes", name, "", b"tea") for name in (f"{inside}/late.md", "/home/wow!/e.zip!old")]
+    steering.cancel(db, jobs.enqueue(db, "default", late, 9, 1.0), 2.0)
+
+    told = sources.listing(db, limit=9)
+    names = [f"{inside}/{name}" for name in ("a.md", "in!/b.md", "late.md", "pic.txt")]
+    assert [(each.source, each.watch_id) for each in told if each.skipped] == [
+        (name, folder.id) for name in names
+    ]
+    assert len(told) == len(names)
+    watches.forget(db, folder, ["e.zip"], 3.0)
+    assert sources.listing(db, limit=9) == []
