@@ -176,7 +176,9 @@ def _problem(state: State) -> str | None:
 
 def _left_out(path: str, watched: Sequence[Watch], settings: Settings) -> str | None:
     """As `Watching.left_out`. Raises DocumentOutside for what nobody may ask about; OSError, ValueError."""
-    Roots.of(settings.ingest.roots).placed(Path(path))
+    path, roots = os.path.normpath(path), Roots.of(settings.ingest.roots)
+    roots.placed(Path(path))
+    top, _ = roots.placed(Path(path).parent)
     # A file is known by the real path of the folder that was added.
     real = str(Path(os.path.realpath(Path(path).parent), Path(path).name))
     data = str(settings.data_path.resolve())
@@ -186,14 +188,17 @@ def _left_out(path: str, watched: Sequence[Watch], settings: Settings) -> str | 
                 choice = sight.chosen(watch.root, data, watch.include, watch.exclude)
                 found = left_out(watch.root, named[len(watch.root) + 1 :], choice)
                 return _sentence(f"of the watched folder {watch.root}", named, found)
-    return _left_out_by_adding(Path(real))
+    return _left_out_by_adding(Path(real), top)
 
 
-def _left_out_by_adding(path: Path) -> str | None:
-    """What the nearest folder that leaves it out says; those above that one do so too."""
+def _left_out_by_adding(path: Path, top: str) -> str | None:
+    """What the nearest folder that leaves it out says; those above that one do so too. What lies above `top`
+    cannot be added."""
     for folder in islice(path.parents, FOLDERS_ABOVE_MAX):
         if found := left_out(str(folder), str(path.relative_to(folder))):
             return _sentence("when a folder above it is added", str(path), found)
+        if str(folder) == top:
+            break
     return None
 
 

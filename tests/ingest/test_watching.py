@@ -287,3 +287,26 @@ async def test_nothing_is_told_of_what_lies_outside_of_the_allowed_folders(tmp_p
     async with home(tmp_path, FakeEmbedder(), ingest__roots=str(tmp_path / "in")) as made:
         assert await made.watching.left_out(f"{tmp_path}/.a", None) is None
         assert await made.watching.left_out(f"{tmp_path}/in/.a", None) is not None
+        (tmp_path / "link").symlink_to(tmp_path / "in" / "a")
+        assert await made.watching.left_out(f"{tmp_path}/link", None) is None
+
+
+async def test_what_lies_above_the_allowed_folders_leaves_out_nothing(tmp_path: Path) -> None:
+    """Nobody can add it: neither its name nor its ignore files say anything."""
+    root = tmp_path / ".h" / "in"
+    make(root, a_md="x", b_md="x")
+    (root.parent / ".gitignore").write_text("a.md\n")
+    (root / ".gitignore").write_text("b.md\n")
+    async with home(tmp_path, FakeEmbedder(), ingest__roots=f"/none:{root}") as made:
+        assert await made.watching.left_out(f"{root}/a.md", None) is None
+        assert await made.watching.left_out(f"{root}", None) is None
+        told = await made.watching.left_out(f"{root}/b.md", None)
+        assert told == f"It is left out when a folder above it is added: {root}/.gitignore names it."
+
+
+async def test_a_way_back_in_a_path_is_taken_out(at_home: Home) -> None:
+    """What it goes through leaves nothing out."""
+    make(at_home.root, a_md="x", _h__b_md="x", in__c_md="x")
+    for way in (".h", "venv", "in"):
+        for path in (f"{at_home.root}/{way}/../a.md", f"{at_home.root}/{way}/.."):
+            assert await at_home.watching.left_out(path, None) is None
