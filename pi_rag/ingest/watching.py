@@ -32,6 +32,10 @@ FOLDERS_ABOVE_MAX = 40
 """So many of the folders that a file lies in are asked whether they leave it out, the nearest ones."""
 
 
+LEFT_OUT_S_MAX = 1.0
+"""How long who asks what leaves a file out waits for the disk: it is only a word more."""
+
+
 class Watching:
     """One for the life of the service."""
 
@@ -42,6 +46,8 @@ class Watching:
         self._clock = clock
         self._kept: dict[int, tuple[Watched, asyncio.Task[None]]] = {}
         self._turn = asyncio.Lock()
+        self._asking: asyncio.Task[str | None] | None = None
+        """The last question to the disk about what is left out. There is one at a time."""
         self.expect: Callable[[str], Callable[[], None]] = lambda _: lambda: None
         """Asked, by a name for each folder, what its loop calls to say that it works."""
         self.forget: Callable[[str], None] = lambda _: None
@@ -102,6 +108,17 @@ class Watching:
         a folder that is added; None where it is not, or nobody can tell now."""
         found = await self._store.read(watches.listing)
         watched = [each for each in found if collection in (None, each.collection)]
+        try:
+            async with asyncio.timeout(LEFT_OUT_S_MAX):
+                while self._asking is not None and not self._asking.done():
+                    await asyncio.wait({self._asking})
+                self._asking = asyncio.create_task(self._ask_left_out(path, watched), name="left-out")
+                # A dead mount has one thread, and not one for each who has asked in vain.
+                return await asyncio.shield(self._asking)
+        except TimeoutError:
+            return None
+
+    async def _ask_left_out(self, path: str, watched: Sequence[Watch]) -> str | None:
         try:
             return await self._runner.disk.ask(path, _left_out, path, watched, self._settings)
         except (PiRagError, OSError, ValueError):

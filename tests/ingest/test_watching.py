@@ -21,7 +21,7 @@ from pi_rag.errors import (
     RequestInvalid,
     WatchNotFound,
 )
-from pi_rag.ingest import sight, watched
+from pi_rag.ingest import sight, watched, watching
 from pi_rag.store import watches
 from tests.embedder.fake import FakeEmbedder
 from tests.ingest.folders import Home, home, make, until
@@ -310,3 +310,32 @@ async def test_a_way_back_in_a_path_is_taken_out(at_home: Home) -> None:
     for way in (".h", "venv", "in"):
         for path in (f"{at_home.root}/{way}/../a.md", f"{at_home.root}/{way}/.."):
             assert await at_home.watching.left_out(path, None) is None
+
+
+async def test_who_asks_what_is_left_out_of_a_dead_mount_is_answered_soon(
+    at_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That nobody knows, and the thread that hangs there stays the only one, also when who asked has gone."""
+    asked, answers = [], threading.Event()
+
+    def hangs(path: str, *_: object) -> str:
+        asked.append(path)
+        assert answers.wait(20)
+        return path
+
+    monkeypatch.setattr(watching, "LEFT_OUT_S_MAX", 0.02)
+    monkeypatch.setattr(watching, "_left_out", hangs)
+    async with asyncio.timeout(10):
+        for path in ("/a", "/b"):
+            assert await at_home.watching.left_out(path, None) is None
+        found = await asyncio.gather(*(at_home.watching.left_out(path, None) for path in ("/c", "/d")))
+    assert (found, asked) == ([None, None], ["/a"])
+    answers.set()
+
+    async def is_answered() -> bool:
+        return await at_home.watching.left_out("/e", None) == "/e"
+
+    await until(is_answered)
+    monkeypatch.setattr(watching, "LEFT_OUT_S_MAX", 10.0)
+    found = await asyncio.gather(*(at_home.watching.left_out(path, None) for path in ("/c", "/d")))
+    assert found == ["/c", "/d"]
