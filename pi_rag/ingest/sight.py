@@ -43,9 +43,9 @@ class Sight:
     """Of each folder, the number of the device it lies on; None: it is away by now."""
 
     def look_for_folders(self) -> None:
-        """Only list the folders."""
+        """Only list the folders that may be looked into: of others the kernel would not tell."""
         for each in self._all(""):
-            if isinstance(each, Folder):
+            if isinstance(each, Folder) and _is_open(each.path):
                 self._note(each.path)
 
     def compared(self, paths: Collection[str], stored: Mapping[str, tuple[int, int]]) -> Differences:
@@ -116,15 +116,20 @@ class Sight:
         return Seen(path, NOT_TAKEN, refusal=refusal)
 
     def _is_forbidden(self, path: str) -> bool:
-        """Whether the last folder may not be listed: the kernel tells nothing of it then, but a person must
-        be told."""
-        if os.access(self.folders[-1], os.R_OK, effective_ids=True):
+        """Whether the last folder may not be looked into: the kernel tells nothing of it then, but a person
+        must be told."""
+        if _is_open(self.folders[-1]):
             return False
         self.folders.pop()
         return bool(path)
 
     def _relative(self, path: str) -> str:
         return path[len(self.root) + 1 :]
+
+
+def _is_open(folder: str) -> bool:
+    """Whether we may look into a folder."""
+    return os.access(folder, os.R_OK | os.X_OK, effective_ids=True)
 
 
 def device_of(folder: str) -> int | None:

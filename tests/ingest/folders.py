@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 from pi_rag.clock import SystemClock
@@ -100,3 +101,16 @@ async def home(tmp_path: Path, embedder: FakeEmbedder, **more: object) -> AsyncI
         await runner.drain(5.0)
         await runner.stop()
         await store.close()
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without the rights of root, who may look into everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

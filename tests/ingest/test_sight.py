@@ -22,6 +22,7 @@ from pi_rag.ingest.notices import Notices
 from pi_rag.ingest.sight import Sight
 from pi_rag.ingest.story import content_digest
 from pi_rag.store.documents import MadeFrom
+from tests.ingest.folders import unprivileged
 
 
 def make(root: Path, *names: str) -> None:
@@ -33,19 +34,6 @@ def make(root: Path, *names: str) -> None:
 
 def looked(root: Path, files_max: int = 100) -> Sight:
     return Sight(str(root), ALL, files_max)
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Without the rights of root, who may look into everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @contextmanager
@@ -174,24 +162,27 @@ def test_a_folder_whose_ignore_file_cannot_be_read_is_not_looked_into(
     assert believed(found.gone, look.unreadable) == []
 
 
-def test_a_folder_of_somebody_else_is_told_and_left_out() -> None:
+@pytest.mark.parametrize("mode", [0, 0o444, 0o111])
+def test_a_folder_of_somebody_else_is_told_and_left_out(mode: int) -> None:
     """Nothing in it is gone, the others are looked into, and nobody tries to hear of changes in it."""
     home = Path(tempfile.mkdtemp())
     home.chmod(0o755)
     make(home, "in/a.md", "b.md")
-    (home / "in").chmod(0)
-    look = looked(home)
+    (home / "in").chmod(mode)
+    look, listed = looked(home), looked(home)
     try:
         with unprivileged():
             found = look.compared([""], {"in/a.md": (1, 1)})
-            Notices(look.folders, WatchSettings()).close()
+            listed.look_for_folders()
+            for folders in (look.folders, listed.folders):
+                Notices(folders, WatchSettings()).close()
     finally:
         (home / "in").chmod(0o700)
         shutil.rmtree(home)
     assert {each.path: each.refusal and each.refusal.code for each in found.fresh} == {
         "b.md": None, "in": "document_unreadable"
     }  # fmt: skip
-    assert (believed(found.gone, look.unreadable), look.folders) == ([], [str(home)])
+    assert (believed(found.gone, look.unreadable), look.folders, listed.folders) == ([], *[[str(home)]] * 2)
 
 
 def test_a_name_that_is_no_text_is_refused_and_nothing_else(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from pi_rag.store import checkup, watches
 from pi_rag.store.rows import all_rows
 from pi_rag.types import NewItem
 from tests.embedder.fake import FakeEmbedder
-from tests.ingest.folders import Home, home, make, until
+from tests.ingest.folders import Home, home, make, unprivileged, until
 from tests.ingest.making import zipped
 
 if TYPE_CHECKING:
@@ -646,6 +647,26 @@ async def test_a_name_that_is_no_text_stops_nothing(at_home: Home) -> None:
     await at_home.holds("a.md", "b.md", "c.md")
     rows = await at_home.watching.files(number, skipped=True, limit=10, after="")
     assert [row.skipped.code for row in rows if row.skipped] == ["document_unreadable"]
+
+
+async def test_a_folder_that_is_closed_to_us_stops_nothing(embedder: FakeEmbedder) -> None:
+    """What lies beside it is stored, and it is named; what is in it comes when it is opened."""
+    with unprivileged():
+        place = Path(tempfile.mkdtemp())
+        make(place, root__a_md="tea", root__in__b_md="coffee")
+        closed = place / "root" / "in"
+        closed.chmod(0)
+        async with home(place, embedder) as made:
+            number = await watch(made)
+            await made.holds("a.md")
+            (row,) = await made.watching.files(number, skipped=True, limit=9, after="")
+            assert (row.path, row.skipped and row.skipped.code) == ("in", "document_unreadable")
+            assert await made.problem() is None
+            make(made.root, c_md="milk")
+            await made.holds("a.md", "c.md")
+            closed.chmod(0o700)
+            await made.holds("a.md", "c.md", "in/b.md")
+        shutil.rmtree(place)
 
 
 async def test_links_lead_nowhere(at_home: Home, tmp_path: Path) -> None:
