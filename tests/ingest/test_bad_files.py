@@ -23,7 +23,7 @@ async def at_home(tmp_path: Path) -> AsyncIterator[Home]:
 
 
 def make_bad(root: Path) -> dict[str, str]:
-    """Every bad file there is, and the code of its refusal."""
+    """Every bad file there is, and the code of its refusal. A link to the folder itself is left out."""
     os.mkfifo(root / "pipe.md")
     (root / "link.md").symlink_to("/etc/passwd")
     (root / "loop.md").symlink_to(root / "loop.md")
@@ -34,7 +34,7 @@ def make_bad(root: Path) -> dict[str, str]:
         os.chdir(root)  # the path of a socket may be no longer than 107 bytes
         listening.bind("socket.md")
     Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.md")).write_text("coffee")
-    codes = dict.fromkeys(("pipe.md", "link.md", "circle", "socket.md"), "document_unsupported")
+    codes = dict.fromkeys(("pipe.md", "link.md", "socket.md"), "document_unsupported")
     return codes | {
         "loop.md": "document_link_loop",
         "huge.txt": "document_too_large",
