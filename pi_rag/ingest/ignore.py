@@ -74,7 +74,8 @@ class Rules:
     def within(self, folder: str, base: str) -> Rules:
         """The rules in `folder`, which is `base` seen from the root. What is no ignore file says nothing.
 
-        Raises DocumentUnreadable for one that is there and cannot be read: it may hide anything.
+        Raises DocumentUnreadable for one that is there and cannot be read, since it may hide anything, and
+        for a folder of which nobody knows whether one is there.
         """
         files = {str(path): _lines_of(path) for path in (Path(folder) / name for name in IGNORE_FILES)}
         layers = [Patterns(base, lines, path) for path, lines in files.items() if lines]
@@ -146,7 +147,10 @@ def _lines_of(path: Path) -> list[Pattern]:
         text = read_file(path, 1).decode("utf-8-sig", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except (OSError, DocumentUnreadable) as error:
+    except OSError as error:  # of an open folder one is told at least what is not there
+        reason = f"The folder cannot be looked into: {os.strerror(error.errno or 0)}."
+        raise DocumentUnreadable(reason) from error
+    except DocumentUnreadable as error:
         raise DocumentUnreadable(
             f"Its {path.name} cannot be read, so nobody knows what to leave out."
         ) from error

@@ -18,6 +18,7 @@ from pi_rag.ingest import mounts as mounting
 from pi_rag.ingest.ignore import Choice
 from pi_rag.ingest.walk import Folder, Found, LeftOut, left_out, look, steps, walk
 from pi_rag.types import Refusal
+from tests.ingest.folders import unprivileged
 
 BYTES_A_NAME_MAX = 2000
 """An entry of a listing, its path, and what sorting holds of it."""
@@ -236,6 +237,24 @@ def test_a_folder_that_cannot_be_looked_into_is_one_refusal(
 
     monkeypatch.setattr(os, "scandir", guarded)
     assert names(tmp_path) == ["document_unreadable a", "b/2.md"]
+
+
+@pytest.mark.parametrize("name", [None, ".gitignore"])
+def test_of_what_is_closed_to_us_the_right_thing_is_named(name: str | None) -> None:
+    """The folder, where it may have no ignore file at all; the ignore file, where that alone is closed."""
+    with unprivileged(), TemporaryDirectory() as place:
+        make(Path(place), "in/a.md", "in/.gitignore")
+        closed = Path(place) / "in" / (name or "")
+        closed.chmod(0)
+        (refusal,) = walk(Path(place), 10)
+        (Path(place) / "in").chmod(0o700)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, refusal.source) == ("document_unreadable", f"{place}/in")
+    assert refusal.message == (
+        "Its .gitignore cannot be read, so nobody knows what to leave out."
+        if name
+        else "The folder cannot be looked into: Permission denied."
+    )
 
 
 def test_a_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
