@@ -17,11 +17,14 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pi_rag import errors, http1, owners
 from pi_rag.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from pi_rag.types import Priority
 
 Answer = dict[str, Any]
 """A JSON object as the service gave it; its fields are described in docs/api.md."""
@@ -76,11 +79,12 @@ class Client:
         *,
         collection: str = "default",
         metadata: Mapping[str, Any] | None = None,
+        priority: Priority | None = None,
         wait: bool = False,
     ) -> Answer:
         """{"job"}: queue files and folders that the service reads itself. The paths are absolute."""
         body: Answer = {"paths": list(paths), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/documents", body=body | present(metadata=metadata))
+        return self._ask("POST", "/v1/documents", body=body | present(metadata=metadata, priority=priority))
 
     def add_documents(
         self,
@@ -88,11 +92,12 @@ class Client:
         *,
         collection: str = "default",
         metadata: Mapping[str, Any] | None = None,
+        priority: Priority | None = None,
         wait: bool = False,
     ) -> Answer:
         """{"job"}: queue documents, each {"source", "title"?, "text" or "content_base64", "metadata"?}."""
         body: Answer = {"documents": list(documents), "collection": collection, "wait": wait}
-        return self._ask("POST", "/v1/documents", body=body | present(metadata=metadata))
+        return self._ask("POST", "/v1/documents", body=body | present(metadata=metadata, priority=priority))
 
     def documents(
         self, *, collection: str | None = None, limit: int | None = None, after: int | None = None
@@ -188,6 +193,10 @@ class Client:
         only = "true" if skipped else None
         params = present(under=under, collection=collection, skipped=only, limit=limit, after=after)
         return self._ask("GET", "/v1/sources", params=params)
+
+    def forget_reasons(self, under: str, *, collection: str | None = None) -> Answer:
+        """{"reasons"}: forget why what lies below a folder was not taken, where nobody watches it."""
+        return self._ask("DELETE", "/v1/sources", params=present(under=under, collection=collection))
 
     def watch(
         self, folder: str, *, collection: str, include: Sequence[str] = (), exclude: Sequence[str] = ()

@@ -39,7 +39,7 @@ EXAMPLES = """\
   pi-rag add ~/Documents
   pi-rag add letter.pdf notes.md --collection letters
   pi-rag add report.pdf --title "Boiler report 2024"
-  pi-rag add ~/Archive --no-wait
+  pi-rag add ~/Archive --no-wait --priority low
   pi-rag add ~/Invoices --metadata year=2024 --metadata 'tags=["house", "paid"]'
   date | pi-rag add - --source now.txt --metadata room=kitchen
 """
@@ -70,6 +70,12 @@ def configure(parser: ArgumentParser) -> None:
         type=_pair,
         help="what searches can be kept to, for all that is added; several times. A value that reads as JSON "
         "is one",
+    )
+    parser.add_argument(
+        "--priority",
+        choices=held.PRIORITIES,
+        metavar="P",
+        help="high: before all that waits; low: after it (normal)",
     )
     parser.add_argument("--no-wait", action="store_true", help="come back as soon as it is queued")
 
@@ -180,6 +186,7 @@ class _Adding:
         self._of_all: dict[str, Any] = {
             "collection": args.collection,
             "metadata": dict(args.metadata) or None,
+            "priority": args.priority,
         }
         self._upload = Upload(settings)
 
@@ -220,7 +227,7 @@ class _Adding:
 
     def held_up(self) -> list[str]:
         """Why what was queued does not go on now."""
-        return held.asked(self._client, *self.result.jobs)
+        return held.of_these(self._client, *self.result.jobs)
 
 
 def _is_utf8(path: str) -> bool:

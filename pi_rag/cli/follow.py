@@ -130,9 +130,10 @@ class _Waiting:
                 self._pause(ASK_S_MAX)
 
     def _say_what_holds_it_up(self, job: dict[str, Any]) -> None:
-        reasons = held.asked(self._client, job)
-        for reason in reasons if reasons != self._said else []:
-            self._said = reasons
+        reasons = held.of_these(self._client, job)
+        roughly = [held.roughly(each) for each in reasons]
+        for reason in reasons if roughly != self._said else []:
+            self._said = roughly
             self._shown.say(reason)
 
 

@@ -5,8 +5,11 @@ It knows the words of the status and of the tree of errors, and nothing of how s
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from pi_rag.cli import progress
+from pi_rag.cli.printing import counted
 from pi_rag.client import Client
 from pi_rag.errors import DiskStuck, ServiceDown, TryLater, every_kind
 
@@ -15,6 +18,18 @@ NOT_BEGUN = {"paused": "paused", "safe_mode": "in safe mode"}
 
 ENDED = frozenset({"done", "cancelled"})
 """The states of jobs that wait for nothing any more."""
+
+PRIORITIES = ("low", "normal", "high")
+"""`types.Priority`, lowest first. Those types are not loaded for a light command."""
+
+JOBS_MAX = 1000
+"""How many of the newest jobs are looked at for one that goes first: as many as the service gives."""
+
+
+def of_these(client: Client, *jobs: dict[str, Any]) -> list[str]:
+    """Why these jobs do not go on now; when nothing holds them up, what the first of them waits behind."""
+    queued = [job for job in jobs if job.get("state") == "queued"]
+    return asked(client, *jobs) or (behind(client, queued[0]) if queued else [])
 
 
 def asked(client: Client, *jobs: dict[str, Any]) -> list[str]:
@@ -41,6 +56,34 @@ def reason(job: dict[str, Any], ingest: dict[str, Any]) -> str:
     if mounts and held_by in {"", DiskStuck.code}:
         return f"No answer from {', '.join(mounts)}; what lies there has to wait. See: df -h"
     return _of_code(held_by) if held_by else ""
+
+
+def behind(client: Client, job: dict[str, Any]) -> list[str]:
+    """The job that is worked on before this one, with what it has left; none when nobody can say."""
+    try:
+        others = client.jobs(limit=JOBS_MAX).get("jobs") or []
+    except (ServiceDown, TryLater):
+        return []
+    before = [
+        each for each in others if each.get("state") in {"queued", "running"} and _turn(each) < _turn(job)
+    ]
+    if not before:
+        return []
+    first = min(before, key=_turn)
+    ended = sum(int(first.get(f"items_{how}") or 0) for how in progress.ENDED)
+    left = counted(int(first.get("items_total") or 0) - ended, "document")
+    sooner = "" if job.get("priority") == "high" else " What must not wait: pi-rag add PATH --priority high"
+    return [f"Job {job.get('id')} waits behind job {first.get('id')}, which has {left} left.{sooner}"]
+
+
+def _turn(job: dict[str, Any]) -> tuple[int, int]:
+    """The queue's order: the higher priority first, then the older job."""
+    return -PRIORITIES.index(job.get("priority", "normal")), int(job["id"])
+
+
+def roughly(reason: str) -> str:
+    """A reason with no more than the magnitude of what is left: one document less is no new reason."""
+    return re.sub(r"\d(?=[\d,]* documents? left)", "0", reason)
 
 
 def _of_code(code: str) -> str:

@@ -178,7 +178,7 @@ def _show_one(client: Client, answer: dict[str, Any], args: Namespace) -> None:
     lines += [("ended", stamp(job["finished_at"]))] if job.get("finished_at") else []
     lines += [("documents", _tally(job)), ("passages", counted(int(job.get("chunks") or 0), "passage"))]
     lines += [("now", one_line(job["current"]))] if job.get("current") else []
-    lines += [("waits", one_line(reason)) for reason in held.asked(client, job)]
+    lines += [("waits", one_line(reason)) for reason in held.of_these(client, job)]
     printing.table(lines)
     near_duplicates = int(job.get("near_duplicates") or 0)
     show_repeats(job.get("repeated") or [], near_duplicates, str(job.get("collection")))

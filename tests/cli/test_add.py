@@ -332,9 +332,25 @@ def test_no_wait_comes_back_at_once(service: StandIn, run: Run) -> None:
     ):
         answers(service, job(7, state="queued"))
         service.on("GET", "/v1/status", {"ingest": {"waiting_for": waiting_for}})
+        service.on("GET", "/v1/jobs", {"jobs": []})
         ran = run("add", "/x", "--no-wait")
         assert ran.code == 0
         assert ran.out == f"Queued as job 7. See it with: pi-rag jobs 7\n{more}"
+
+
+def test_a_job_that_waits_for_its_turn_can_go_first(
+    service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it waits behind is said, with the flag; the flag is sent with paths and with texts."""
+    answers(service, *[job(7, state="queued")] * 3)
+    service.on("GET", "/v1/status", {"ingest": {}})
+    service.on("GET", "/v1/jobs", {"jobs": [job(6, state="running", items_total=3)]})
+    ran = run("add", "/x", "--no-wait")
+    assert "Job 7 waits behind job 6, which has 3 documents left." in ran.out
+    assert "--priority high" in ran.out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"text")))
+    run("add", "/x", "-", "--source", "a.txt", "--no-wait", "--priority", "high")
+    assert [body.get("priority") for body in service.bodies("/v1/documents")] == [None, "high", "high"]
 
 
 def test_json_is_the_services_object(service: StandIn, run: Run, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ class Service:
 
     for_s = 60.0
     asked_status = 0
+    left = 1010
+    is_behind = False
 
     def __init__(self, *said: Said, waiting_for: str | None = None, stuck: Sequence[str] = ()) -> None:
         self._said = list(said)
@@ -52,6 +54,11 @@ class Service:
         if isinstance(said, errors.PiRagError):
             raise said
         return {"job": said}
+
+    def jobs(self, *, limit: int) -> dict[str, Any]:
+        """An older one, which gets on."""
+        self.left -= 1
+        return {"jobs": [{"id": 0, "state": "running", "items_total": self.left}] if self.is_behind else []}
 
     def status(self) -> dict[str, Any]:
         """What holds it up."""
@@ -154,3 +161,12 @@ def test_what_holds_a_job_up_is_said_with_what_to_type(
     followed(service, Clock())
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if "documents" not in line] == [says]
+
+
+def test_a_job_that_waits_for_its_turn_says_behind_what(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line when that has a tenth left, and not for each of its documents."""
+    service = Service(*[job("queued")] * 200, job("done", 10))
+    service.is_behind = True
+    followed(service, Clock())
+    lines = [line for line in capsys.readouterr().err.splitlines() if "behind job 0" in line]
+    assert [line.split()[8] for line in lines] == ["1,009", "999"]
