@@ -7,7 +7,6 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pi_rag.cli import printing
 from pi_rag.cli.parsing import a_path
@@ -132,24 +131,10 @@ def _by_source(client: Client, source: str, collection: str | None) -> Counter[s
 def _by_folder(client: Client, args: Namespace) -> Counter[str]:
     folder = os.path.normpath(Path(args.under).absolute())
     gone = _by_number(client, _under(client, folder + os.sep, args.collection))
-    for row in _not_taken_under(client, folder, args.collection):
-        gone.update(client.remove_source(row["source"], collection=row["collection"]))
+    gone.update(client.forget_reasons(folder, collection=args.collection))
     if not gone.total():
         raise DocumentNotFound(f"No document lies under {folder}{os.sep}.")
     return gone
-
-
-def _not_taken_under(client: Client, folder: str, collection: str | None) -> list[dict[str, Any]]:
-    """What is not taken, and nobody watches, below the folder and of it: why is forgotten with the rest."""
-    found: list[dict[str, Any]] = []
-    after: str | None = ""
-    while after is not None:
-        page = client.sources(
-            under=folder, collection=collection, skipped=True, limit=PAGE_ROWS, after=after or None
-        )
-        found += [row for row in page["sources"] if not row["watched"] and row["document_id"] is None]
-        after = page["next"]
-    return found
 
 
 def _under(client: Client, folder: str, collection: str | None) -> list[int]:

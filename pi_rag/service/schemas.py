@@ -365,6 +365,12 @@ class Removed(BaseModel):
     reasons: int
 
 
+class ReasonsForgotten(BaseModel):
+    """Of how many sources it is forgotten why they were not taken."""
+
+    reasons: int
+
+
 class WatchRequest(Request):
     """A folder to watch."""
 

@@ -1,16 +1,25 @@
-"""The address that tells of every source whether it is in, since when, and if not, why not."""
+"""The address that tells of every source whether it is in, since when, and if not, why not.
+
+Why not can be forgotten there too.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
 from urllib.parse import quote, unquote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from pi_rag.errors import RequestInvalid
 from pi_rag.ingest.reader_wire import PATH_CHARS_MAX
 from pi_rag.service.house import House
-from pi_rag.service.schemas import COLLECTION_CHARS_MAX, SOURCE_CHARS_MAX, SourceAnswer, SourceList
+from pi_rag.service.schemas import (
+    COLLECTION_CHARS_MAX,
+    SOURCE_CHARS_MAX,
+    ReasonsForgotten,
+    SourceAnswer,
+    SourceList,
+)
 from pi_rag.store import sources
 from pi_rag.store.sources import SourceRow
 
@@ -25,6 +34,10 @@ NEXT_CHARS_MAX = UNDER_CHARS_MAX + 1 + 12 * COLLECTION_CHARS_MAX
 
 Under = Annotated[
     str | None, Query(max_length=UNDER_CHARS_MAX, description="This source, and what lies below it.")
+]
+
+Folder = Annotated[
+    str, Query(min_length=1, max_length=UNDER_CHARS_MAX, description="Of it and of what lies below it.")
 ]
 
 After = Annotated[str, Query(max_length=NEXT_CHARS_MAX, description="`next` of the page before.")]
@@ -56,6 +69,13 @@ def mount(api: APIRouter, house: House) -> None:
         return SourceList(
             sources=told, next=_name(rows[-1]) if len(rows) == limit else None, left_out=left_out
         )
+
+    administrators = [Depends(house.administration.required)]
+
+    @api.delete("/v1/sources", summary="Forget why sources were not taken", dependencies=administrators)
+    async def forget(under: Folder, collection: str | None = None) -> ReasonsForgotten:
+        """Below a folder, in one collection or in all; not of what is stored, nor of what is watched."""
+        return ReasonsForgotten(reasons=await house.store.write(sources.forget_below, under, collection))
 
 
 def _told(row: SourceRow, folder_seen_at: float | None) -> SourceAnswer:

@@ -111,6 +111,21 @@ def seen(db: Connection, collection: str, sources: Iterable[str], now: float) ->
     db.execute(sql, (collection, these))
 
 
+def forget_below(db: Connection, folder: str, collection: str | None) -> int:
+    """Forget of a folder, and of what lies below it, why it is not taken, in one collection or in all: but
+    not of a file in a watched folder, nor of what is stored. Returns of how many sources."""
+    sql = f"""
+        DELETE FROM skipped WHERE source >= ?1 AND source < ?3 AND (source = ?1 OR source > ?2)
+            AND collection = coalesce(?4, collection) AND NOT {stored("skipped.source", "skipped.collection")}
+            AND NOT EXISTS (
+                SELECT 1 FROM watches CROSS JOIN watch_files ON {of_file("skipped.source")}
+                WHERE watches.collection = skipped.collection
+            )
+    """
+    db.execute(sql, (folder, *below(folder), collection))
+    return db.changes()
+
+
 def forget_old(db: Connection, kept_max: int) -> None:
     """Keep the newest reasons."""
     old = "SELECT id FROM skipped ORDER BY id DESC LIMIT 1 OFFSET ?"

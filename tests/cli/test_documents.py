@@ -190,7 +190,7 @@ def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: P
         return 200, {"documents": [inside[0], beside] if first else [inside[1]], "next": 2 if first else None}
 
     service.on("GET", "/v1/documents", listing)
-    service.on("GET", "/v1/sources", {"sources": [], "next": None})
+    service.on("DELETE", "/v1/sources", {"reasons": 0})
     for number in (1, 4):
         service.on("DELETE", f"/v1/documents/{number}", {"removed": 1, "withdrawn": number % 2})
     told = "Removed 2 documents. 1 document that waited to be stored will not be.\n"
@@ -199,25 +199,16 @@ def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: P
 
 
 def test_what_could_not_be_taken_below_a_folder_is_forgotten_with_it(service: StandIn, run: Run) -> None:
-    """From all pages of it; not what is watched, and so still there, nor what a document has gone with."""
-    row = {"collection": "c", "watched": False, "document_id": None}
-    pages = {
-        None: [row | {"source": "/f/a.jpg"}, row | {"source": "/f/b.jpg", "watched": True}],
-        "/f/b.jpg@c": [row | {"source": "/f/c.pdf"}, row | {"source": "/f/d.pdf", "document_id": 7}],
-    }
-
-    def sources(asked: Asked) -> Reply:
-        after = asked.params.get("after")
-        assert (asked.params["under"], asked.params["skipped"]) == ("/f", "true")
-        return 200, {"sources": pages[after], "next": None if after else "/f/b.jpg@c"}
-
+    """In one request, however many they are; nothing at all below it is an error."""
     listed(service)
-    service.on("GET", "/v1/sources", sources)
-    service.on("DELETE", "/v1/documents", {"removed": 0, "withdrawn": 0, "reasons": 1})
-    told = "Removed 0 documents. Why 2 sources could not be taken is forgotten.\n"
-    assert run("remove", "--under", "/f").out == told
-    gone = [asked.params for asked in service.asked if asked.method == "DELETE"]
-    assert gone == [{"source": name, "collection": "c"} for name in ("/f/a.jpg", "/f/c.pdf")]
+    service.on(
+        "DELETE", "/v1/sources", lambda asked: (200, {"reasons": 2000 * (asked.params["under"] == "/f")})
+    )
+    told = "Removed 0 documents. Why 2,000 sources could not be taken is forgotten.\n"
+    assert run("remove", "--under", "/f/", "--collection", "c").out == told
+    (gone,) = [asked.params for asked in service.asked if asked.method == "DELETE"]
+    assert gone == {"under": "/f", "collection": "c"}
+    assert run("remove", "--under", "/g").code == 3
 
 
 def test_remove_by_source_as_it_was_listed_or_as_it_is_typed(

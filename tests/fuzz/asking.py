@@ -140,6 +140,7 @@ def right(allowed: Path) -> list[Case]:
         _of("DELETE", "/v1/watches/1"),
         _of("DELETE", "/v1/documents/2"),
         _of("DELETE", "/v1/documents", source="s", collection="c"),
+        _of("DELETE", "/v1/sources", under="/s", collection="c"),
         _of("POST", "/v1/jobs/1/pause"), _of("POST", "/v1/jobs/1/resume"), _of("POST", "/v1/jobs/1/cancel"),
         _of("POST", "/v1/jobs/1/retry"), _of("POST", "/v1/jobs/retry"), _of("POST", "/v1/jobs/resume"),
         _of("POST", "/v1/suggestions/1/accept"), _of("POST", "/v1/suggestions/1/dismiss"),

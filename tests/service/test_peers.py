@@ -54,6 +54,7 @@ PAUSE = "POST /v1/jobs/pause"
 ADMINISTRATION = [
     "DELETE /v1/documents/1",
     "DELETE /v1/documents?source=a",
+    "DELETE /v1/sources?under=/a",
     "POST /v1/watches",
     "DELETE /v1/watches/1",
     PAUSE,

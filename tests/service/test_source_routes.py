@@ -116,3 +116,19 @@ async def test_what_is_not_there_any_more_is_not_told_for_ever(
     job = await added(guest, {"paths": [str(link), str(tmp_path / "typo")]})
     assert [each["source"] for each in await told(guest)] == [str(folder / "b.jpg")]
     assert str(tmp_path / "typo") in [each["source"] for each in job["refusals"]]
+
+
+async def test_why_sources_were_not_taken_is_forgotten_below_a_folder(
+    guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """All of them at once; which folder must be said."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.md"):
+        (folder / name).write_text("the boiler")
+    await added(guest, {"paths": [str(folder)]})
+    for under, reasons in ((f"{folder}-other", 0), (str(folder), 2), (str(folder), 0)):
+        assert (await guest.delete("/v1/sources", params={"under": under})).json() == {"reasons": reasons}
+    assert [each["source"] for each in await told(guest)] == [str(folder / "c.md")]
+    for unsaid in ({}, {"under": ""}):
+        assert (await guest.delete("/v1/sources", params=unsaid)).status_code == 400

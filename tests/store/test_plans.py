@@ -71,6 +71,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
         db, "default", [NewItem("bytes", "new", "", b"tea")], 1000, 1.0, key="k", queue_bytes_max=10_000
     ),
     "forgetting old jobs": lambda db: jobs.forget_old(db, 3, 2, 5),
+    "forgetting reasons below a folder": lambda db: sources.forget_below(db, "/home", None),
     "forgetting old reasons": lambda db: sources.forget_old(db, 3),
     "a folder becomes its files": lambda db: jobs.expand(
         db, _claimed(db), [NewItem("path", "new")], [NO], 2.0, ["s5"]
@@ -84,6 +85,7 @@ HOT: dict[str, Callable[[Connection], Any]] = {
         db, under="/home", collection="default", skipped=True, limit=5
     ),
     "the contents of watched files": lambda db: watches.made_from(db, watches.one(db, 1), ["s1"]),
+    "watched files that nobody wants": lambda db: watches.unwanted(db, watches.one(db, 1)),
     "devices of watched files": lambda db: watches.elsewhere(db, 1, ["s1"]),
     "watched files as stored": lambda db: watches.queued(
         db, watches.one(db, 1), [File("s1", 1, 1, elsewhere=0)], 2.0, as_stored=["s1"]

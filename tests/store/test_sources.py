@@ -222,3 +222,22 @@ def test_what_watched_files_said_of_themselves_is_kept() -> None:
     assert told.skipped == Refusal("/home/scan.pdf", "c", "m", "h")
     assert all_rows(old, "SELECT payload_bytes FROM job_items") == [(3,)]
     old.close()
+
+
+def test_reasons_below_a_folder_are_forgotten_at_once(db: Connection) -> None:
+    """In one collection or in all; not of what is stored, nor of what is watched, which is still there."""
+    names = ["/f", "/f!/a", "/f.md", "/f/a", "/f/b", "/f/b/c", "/f/w/a", "/f/w/x.zip", "/f/w/x.zip!/a", "/f0"]
+    folder = watches.add(db, "/f/w", "default", [], [], 9, 1.0)
+    watches.queued(db, folder, [File(name, 1, 1, elsewhere=0) for name in ("a", "x.zip")], 1.0)
+    for collection in ("default", "other"):
+        sources.skip(db, collection, [Refusal(name, "c", "m", "h") for name in names], 1.0)
+    put(db, "/f/b", ["tea"])
+    beside, watched = ["/f!/a", "/f.md", "/f0"], ["/f/w/a", "/f/w/x.zip", "/f/w/x.zip!/a"]
+
+    assert sources.forget_below(db, "/f", "default") == 3
+    left = [each.source for each in sources.listing(db, collection="default", skipped=True, limit=99)]
+    assert left == sorted([*beside, "/f/b", *watched])
+    assert len(sources.listing(db, collection="other", limit=99)) == len(names)
+    assert sources.forget_below(db, "/f", None) == len(names) - len(beside)
+    assert [each.source for each in sources.listing(db, collection="other", limit=99)] == beside
+    assert sources.forget_below(db, "/", None) == 2 * len(beside)
