@@ -81,7 +81,12 @@ def more(*command: object) -> None:
 
 def typed(*command: object) -> str:
     """A command of ours as a shell takes it: what is typed is what was meant, also of a stranger's name."""
-    return " ".join(["pi-rag", *(_word(str(word)) for word in command)])
+    return f"pi-rag {quoted(*command)}"
+
+
+def quoted(*words: object) -> str:
+    """Words of a command as a shell takes them."""
+    return " ".join(_word(str(word)) for word in words)
 
 
 def _word(word: str) -> str:

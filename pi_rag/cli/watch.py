@@ -12,7 +12,7 @@ from pi_rag.cli.parsing import PAGE_SIZE, Parser, a_path, add_common, add_limit
 from pi_rag.cli.printing import counted, one_line, stamp, styled
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.client import Client
-from pi_rag.errors import WatchNotFound
+from pi_rag.errors import RequestInvalid, WatchNotFound
 
 DESCRIPTION = """\
 What is in a watched folder is remembered; what comes, changes, moves or goes in it is seen within
@@ -54,7 +54,12 @@ def configure(parser: ArgumentParser) -> None:
     made["list"].add_argument("--after", metavar="PATH", help="go on after this file")
     add_limit(made["list"])
     made["remove"].add_argument("folder", metavar="FOLDER", type=a_path, help="or its number")
-    for each in made.values():
+    made["remove"].add_argument(
+        "--collection", metavar="C", help="of several watches of one folder, this one's"
+    )
+    for name, each in made.items():
+        lines = [line for line in EXAMPLES.splitlines() if f"pi-rag watch {name}" in line]
+        each.epilog = "\n".join(["examples:", *lines])
         add_common(each)
 
 
@@ -90,6 +95,8 @@ def _list_files(client: Client, watch: dict[str, Any], args: Namespace) -> None:
     if args.json:
         printing.as_json(page)
         return
+    if flags := _patterns(watch):
+        print(f"Watched with {flags}")
     files = page.get("files") or []
     if not files:
         nothing = "Nothing was refused." if args.skipped else "No file is known in it yet."
@@ -113,7 +120,7 @@ def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _remove(client: Client, args: Namespace) -> None:
-    watch = _found(client, args.folder)
+    watch = _found(client, args.folder, args.collection)
     answer = client.unwatch(watch["id"])
     if args.json:
         printing.as_json(answer)
@@ -123,13 +130,23 @@ def _remove(client: Client, args: Namespace) -> None:
     print(f"{one_line(folder)} is watched no more. Its documents stay; to forget them: {command}")
 
 
-def _found(client: Client, named: str) -> dict[str, Any]:
-    """The watched folder that a person names by its number or its path. Raises WatchNotFound."""
-    path = os.path.realpath(named)
-    for watch in client.watches().get("watches") or []:
-        if named == str(watch.get("id")) or watch.get("folder") in {path, named}:
-            return dict(watch)
-    raise WatchNotFound(f"{named} is not watched.")
+def _found(client: Client, named: str, collection: str | None = None) -> dict[str, Any]:
+    """The watched folder that a person names by its number or its path.
+
+    Raises WatchNotFound; RequestInvalid where several collections have what is in the folder.
+    """
+    paths = {os.path.realpath(named), named}
+    watches = [each for each in client.watches()["watches"] if collection in {None, each["collection"]}]
+    found = [each for each in watches if named == str(each["id"])]
+    found = found or [each for each in watches if each["folder"] in paths]
+    if len(found) > 1:
+        which = ", ".join(f"{each['id']} ({one_line(each['collection'])})" for each in found)
+        raise RequestInvalid(
+            f"{named} is watched for {len(found)} collections.", hint=f"Name one by its number: {which}."
+        )
+    if not found:
+        raise WatchNotFound(f"{named} is not watched{f' for collection {collection}' if collection else ''}.")
+    return dict(found[0])
 
 
 def _show_all(watches: list[dict[str, Any]]) -> None:
@@ -151,8 +168,14 @@ def _row(watch: dict[str, Any]) -> tuple[str, ...]:
         one_line(watch.get("collection")),
         stamp(watch.get("seen_at")),
         files,
-        one_line(watch.get("folder")),
+        f"{one_line(watch.get('folder'))}  {_patterns(watch)}".rstrip(),
     )
+
+
+def _patterns(watch: dict[str, Any]) -> str:
+    """What it keeps to, as one would type it; empty where that is everything."""
+    kinds = ("include", "exclude")
+    return printing.quoted(*(word for kind in kinds for each in watch[kind] for word in (f"--{kind}", each)))
 
 
 def state_line(watching: dict[str, Any]) -> str:

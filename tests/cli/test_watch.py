@@ -103,6 +103,45 @@ def test_a_folder_is_removed_by_number_or_path(service: StandIn, run: Run, tmp_p
     assert (ran.code, "hint: Run: pi-rag watch list" in ran.err) == (3, True)
 
 
+def test_a_folder_that_is_watched_for_several_collections_is_named_by_its_number(
+    service: StandIn, run: Run
+) -> None:
+    """Nobody can tell which one is meant. A collection says so, too."""
+    both = [watched("/home/a"), watched("/home/a", id=4, collection="diary")]
+    service.on("GET", "/v1/watches", {"watches": both})
+    service.on("DELETE", "/v1/watches/4", {"removed": 1})
+    for action in ("list", "remove"):
+        ran = run("watch", action, "/home/a")
+        assert ran.code == 2
+        assert "is watched for 2 collections" in ran.err
+        assert "3 (letters), 4 (diary)" in ran.err
+    assert "--collection diary" in run("watch", "remove", "/home/a", "--collection", "diary").out
+    assert "--collection diary" in run("watch", "remove", "4").out
+    ran = run("watch", "remove", "3", "--collection", "diary")
+    assert (ran.code, "3 is not watched for collection diary." in ran.err) == (3, True)
+
+
+def test_what_a_folder_is_kept_to_is_shown_as_it_is_typed(service: StandIn, run: Run) -> None:
+    """A pattern of a stranger does nothing to a terminal."""
+    kept = watched("/home/a", include=["*.py", "\x1b"], exclude=["build/"])
+    service.on("GET", "/v1/watches", {"watches": [kept, watched("/home/b", id=5)]})
+    service.on("GET", "/v1/watches/3/files", {"files": [], "next": None})
+    flags = "--include '*.py' --include $'\\033' --exclude build/"
+    lines = run("watch", "list").out.splitlines()
+    assert (lines[1].endswith(f"  /home/a  {flags}"), lines[2].endswith("  /home/b")) == (True, True)
+    assert run("watch", "list", "3").out.splitlines()[0] == f"Watched with {flags}"
+
+
+@pytest.mark.parametrize("action", ["add", "list", "remove"])
+def test_each_action_has_its_examples(run: Run, capsys: pytest.CaptureFixture[str], action: str) -> None:
+    """And no other's."""
+    with pytest.raises(SystemExit):
+        run("watch", action, "--help")
+    examples = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
+    assert examples
+    assert all(line.startswith(f"  pi-rag watch {action}") for line in examples)
+
+
 def test_programs_get_what_the_service_said(service: StandIn, run: Run) -> None:
     """Each action has its JSON."""
     told = watched("/home/a")
