@@ -29,7 +29,8 @@ from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
 
 DESCRIPTION = """\
 It takes text, source code, web pages, PDF, office files, e-books, mails, notebooks and archives;
-folders are taken with all that is in them. What has not changed since the last time is skipped.
+folders are taken with all that is in them. What has not changed since the last time is skipped;
+what is gone stays: pi-rag remove forgets it. In a folder of pi-rag watch add it goes with its file.
 Each file that is not taken is named with the reason; the exit code is 2 then, also for one file
 of a folder, and 3 when a PATH does not exist. Ctrl-C only stops the waiting: the service goes on
 with what it has been given.
