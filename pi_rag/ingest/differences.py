@@ -39,6 +39,12 @@ class Seen:
     """The number of the device of a drive mounted within the folder, on which it lies; 0: on the folder's."""
     refusal: Refusal | None = None
     """Why it is not taken, where that is known without reading it."""
+    ctime_ns: int = 0
+    """When anything of it changed last, its name and its rights too (`st_ctime`); 0 where it is refused.
+
+    Another file of the same size and time is told by it. Its inode is not asked: file systems that have none
+    of their own, as FAT and some on networks, make up another number whenever they have forgotten the last.
+    """
 
 
 @dataclass(slots=True)
@@ -48,6 +54,8 @@ class Differences:
     fresh: list[Seen] = field(default_factory=list)
     """Seen for the first time."""
     changed: list[Seen] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    """Paths of those of the changed ones that have their size and time still: they may well be the same."""
     gone: list[str] = field(default_factory=list)
     unchanged: int = 0
     known: int = 0
@@ -66,23 +74,30 @@ class Differences:
         return len(self.fresh) + len(self.changed) + self.unchanged
 
 
-def compare(seen: Iterable[Seen], stored: Mapping[str, tuple[int, int]]) -> Differences:
-    """Hold what is seen, one by one, against what is stored: only the differences are kept."""
+def compare(seen: Iterable[Seen], stored: Mapping[str, tuple[int, int, int]]) -> Differences:
+    """Hold what is seen, one by one, against what is stored: only the differences are kept.
+
+    `stored` has the stamp of each path, and its `ctime_ns`.
+    """
     found = Differences()
     missing = dict(stored)
     for each in seen:
         before = missing.pop(each.path, None)
         if before is None:
             found.fresh.append(each)
-        elif before != each.stamp:
+        elif before[:2] != each.stamp:
             found.changed.append(each)
         else:
-            found.unchanged += 1
+            if before[2] != each.ctime_ns:
+                found.changed.append(each)
+                found.touched.add(each.path)
+            else:
+                found.unchanged += 1
             if each.stamp != NOT_TAKEN:
                 found.known += 1
                 found.known_devices.add(each.elsewhere)
     found.gone = sorted(missing)
-    stamps = set(missing.values()) - {NOT_TAKEN}
+    stamps = {before[:2] for before in missing.values()} - {NOT_TAKEN}
     renamed = [each.elsewhere for each in found.fresh if each.stamp in stamps]
     found.known += len(renamed)
     found.known_devices.update(renamed)

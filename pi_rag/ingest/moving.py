@@ -82,4 +82,6 @@ def _carry_out(db: Connection, watch: Watch, move: Move, now: float) -> bool:
 
 def file_of(seen: Seen) -> File:
     """A file as the store keeps it."""
-    return File(seen.path, *seen.stamp, elsewhere=seen.elsewhere, refusal=seen.refusal)
+    return File(
+        seen.path, *seen.stamp, elsewhere=seen.elsewhere, refusal=seen.refusal, ctime_ns=seen.ctime_ns
+    )

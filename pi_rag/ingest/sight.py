@@ -48,7 +48,7 @@ class Sight:
             if isinstance(each, Folder) and _is_open(each.path):
                 self._note(each.path)
 
-    def compared(self, paths: Collection[str], stored: Mapping[str, tuple[int, int]]) -> Differences:
+    def compared(self, paths: Collection[str], stored: Mapping[str, tuple[int, int, int]]) -> Differences:
         """Look at these parts, '' for all, and hold what is there against what is stored of them."""
         self.device = device_of(self.root)
         found = compare((each for path in paths for each in self._seen(path)), stored)
@@ -92,8 +92,8 @@ class Sight:
         if device is None:
             self.unreadable.append(self._relative(str(found.path)))
             return None
-        stamp = Stamp(facts.st_size, facts.st_mtime_ns)
-        return Seen(self._relative(str(found.path)), stamp, 0 if device == self.device else device)
+        stamp, elsewhere = Stamp(facts.st_size, facts.st_mtime_ns), 0 if device == self.device else device
+        return Seen(self._relative(str(found.path)), stamp, elsewhere, ctime_ns=facts.st_ctime_ns)
 
     def _device_of(self, folder: str) -> int | None:
         """Folders are asked, not files: on an overlay each file may have a device of its own."""

@@ -222,7 +222,7 @@ class Watched:
 
     async def _look(self, where: Collection[str]) -> Sight:
         """Look at these parts, '' for all, and do what follows."""
-        stored: dict[str, tuple[int, int]] = {}
+        stored: dict[str, tuple[int, int, int]] = {}
         for path in where:
             stored |= await self._store.read(watches.stamps, self.watch.id, path)
         seen = self._sight()
@@ -257,7 +257,7 @@ class Watched:
         return True
 
     async def _act(
-        self, seen: Sight, found: Differences, stored: Mapping[str, tuple[int, int]], *, whole: bool
+        self, seen: Sight, found: Differences, stored: Mapping[str, tuple[int, int, int]], *, whole: bool
     ) -> None:
         """What is gone goes first, since a person waits for that; what has moved is not gone."""
         # What cannot be looked at now is as it was.
@@ -272,8 +272,11 @@ class Watched:
         await self._forget([path for path in gone if path not in left] + replaced)
         done = {each.after.path for each in made if not each.is_read_again}
         fresh = [each for each in (*found.fresh, *found.changed) if each.path not in done]
-        await self._note([each for each in fresh if each.refusal])
-        await self._queue([each for each in fresh if not each.refusal], "low" if whole else "normal")
+        unwanted = await self._unwanted(found)
+        noted = [each for each in fresh if each.refusal or each.path in unwanted]
+        await self._note(noted)
+        left_out = {each.path for each in noted}
+        await self._queue([each for each in fresh if each.path not in left_out], "low" if whole else "normal")
 
     async def _gone(self, seen: Sight, found: Differences) -> list[str]:
         """The missing files that are believed to be gone."""
@@ -309,12 +312,18 @@ class Watched:
             await asyncio.sleep(CROSSING_S)
         return moves
 
+    async def _unwanted(self, found: Differences) -> set[str]:
+        """Touched files of which something was removed: with other rights nothing of them comes back."""
+        if not found.touched:
+            return set()
+        return found.touched & await self._store.read(watches.unwanted, self.watch)
+
     async def _forget(self, paths: Sequence[str]) -> None:
         for some in _batches(paths, REMOVED_AT_ONCE):
             await self._store.write(watches.forget, self.watch, some, self._clock.wall_s())
 
-    async def _note(self, refused: Sequence[Seen]) -> None:
-        for some in _batches(refused, QUEUED_AT_ONCE):
+    async def _note(self, files: Sequence[Seen]) -> None:
+        for some in _batches(files, QUEUED_AT_ONCE):
             noted = [file_of(each) for each in some]
             await self._store.write(watches.queued, self.watch, noted, self._clock.wall_s())
 

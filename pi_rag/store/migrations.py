@@ -566,6 +566,14 @@ def _memory_entities(db: Connection) -> None:
     """)
 
 
+def s18_watched_ctimes(db: Connection) -> None:
+    """A watched file whose place was taken by another of the same size and time is told from it.
+
+    Of those known so far it is not known (0): each is read once more, which finds out what was missed.
+    """
+    db.execute("ALTER TABLE watch_files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0")
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -584,6 +592,7 @@ STEPS: tuple[Step, ...] = (
     s15_sources,
     s16_watched_files,
     s17_memories,
+    s18_watched_ctimes,
 )
 
 

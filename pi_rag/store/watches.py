@@ -47,6 +47,8 @@ class File:
     elsewhere: int
     """The number of the device it lies on, where that is not the folder's own; else 0."""
     refusal: Refusal | None = None
+    ctime_ns: int = 0
+    """When anything of it changed last, its name and its rights too; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +158,15 @@ def tallies(db: Connection) -> dict[int, Tally]:
     return {watch_id: Tally(files, skipped) for watch_id, files, skipped in all_rows(db, sql)}
 
 
-def stamps(db: Connection, watch_id: int, path: str = "") -> dict[str, tuple[int, int]]:
-    """(size, mtime_ns) of the file at `path` and of all below it; of every file for ''."""
-    sql = "SELECT path, size, mtime_ns FROM watch_files WHERE watch_id = ?"
+def stamps(db: Connection, watch_id: int, path: str = "") -> dict[str, tuple[int, int, int]]:
+    """(size, mtime_ns, ctime_ns) of the file at `path` and of all below it; of every file for ''."""
+    sql = "SELECT path, size, mtime_ns, ctime_ns FROM watch_files WHERE watch_id = ?"
     if not path:
         rows = all_rows(db, sql, (watch_id,))
     else:
         rows = all_rows(db, f"{sql} AND path = ?", (watch_id, path))
         rows += all_rows(db, f"{sql} AND path > ? AND path < ?", (watch_id, *sources.below(path)))
-    return {each: (size, mtime_ns) for each, size, mtime_ns in rows}
+    return {each: (size, mtime_ns, ctime_ns) for each, size, mtime_ns, ctime_ns in rows}
 
 
 def elsewhere(db: Connection, watch_id: int, paths: Iterable[str]) -> dict[str, int]:
@@ -186,9 +188,11 @@ def queued(
     of them."""
     files = [*files]
     sql = """
-        INSERT OR REPLACE INTO watch_files (watch_id, path, size, mtime_ns, elsewhere) VALUES (?, ?, ?, ?, ?)
+        INSERT OR REPLACE INTO watch_files (watch_id, path, size, mtime_ns, elsewhere, ctime_ns)
+        VALUES (?, ?, ?, ?, ?, ?)
     """
-    db.executemany(sql, ((watch.id, each.path, each.size, each.mtime_ns, each.elsewhere) for each in files))
+    rows = ((watch.id, each.path, each.size, each.mtime_ns, each.elsewhere, each.ctime_ns) for each in files)
+    db.executemany(sql, rows)
     sources.skip(db, watch.collection, (each.refusal for each in files if each.refusal), now)
     sources.seen(db, watch.collection, as_stored, now)
 
@@ -235,6 +239,14 @@ def _noted(source: str, where: str) -> str:
 
 def _why(message: str) -> tuple[str, str, str]:
     return DocumentRemoved.code, message, "It comes back when its file changes, or is added again."
+
+
+def unwanted(db: Connection, watch: Watch) -> set[str]:
+    """The files that somebody has removed or cancelled, or something within them as in an archive."""
+    sql = "SELECT source FROM skipped WHERE source > ? AND source < ? AND collection = ? AND code = ?"
+    rows = all_rows(db, sql, (*sources.below(watch.root), watch.collection, DocumentRemoved.code))
+    paths = {source[len(watch.root) + 1 :] for (source,) in rows}
+    return paths | {path.partition("!/")[0] for path in paths}
 
 
 def made_from(db: Connection, watch: Watch, paths: Iterable[str]) -> dict[str, MadeFrom]:

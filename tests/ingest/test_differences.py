@@ -23,20 +23,24 @@ from pi_rag.ingest.differences import (
 from pi_rag.types import Refusal
 
 PATHS = st.text(alphabet="ab/.", min_size=1, max_size=5)
-STAMPS = st.builds(Stamp, st.integers(0, 3), st.integers(0, 3))
-FOLDERS = st.dictionaries(PATHS, STAMPS, max_size=8)
+TIMES = st.integers(0, 3)
+Folder = dict[str, tuple[int, int, int]]
+FOLDERS = st.dictionaries(PATHS, st.tuples(TIMES, TIMES, TIMES), max_size=8)
+
+
+def all_of(folder: Folder) -> list[Seen]:
+    return [Seen(path, Stamp(size, time), ctime_ns=last) for path, (size, time, last) in folder.items()]
 
 
 @given(now=FOLDERS, before=FOLDERS)
-def test_acting_on_the_differences_makes_the_two_the_same(
-    now: dict[str, Stamp], before: dict[str, Stamp]
-) -> None:
+def test_acting_on_the_differences_makes_the_two_the_same(now: Folder, before: Folder) -> None:
     """Nothing is missed and nothing is done twice: each path is in one list, or is as it was."""
-    found = compare((Seen(path, stamp) for path, stamp in now.items()), before)
+    found = compare(all_of(now), before)
 
     after = {path: stamp for path, stamp in before.items() if path not in found.gone}
-    after |= {each.path: each.stamp for each in (*found.fresh, *found.changed)}
+    after |= {each.path: (*each.stamp, each.ctime_ns) for each in (*found.fresh, *found.changed)}
     assert after == now
+    assert found.touched <= {each.path for each in found.changed if each.stamp == before[each.path][:2]}
     assert {each.path for each in found.fresh}.isdisjoint(before)
     assert {each.path for each in found.changed} <= set(before)
     assert found.seen == len(now)
@@ -44,9 +48,9 @@ def test_acting_on_the_differences_makes_the_two_the_same(
 
 
 @given(folder=FOLDERS)
-def test_an_unchanged_folder_has_no_differences(folder: dict[str, Stamp]) -> None:
+def test_an_unchanged_folder_has_no_differences(folder: Folder) -> None:
     """A second sweep finds nothing to do."""
-    found = compare((Seen(path, stamp) for path, stamp in folder.items()), folder)
+    found = compare(all_of(folder), folder)
     assert (found.fresh, found.changed, found.gone) == ([], [], [])
 
 
@@ -90,7 +94,7 @@ def test_only_files_of_the_right_size_are_read_for_a_move() -> None:
 
 def test_a_drive_is_strange_where_only_other_files_are_on_it() -> None:
     """One that is known, also by another name, makes it known."""
-    stored = {"7/a": Stamp(1, 1), "8/a": Stamp(2, 2), "9/a": Stamp(3, 3)}
+    stored = {"7/a": (1, 1, 0), "8/a": (2, 2, 0), "9/a": (3, 3, 0)}
     seen = [Seen("7/a", Stamp(1, 1), 7), Seen("8/b", Stamp(2, 2), 8), Seen("9/b", Stamp(4, 4), 9)]
     found = compare([*seen, Seen("7/b", Stamp(5, 5), 7)], stored)
     assert (found.known_devices, found.strange_devices) == ({7, 8}, {9})
@@ -164,10 +168,12 @@ def test_a_stick_that_was_swapped_before_the_start_is_doubted() -> None:
 
 def test_a_file_is_known_by_its_stamp_and_never_by_its_name_alone() -> None:
     """A picture that was never looked at may be on any disk; a renamed note has its size and time."""
-    stored = {"a.jpg": NOT_TAKEN, "b.jpg": NOT_TAKEN, "old.md": Stamp(3, 4)}
+    stored = {"a.jpg": (*NOT_TAKEN, 0), "b.jpg": (*NOT_TAKEN, 0), "old.md": (3, 4, 0)}
     assert compare([Seen("a.jpg", NOT_TAKEN), Seen("c.jpg", NOT_TAKEN)], stored).known == 0
     assert compare([Seen("old.md", Stamp(3, 4))], stored).known == 1
     assert compare([Seen("new.md", Stamp(3, 4))], stored).known == 1
+    touched = compare([Seen("old.md", Stamp(3, 4), ctime_ns=9)], stored)
+    assert (touched.known, touched.touched, touched.unchanged) == (1, {"old.md"}, 0)
     assert compare([Seen("new.md", Stamp(3, 5)), Seen("old.md", Stamp(3, 5))], stored).known == 0
 
 

@@ -50,7 +50,8 @@ def test_files_are_seen_with_their_stamps(tmp_path: Path) -> None:
     """What is new, what has changed and what is gone; what is as it was is only counted."""
     make(tmp_path, "a.md", "in/b.md", "c.jpg")
     facts = (tmp_path / "a.md").stat()
-    stored = {"a.md": (facts.st_size, facts.st_mtime_ns), "in/b.md": (1, 1), "gone.md": (1, 1)}
+    stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    stored = {"a.md": stamp, "in/b.md": (1, 1, 1), "gone.md": (1, 1, 1)}
     look = looked(tmp_path)
     found = look.compared([""], stored)
     assert found.unchanged == 1
@@ -66,7 +67,7 @@ def test_files_are_seen_with_their_stamps(tmp_path: Path) -> None:
 def test_a_look_at_parts_sees_only_them(tmp_path: Path) -> None:
     """A file that is named, and a folder with all that is in it."""
     make(tmp_path, "a.md", "b.md", "in/c.md", "in/d/e.md", "out/f.md")
-    found = looked(tmp_path).compared(["a.md", "in", "none"], {"a.md": (1, 1), "none": (1, 1)})
+    found = looked(tmp_path).compared(["a.md", "in", "none"], {"a.md": (1, 1, 1), "none": (1, 1, 1)})
     assert [each.path for each in found.fresh] == ["in/c.md", "in/d/e.md"]
     assert [each.path for each in found.changed] == ["a.md"]
     assert found.gone == ["none"]
@@ -79,7 +80,7 @@ def test_a_folder_that_is_not_there_has_no_device(tmp_path: Path) -> None:
     for name in ("none", "a.md", "link"):
         assert sight.device_of(str(tmp_path / name)) is None
     look = looked(tmp_path / "none")
-    assert look.compared([""], {"a": (1, 1)}).gone == ["a"]
+    assert look.compared([""], {"a": (1, 1, 1)}).gone == ["a"]
     assert look.device is None
 
 
@@ -113,7 +114,7 @@ def test_what_cannot_be_looked_into_is_known(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "scandir", guarded)
     look = looked(tmp_path)
-    found = look.compared([""], {"a/1.md": (1, 1)})
+    found = look.compared([""], {"a/1.md": (1, 1, 1)})
     assert look.unreadable == ["a"]
     assert (found.gone, [each.path for each in found.fresh]) == (["a/1.md"], ["b.md"])
 
@@ -140,7 +141,7 @@ def test_an_error_is_not_taken_for_absence(
     monkeypatch.setattr(Path, "stat", failing_too)
     for path in ("a", "a/b", "a/b/1.md"):
         look = Sight(str(tmp_path), sight.chosen(str(tmp_path), "/data", include, ()), 100)
-        found = look.compared([path], {"a/b/1.md": (1, 1)})
+        found = look.compared([path], {"a/b/1.md": (1, 1, 1)})
         assert believed(found.gone, look.unreadable) == []
     assert sight.not_there(str(tmp_path), ["a/b/1.md", "none.md"]) == ["none.md"]
 
@@ -157,7 +158,7 @@ def test_a_folder_whose_ignore_file_cannot_be_read_is_not_looked_into(
 
     monkeypatch.setattr(ignore, "read_file", refused)
     look = looked(tmp_path)
-    found = look.compared([part], {"in/a.md": (1, 1)})
+    found = look.compared([part], {"in/a.md": (1, 1, 1)})
     assert (found.fresh, look.unreadable) == ([], ["in"])
     assert believed(found.gone, look.unreadable) == []
 
@@ -172,7 +173,7 @@ def test_a_folder_of_somebody_else_is_told_and_left_out(mode: int) -> None:
     look, listed = looked(home), looked(home)
     try:
         with unprivileged():
-            found = look.compared([""], {"in/a.md": (1, 1)})
+            found = look.compared([""], {"in/a.md": (1, 1, 1)})
             listed.look_for_folders()
             for folders in (look.folders, listed.folders):
                 Notices(folders, WatchSettings()).close()
@@ -306,6 +307,6 @@ def test_stamps_tell_a_change_without_reading(tmp_path: Path) -> None:
     make(tmp_path, "a.md")
     (tmp_path / "a.md").chmod(0)
     (seen,) = looked(tmp_path).compared([""], {}).fresh
-    found = looked(tmp_path).compared([""], {"a.md": seen.stamp})
+    found = looked(tmp_path).compared([""], {"a.md": (*seen.stamp, seen.ctime_ns)})
     assert isinstance(seen.stamp, Stamp)
     assert (found.unchanged, found.seen) == (1, 1)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from pi_rag.errors import Busy, EmbedderUnavailable
 from pi_rag.ingest import sight, watched
 from pi_rag.ingest.notices import Notices, NoWatches
 from pi_rag.ingest.sight import Sight
-from pi_rag.store import checkup, watches
+from pi_rag.ingest.story import content_digest
+from pi_rag.store import checkup, removal, watches
 from pi_rag.store.rows import all_rows
 from pi_rag.types import NewItem
 from tests.embedder.fake import FakeEmbedder
@@ -88,6 +89,85 @@ async def test_a_changed_file_is_stored_anew(at_home: Home) -> None:
     (at_home.root / "new.tmp").rename(at_home.root / "a.md")
     await until(lambda: has_changed(second.content_hash))
     assert (await at_home.holds("a.md"))["a.md"].id == before.id == second.id
+
+
+def alike(root: Path, *names: str) -> None:
+    """Files of one size and one time, as when one clock tick saw them written; each holds its name."""
+    for name in names:
+        (root / name).write_text(name)
+        os.utime(root / name, (5.0, 5.0))
+
+
+def rotated(root: Path) -> None:
+    """What lay in one lies in the next, as of logs."""
+    (root / "b.txt").rename(root / "c.txt")
+    (root / "a.txt").rename(root / "b.txt")
+
+
+def swapped(root: Path) -> None:
+    (root / "a.txt").rename(root / "x.tmp")
+    (root / "b.txt").rename(root / "a.txt")
+    (root / "x.tmp").rename(root / "b.txt")
+
+
+def brought(root: Path) -> None:
+    """From elsewhere on the disk."""
+    alike(root.parent, "o.txt")
+    (root.parent / "o.txt").rename(root / "a.txt")
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+@pytest.mark.parametrize(
+    ("happens", "after"),
+    [
+        (rotated, {"b.txt": "a.txt", "c.txt": "b.txt"}),
+        (swapped, {"a.txt": "b.txt", "b.txt": "a.txt"}),
+        (brought, {"a.txt": "o.txt", "b.txt": "b.txt"}),
+    ],
+)
+async def test_another_file_of_the_same_size_and_time_is_another(
+    at_home: Home, happens: Callable[[Path], None], after: dict[str, str], is_down: bool
+) -> None:
+    """Put in the place of one, it is stored in its place, whether somebody watched or not."""
+    alike(at_home.root, "a.txt", "b.txt")
+    await watch(at_home)
+    await at_home.holds("a.txt", "b.txt")
+    await at_home.seen()
+    if is_down:
+        await at_home.again(lambda: happens(at_home.root))
+    else:
+        happens(at_home.root)
+    wanted = {path: content_digest("", {}, text.encode()) for path, text in after.items()}
+
+    async def is_so() -> bool:
+        return {path: row.content_hash for path, row in (await at_home.documents()).items()} == wanted
+
+    await until(is_so)
+
+
+async def test_other_rights_cost_one_reading_and_bring_nothing_back(at_home: Home) -> None:
+    """Nothing is queued, what was removed stays so, alone or within an archive, and the next look knows."""
+    make(at_home.root, a_md="tea", b_md="coffee")
+    (at_home.root / "c.zip").write_bytes(zipped({"d.md": b"milk", "e.md": b"water"}))
+    number = await watch(at_home)
+    await at_home.holds("a.md", "b.md", "c.zip!/d.md", "c.zip!/e.md")
+    for name in ("b.md", "c.zip!/d.md"):
+        await at_home.store.write(removal.source, str(at_home.root / name), None, 1.0)
+    before, jobs = await at_home.documents(), await at_home.store.read(all_rows, "SELECT id FROM jobs")
+
+    async def is_known() -> bool:
+        stamps = await at_home.store.read(watches.stamps, number)
+        return all((at_home.root / name).stat().st_ctime_ns == stamp[2] for name, stamp in stamps.items())
+
+    for name in ("a.md", "b.md", "c.zip"):
+        (at_home.root / name).chmod(0o600)
+    await until(is_known)
+    assert await at_home.documents() == before
+    assert await at_home.store.read(all_rows, "SELECT id FROM jobs") == jobs
+    writes = at_home.store.writes
+    await at_home.again(lambda: None)
+    await at_home.seen()
+    assert at_home.store.writes == writes
 
 
 async def test_a_deleted_file_and_a_deleted_folder_vanish(at_home: Home) -> None:
@@ -212,7 +292,7 @@ async def test_a_file_that_becomes_another_kind_is_cut_anew(at_home: Home) -> No
 
 
 async def test_what_happened_while_it_was_away_is_made_up_for(at_home: Home) -> None:
-    """New, changed, deleted and renamed while the service was down; what is as it was is not read."""
+    """New, changed, deleted and renamed while the service was down; what is as it was is not embedded."""
     make(at_home.root, same_md="a", changed_md="b", gone_md="c", old_md="d and more")
     await watch(at_home)
     before = await at_home.holds("same.md", "changed.md", "gone.md", "old.md")
@@ -222,7 +302,7 @@ async def test_what_happened_while_it_was_away_is_made_up_for(at_home: Home) -> 
         make(at_home.root, changed_md="bb", new_md="e")
         (at_home.root / "gone.md").unlink()
         (at_home.root / "old.md").rename(at_home.root / "moved.md")
-        # To open it would be refused, or wait for ever; its size and time are the same.
+        # Its size and time are the same: it is read again, and found to be the same.
         os.utime(at_home.root / "same.md", ns=(0, (at_home.root / "same.md").stat().st_mtime_ns))
 
     await at_home.again(meanwhile)

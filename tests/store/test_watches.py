@@ -21,7 +21,7 @@ def watch(db: Connection, root: str = "/home", collection: str = "default") -> W
 
 
 def file(path: str, size: int = 5, mtime_ns: int = 7) -> File:
-    return File(path, size, mtime_ns, elsewhere=0)
+    return File(path, size, mtime_ns, elsewhere=0, ctime_ns=8)
 
 
 def queue(db: Connection, folder: Watch, *paths: str) -> int:
@@ -89,7 +89,7 @@ def test_files_are_known_as_they_were_queued(db: Connection) -> None:
     queue(db, folder, "a", "a/b", "a/c/d", "a.md", "a0", "b")
     queue(db, other, "a/x")
     assert set(watches.stamps(db, folder.id)) == {"a", "a/b", "a/c/d", "a.md", "a0", "b"}
-    assert watches.stamps(db, folder.id, "a") == {"a": (5, 7), "a/b": (5, 7), "a/c/d": (5, 7)}
+    assert watches.stamps(db, folder.id, "a") == {"a": (5, 7, 8), "a/b": (5, 7, 8), "a/c/d": (5, 7, 8)}
     assert watches.stamps(db, folder.id, "none") == {}
 
 
@@ -135,7 +135,7 @@ def test_a_file_that_is_as_it_was_stored_is_no_longer_skipped(db: Connection) ->
     assert row(db, folder, "a.md").skipped == EMPTY
     watches.queued(db, folder, [file("a.md")], 5.0, as_stored=["/home/a.md"])
     assert row(db, folder, "a.md").skipped is None
-    assert watches.stamps(db, folder.id) == {"a.md": (5, 7)}
+    assert watches.stamps(db, folder.id) == {"a.md": (5, 7, 8)}
 
 
 def test_what_was_given_up_is_skipped_too(db: Connection) -> None:
@@ -200,7 +200,7 @@ def test_a_moved_file_keeps_its_document_and_vectors(db: Connection) -> None:
     assert (kept.id, kept.source, kept.title) == (document_id, "/home/b.txt", "b")
     assert kept.content_hash == document("", ["green tea"]).content_hash
     assert all_rows(db, "SELECT vector FROM vectors") == [(before,)]
-    assert watches.stamps(db, folder.id) == {"b.txt": (9, 7)}
+    assert watches.stamps(db, folder.id) == {"b.txt": (9, 7, 8)}
     assert documents.counts(db).items_queued == 0
 
 
@@ -211,7 +211,7 @@ def test_what_is_not_stored_any_more_cannot_move(db: Connection) -> None:
     queue(db, folder, "b.txt")
     assert not watches.moved(db, folder, "a.txt", file("b.txt", 9), {}, 2.0, read_again=False, out_of=other)
     assert [row.source for row in documents.listing(db, None, 9, 0)] == ["/home/b.txt"]
-    assert (watches.stamps(db, folder.id), claimed(db).source) == ({"b.txt": (5, 7)}, "/home/b.txt")
+    assert (watches.stamps(db, folder.id), claimed(db).source) == ({"b.txt": (5, 7, 8)}, "/home/b.txt")
 
 
 def test_a_file_that_is_gone_takes_all_with_it(db: Connection) -> None:
@@ -305,7 +305,7 @@ def test_a_file_that_changes_while_it_waits_keeps_its_place(db: Connection) -> N
     folder = watch(db)
     queue(db, folder, "a.md")
     watches.queued(db, folder, [file("a.md", 99)], 1.0)
-    assert watches.stamps(db, folder.id) == {"a.md": (99, 7)}
+    assert watches.stamps(db, folder.id) == {"a.md": (99, 7, 8)}
     assert row(db, folder, "a.md").waiting
 
 
@@ -332,3 +332,18 @@ def test_what_is_in_a_watched_archive_is_watched(db: Connection) -> None:
     assert len(told) == len(names)
     watches.forget(db, folder, ["e.zip"], 3.0)
     assert sources.listing(db, limit=9) == []
+
+
+def test_what_was_removed_or_cancelled_is_not_wanted(db: Connection) -> None:
+    """Nor is an archive out of which something was removed; one that was refused may be tried again."""
+    folder, other = watch(db), watch(db, "/home", "other")
+    queue(db, folder, "a.md", "b.md", "c.zip", "d.md", "e.md")
+    watches.queued(db, other, [file("e.md")], 1.0)
+    for name in ("/home/a.md", "/home/c.zip!/in.md", "/home/d.md"):
+        put(db, name, ["tea"])
+        removal.source(db, name, "default", 2.0)
+    put(db, "/home/d.md", ["tea"])
+    sources.taken(db, "default", "/home/d.md")
+    sources.skip(db, "default", [replace(EMPTY, source="/home/b.md")], 2.0)
+    removal.source(db, "/home/e.md", "other", 2.0)
+    assert watches.unwanted(db, folder) == {"a.md", "c.zip", "c.zip!/in.md"}
