@@ -182,6 +182,13 @@ def test_a_root_that_is_not_there_is_not_found(tmp_path: Path, name: str) -> Non
         walk(tmp_path / name, 10)
 
 
+def test_a_root_that_leads_nowhere_is_called_a_link(tmp_path: Path) -> None:
+    """There is such a file for whoever looks into the folder."""
+    (tmp_path / "link").symlink_to("none")
+    with pytest.raises(PathNotFound, match="/link is a link that leads nowhere"):
+        walk(tmp_path / "link", 10)
+
+
 def test_a_root_that_is_a_loop_is_named(tmp_path: Path) -> None:
     """A link to itself leads nowhere."""
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
