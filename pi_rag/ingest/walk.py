@@ -343,7 +343,7 @@ def _of_root(root: Path, error: OSError | ValueError) -> PiRagError:
         return DocumentLinkLoop(f"{path} is a link that leads back to itself, or through too many others.")
     if number in (errno.EACCES, errno.EPERM, errno.EIO):
         return DocumentUnreadable(f"{path} cannot be looked at: {os.strerror(number)}.")
-    if root.is_symlink():
+    if number == errno.ENOENT and root.is_symlink():
         return PathNotFound(f"{path} is a link that leads nowhere.")
     return PathNotFound(f"There is no file or folder {path}.")
 
