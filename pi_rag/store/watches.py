@@ -114,9 +114,10 @@ def add(
         )
     for each in known:
         if each.collection == collection and _touch(each.root, root):
+            shared = "" if each.root == root else f", and shares files with {root}"
             raise RequestInvalid(
-                f"{root} and {each.root}, which is watched already, share files.",
-                hint=f"Remove the other first: pi-rag watch remove {each.id}   (its documents stay)",
+                f"{each.root} is watched already for collection {collection}{shared}.",
+                hint=f"Remove that first: pi-rag watch remove {each.id}   (its documents stay)",
             )
     sql = "INSERT INTO watches (root, collection, include, exclude, created_at) VALUES (?, ?, ?, ?, ?)"
     db.execute(sql, (root, collection, json.dumps(include), json.dumps(exclude), now))

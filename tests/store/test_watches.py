@@ -54,13 +54,21 @@ def test_a_folder_comes_back_as_it_was_added(db: Connection) -> None:
     assert watches.one(db, added.id).device == 2049
 
 
-@pytest.mark.parametrize("root", ["/home", "/home/notes", "/home/notes/in"])
-def test_two_folders_of_one_collection_share_no_files(db: Connection, root: str) -> None:
+@pytest.mark.parametrize(
+    ("root", "shared"),
+    [
+        ("/home", ", and shares files with /home."),
+        ("/home/notes", "."),
+        ("/home/notes/in", ", and shares files with /home/notes/in."),
+    ],
+)
+def test_two_folders_of_one_collection_share_no_files(db: Connection, root: str, shared: str) -> None:
     """One would take away what the other has put in. In another collection they may."""
     watch(db, "/home/notes")
     watch(db, "/home/notesbook")
-    with pytest.raises(RequestInvalid, match="/home/notes, which is watched already"):
+    with pytest.raises(RequestInvalid) as refused:
         watch(db, root)
+    assert refused.value.message == f"/home/notes is watched already for collection default{shared}"
     assert watch(db, root, "other").collection == "other"
 
 
