@@ -103,24 +103,26 @@ class Watching:
         watch = await self._store.read(watches.one, watch_id)
         return await self._store.read(watches.files, watch, skipped=skipped, limit=limit, after=after)
 
-    async def left_out(self, path: str, collection: str | None) -> str | None:
-        """Why what is at a path is left out without a word of the watched folder that it lies in, or else of
-        a folder that is added; None where it is not, or nobody can tell now."""
+    async def left_out(self, path: str, collection: str | None, *, by_adding: bool = True) -> str | None:
+        """Why what is at a path is left out without a word of the watched folder that it lies in, or else,
+        `by_adding`, of a folder that is added; None where it is not, or nobody can tell now."""
         found = await self._store.read(watches.listing)
         watched = [each for each in found if collection in (None, each.collection)]
         try:
             async with asyncio.timeout(LEFT_OUT_S_MAX):
                 while self._asking is not None and not self._asking.done():
                     await asyncio.wait({self._asking})
-                self._asking = asyncio.create_task(self._ask_left_out(path, watched), name="left-out")
+                self._asking = asyncio.create_task(
+                    self._ask_left_out(path, watched, by_adding), name="left-out"
+                )
                 # A dead mount has one thread, and not one for each who has asked in vain.
                 return await asyncio.shield(self._asking)
         except TimeoutError:
             return None
 
-    async def _ask_left_out(self, path: str, watched: Sequence[Watch]) -> str | None:
+    async def _ask_left_out(self, path: str, watched: Sequence[Watch], by_adding: bool) -> str | None:
         try:
-            return await self._runner.disk.ask(path, _left_out, path, watched, self._settings)
+            return await self._runner.disk.ask(path, _left_out, path, watched, self._settings, by_adding)
         except (PiRagError, OSError, ValueError):
             return None
 
@@ -187,11 +189,12 @@ def _problem(state: State) -> str | None:
     if state.blind:
         return "the kernel has no more inotify watches: only regular sweeps find changes"
     if state.held:
-        return f"{state.held} files cannot be looked at, or lie on a drive that is away: they are kept"
+        files = "1 file" if state.held == 1 else f"{state.held:,} files"
+        return f"{files} cannot be looked at, as on a drive that is away: kept"
     return "it holds more files than ingest.walk_files_max; the rest is left out" if state.cut else None
 
 
-def _left_out(path: str, watched: Sequence[Watch], settings: Settings) -> str | None:
+def _left_out(path: str, watched: Sequence[Watch], settings: Settings, by_adding: bool) -> str | None:
     """As `Watching.left_out`. Raises DocumentOutside for what nobody may ask about; OSError, ValueError."""
     path, roots = os.path.normpath(path), Roots.of(settings.ingest.roots)
     roots.placed(Path(path))
@@ -205,7 +208,7 @@ def _left_out(path: str, watched: Sequence[Watch], settings: Settings) -> str | 
                 choice = sight.chosen(watch.root, data, watch.include, watch.exclude)
                 found = left_out(watch.root, named[len(watch.root) + 1 :], choice)
                 return _sentence(f"of the watched folder {watch.root}", named, found)
-    return _left_out_by_adding(Path(real), top)
+    return _left_out_by_adding(Path(real), top) if by_adding else None
 
 
 def _left_out_by_adding(path: Path, top: str) -> str | None:

@@ -518,7 +518,7 @@ async def test_a_drive_within_the_folder_takes_nothing_with_it(at_home: Home) ->
     await at_home.again(lambda: None)
 
     async def is_said() -> bool:
-        return "1 files cannot be looked at" in (await at_home.problem() or "")
+        return "1 file cannot be looked at" in (await at_home.problem() or "")
 
     await until(is_said)
     await at_home.holds("b.md", "usb/c.md")
@@ -537,7 +537,7 @@ async def test_a_drive_whose_mount_point_goes_with_it_takes_nothing_along(at_hom
     stick.rmdir()
 
     async def is_said() -> bool:
-        return "1 files cannot be looked at" in (await at_home.problem() or "")
+        return "1 file cannot be looked at" in (await at_home.problem() or "")
 
     await until(is_said)
     await at_home.holds("a.md", "usb/in/b.md")
@@ -568,7 +568,7 @@ async def test_another_drive_with_the_number_of_one_takes_nothing_with_it(
     await at_home.holds("a.md", "usb/b.md", "d.md")
     await at_home.again(lambda: make(at_home.root, e_md="water"))
     await at_home.holds("a.md", "usb/b.md", "d.md", "e.md")
-    assert "1 files cannot be looked at" in (await at_home.problem() or "")
+    assert "1 file cannot be looked at" in (await at_home.problem() or "")
 
 
 async def test_without_watches_of_the_kernel_sweeps_find_it(
@@ -746,6 +746,27 @@ async def test_a_folder_that_is_closed_to_us_stops_nothing(embedder: FakeEmbedde
             await made.holds("a.md", "c.md")
             closed.chmod(0o700)
             await made.holds("a.md", "c.md", "in/b.md")
+        shutil.rmtree(place)
+
+
+async def test_a_watched_folder_that_is_closed_to_us_is_waited_for(embedder: FakeEmbedder) -> None:
+    """It says so, nothing is lost, and it is seen without the kernel's help when it is opened."""
+    with unprivileged():
+        place = Path(tempfile.mkdtemp())
+        make(place, root__a_md="tea")
+        async with home(place, embedder, watch__sweep_blind_s=1.0) as made:
+            await watch(made)
+            await made.holds("a.md")
+            made.root.chmod(0)
+            await made.again(lambda: None)
+
+            async def is_said() -> bool:
+                return await made.problem() == "the folder cannot be looked into: waiting"
+
+            await until(is_said)
+            made.root.chmod(0o700)
+            make(made.root, b_md="milk")
+            await made.holds("a.md", "b.md")
         shutil.rmtree(place)
 
 
