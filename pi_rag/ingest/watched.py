@@ -181,7 +181,7 @@ class Watched:
         """Look where notices point. True when it is time for a sweep; False when it takes one now, since
         folders have come, or it may be anything."""
         settings = self._settings.watch
-        sweep_s = settings.sweep_blind_s if self.state.blind else settings.sweep_s
+        sweep_s = settings.sweep_blind_s if notices is None else settings.sweep_s
         until_s = self._clock.monotonic_s() + sweep_s
         while self._clock.monotonic_s() < until_s:
             changed = await self._next(notices, until_s)
