@@ -44,7 +44,7 @@ def read_file(path: Path, mib_max: int, roots: Roots = EVERYWHERE, *, links: boo
         if not links and getattr(error, "errno", None) == errno.ELOOP:
             reason = "A link was put in its way since it was found."
             raise DocumentUnsupported(reason, hint="Add its folder again, by its real path.") from error
-        raise _of_path(error) from error
+        raise _of_path(error, path) from error
 
 
 def _read(fd: int, bytes_max: int) -> bytes:
@@ -64,11 +64,13 @@ def _too_large(bytes_max: int) -> DocumentTooLarge:
     return DocumentTooLarge(f"It is larger than {bytes_max // MIB} MiB.")
 
 
-def _of_path(error: OSError | ValueError) -> PiRagError:
+def _of_path(error: OSError | ValueError, path: Path) -> PiRagError:
     """What the operating system says about a path, in our words."""
     number = getattr(error, "errno", None)
     if number == errno.ELOOP:
         return DocumentLinkLoop("It is a link that leads back to itself, or through too many others.")
+    if number == errno.ENOENT and path.is_symlink():
+        return PathNotFound("It is a link that leads nowhere.", hint="Mend the link, or name another file.")
     if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
         return PathNotFound("There is no such file or folder.")
     if number == errno.EXDEV:

@@ -344,7 +344,8 @@ def _of_root(root: Path, error: OSError | ValueError) -> PiRagError:
     if number in (errno.EACCES, errno.EPERM, errno.EIO):
         return DocumentUnreadable(f"{path} cannot be looked at: {os.strerror(number)}.")
     if number == errno.ENOENT and root.is_symlink():
-        return PathNotFound(f"{path} is a link that leads nowhere.")
+        reason = f"{path} is a link that leads nowhere."
+        return PathNotFound(reason, hint="Mend the link, or name another file.")
     return PathNotFound(f"There is no file or folder {path}.")
 
 

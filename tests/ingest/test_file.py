@@ -129,6 +129,13 @@ def test_what_is_not_there_is_not_found(tmp_path: Path, name: str) -> None:
         read_file(tmp_path / name, 1)
 
 
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path: Path) -> None:
+    """Whoever looks into the folder sees that there is such a file. It is as if none were there all the same."""
+    (tmp_path / "link").symlink_to("none")
+    with pytest.raises(PathNotFound, match="It is a link that leads nowhere"):
+        read_file(tmp_path / "link", 1)
+
+
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     """A pipe that nobody writes to would wait forever; a device may do anything."""
     os.mkfifo(tmp_path / "pipe")
