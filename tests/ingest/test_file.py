@@ -130,7 +130,7 @@ def test_what_is_not_there_is_not_found(tmp_path: Path, name: str) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_called_so(tmp_path: Path) -> None:
-    """Whoever looks into the folder sees that there is such a file. It is as if none were there all the same."""
+    """Whoever looks into the folder sees that there is such a name; it is not found all the same."""
     (tmp_path / "link").symlink_to("none")
     with pytest.raises(PathNotFound, match="It is a link that leads nowhere"):
         read_file(tmp_path / "link", 1)
