@@ -194,8 +194,9 @@ class Client:
         params = present(under=under, collection=collection, skipped=only, limit=limit, after=after)
         return self._ask("GET", "/v1/sources", params=params)
 
-    def forget_reasons(self, under: str, *, collection: str | None = None) -> Answer:
-        """{"reasons"}: forget why what lies below a folder was not taken, where nobody watches it."""
+    def forget_below(self, under: str, *, collection: str | None = None) -> Answer:
+        """{"withdrawn", "reasons"}: let go of what waits to be stored from below a folder, and forget why
+        something there was not taken, where nobody watches it."""
         return self._ask("DELETE", "/v1/sources", params=present(under=under, collection=collection))
 
     def watch(

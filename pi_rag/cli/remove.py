@@ -130,8 +130,9 @@ def _by_source(client: Client, source: str, collection: str | None) -> Counter[s
 
 def _by_folder(client: Client, args: Namespace) -> Counter[str]:
     folder = os.path.normpath(Path(args.under).absolute())
-    gone = _by_number(client, _under(client, folder + os.sep, args.collection))
-    gone.update(client.forget_reasons(folder, collection=args.collection))
+    # What waits goes first, lest it be stored while its neighbours are removed.
+    gone = Counter(client.forget_below(folder, collection=args.collection))
+    gone.update(_by_number(client, _under(client, folder + os.sep, args.collection)))
     if not gone.total():
         raise DocumentNotFound(f"No document lies under {folder}{os.sep}.")
     return gone

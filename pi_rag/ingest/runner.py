@@ -40,7 +40,7 @@ from pi_rag.ingest.pause import Bell, Pause
 from pi_rag.ingest.reading import Reader
 from pi_rag.ingest.story import Story, Took
 from pi_rag.processes import confinement
-from pi_rag.store import Connection, job_rows, jobs, sources, steering, watches
+from pi_rag.store import Connection, job_rows, jobs, removal, sources, steering, watches
 from pi_rag.store.removal import Gone
 from pi_rag.store.store import Store
 from pi_rag.types import Embedder, Item, JobRow, NewItem, Priority, Refusal
@@ -245,6 +245,16 @@ class Runner:
             in_hand.cancelled |= in_hand.item.id in gone.withdrawn
         self._tell_changed()
         return gone
+
+    async def forget_below(self, folder: str, collection: str | None) -> Gone:
+        """Let go of all that waits to be stored from below a folder; forget why something there was not."""
+        withdrawn: frozenset[int] = frozenset()
+        reasons, is_all = 0, False
+        while not is_all:
+            gone = await self.remove(removal.below, folder, collection)
+            withdrawn, reasons = withdrawn | gone.withdrawn, reasons + gone.reasons
+            is_all = len(gone.withdrawn) < removal.AT_ONCE
+        return Gone(0, withdrawn, reasons)
 
     async def retry(self, job_id: int | None = None) -> int:
         """Try again what was given up, of one job or of all; how many. Raises JobNotFound, Busy."""

@@ -365,9 +365,10 @@ class Removed(BaseModel):
     reasons: int
 
 
-class ReasonsForgotten(BaseModel):
-    """Of how many sources it is forgotten why they were not taken."""
+class Forgotten(BaseModel):
+    """What waits no more, and of how many sources it is forgotten why they were not taken."""
 
+    withdrawn: int
     reasons: int
 
 

@@ -1,6 +1,6 @@
 """The address that tells of every source whether it is in, since when, and if not, why not.
 
-Why not can be forgotten there too.
+What is not stored can be forgotten there too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pi_rag.service.house import House
 from pi_rag.service.schemas import (
     COLLECTION_CHARS_MAX,
     SOURCE_CHARS_MAX,
-    ReasonsForgotten,
+    Forgotten,
     SourceAnswer,
     SourceList,
 )
@@ -72,10 +72,13 @@ def mount(api: APIRouter, house: House) -> None:
 
     administrators = [Depends(house.administration.required)]
 
-    @api.delete("/v1/sources", summary="Forget why sources were not taken", dependencies=administrators)
-    async def forget(under: Folder, collection: str | None = None) -> ReasonsForgotten:
-        """Below a folder, in one collection or in all; not of what is stored, nor of what is watched."""
-        return ReasonsForgotten(reasons=await house.store.write(sources.forget_below, under, collection))
+    @api.delete("/v1/sources", summary="Forget what is not stored", dependencies=administrators)
+    async def forget(under: Folder, collection: str | None = None) -> Forgotten:
+        """What waits to be stored from below a folder, and why something there was not taken, in one
+        collection or in all. The reasons of what is stored and of what is watched are kept.
+        """
+        gone = await house.runner.forget_below(under, collection)
+        return Forgotten(withdrawn=len(gone.withdrawn), reasons=gone.reasons)
 
 
 def _told(row: SourceRow, folder_seen_at: float | None) -> SourceAnswer:

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pi_rag.errors import DocumentNotFound
-from pi_rag.store import Connection, documents, jobs, watches
+from pi_rag.store import Connection, documents, jobs, sources, watches
 from pi_rag.store.rows import all_rows, one_row
+
+AT_ONCE = 1000
+"""Items of the queue in one transaction, while which nobody else writes."""
 
 
 class Gone(NamedTuple):
@@ -53,6 +56,16 @@ def source(db: Connection, name: str, collection: str | None, now: float) -> Gon
     return Gone(removed, withdrawn, _forget_reasons(db, name, collection))
 
 
+def below(db: Connection, folder: str, collection: str | None, now: float) -> Gone:
+    """Take out of the queue what waits to be stored from a folder and from below it, `AT_ONCE` of that, and
+    forget why what lies there was not taken. What is stored stays.
+    """
+    withdrawn = _withdraw(db, "source = ?", (folder,), collection, now)
+    withdrawn |= _withdraw(db, "source > ? AND source < ?", sources.below(folder), collection, now, AT_ONCE)
+    jobs.leave_out(db, folder, collection)
+    return Gone(0, withdrawn, sources.forget_below(db, folder, collection))
+
+
 def _forget_reasons(db: Connection, name: str, collection: str | None) -> int:
     """Those of a source, and of an archive those of what is in it. Returns how many."""
     sql = """
@@ -67,14 +80,15 @@ def _forget_reasons(db: Connection, name: str, collection: str | None) -> int:
 
 
 def _withdraw(
-    db: Connection, which: str, names: tuple[str, ...], collection: str | None, now: float
+    db: Connection, which: str, names: tuple[str, ...], collection: str | None, now: float, limit: int = -1
 ) -> frozenset[int]:
     sql = f"""
         SELECT job_items.id, source FROM job_items INDEXED BY job_items_by_source
         CROSS JOIN jobs ON jobs.id = job_id
-        WHERE {which} AND collection = coalesce(?, collection)
+        WHERE {which} AND collection = coalesce(?, collection) LIMIT ?
     """
-    rows = all_rows(db, sql, (*names, collection))
+    rows = all_rows(db, sql, (*names, collection, limit))
     for item_id, name in rows:
         jobs.withdraw(db, item_id, jobs.removed(name), now)
+        watches.removed(db, name, collection, now)
     return frozenset(item_id for item_id, _ in rows)

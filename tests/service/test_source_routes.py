@@ -11,6 +11,7 @@ import httpx
 from pi_rag.ingest.reader_wire import PATH_CHARS_MAX
 from pi_rag.service.schemas import COLLECTION_CHARS_MAX, SOURCE_CHARS_MAX
 from pi_rag.service.source_routes import NEXT_CHARS_MAX
+from pi_rag.store import removal
 from tests.service.test_routes import added
 
 
@@ -128,7 +129,20 @@ async def test_why_sources_were_not_taken_is_forgotten_below_a_folder(
         (folder / name).write_text("the boiler")
     await added(guest, {"paths": [str(folder)]})
     for under, reasons in ((f"{folder}-other", 0), (str(folder), 2), (str(folder), 0)):
-        assert (await guest.delete("/v1/sources", params={"under": under})).json() == {"reasons": reasons}
+        answer = await guest.delete("/v1/sources", params={"under": under})
+        assert answer.json() == {"withdrawn": 0, "reasons": reasons}
     assert [each["source"] for each in await told(guest)] == [str(folder / "c.md")]
     for unsaid in ({}, {"under": ""}):
         assert (await guest.delete("/v1/sources", params=unsaid)).status_code == 400
+
+
+async def test_what_waits_below_a_folder_is_let_go(guest: httpx.AsyncClient, tmp_path: Path) -> None:
+    """More than goes in one step, while all is paused; nothing of it is stored later."""
+    await guest.post("/v1/jobs/pause")
+    names = [f"/waits/{number}.md" for number in range(removal.AT_ONCE + 5)]
+    documents = [{"source": name, "text": "the boiler"} for name in (*names, "/stays.md")]
+    await guest.post("/v1/documents", json={"documents": documents, "wait": False})
+    gone = (await guest.delete("/v1/sources", params={"under": "/waits"})).json()
+    assert gone == {"withdrawn": len(names), "reasons": 0}
+    waiting = (await guest.get("/v1/sources")).json()["sources"]
+    assert [(each["source"], each["waiting"]) for each in waiting] == [("/stays.md", True)]

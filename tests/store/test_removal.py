@@ -160,3 +160,57 @@ def test_what_is_stored_is_not_said_to_be_cancelled(db: Connection) -> None:
     steering.cancel(db, jobs.enqueue(db, "default", items, 9, 1.0), 2.0)
     assert not_taken(db) == [("/home/b", "default"), ("/home/d", "default")]
     assert watches.tallies(db)[watch.id] == Tally(4, 2)
+
+
+def test_a_folder_that_waits_does_not_bring_back_what_is_removed(db: Connection) -> None:
+    """Nor what lies below it, if that was a folder; its job says why. In another collection it is taken."""
+    for collection in ("default", "other"):
+        put(db, "/home/a", ["tea"], collection=collection)
+        jobs.enqueue(db, collection, [NewItem("path", "/home")], 1000, 1.0)
+    folder, other = jobs.claim(db, 3, 1.0), jobs.claim(db, 3, 1.0)
+    assert folder is not None and other is not None
+    removal.source(db, "/home/a", "default", 2.0)
+    jobs.leave_out(db, "/home/below", "default")
+
+    found = [NewItem("file", name) for name in ("/home/a", "/home/ab", "/home/below/c/d")]
+    jobs.expand(db, folder, found, [], 3.0)
+    assert waiting(db) == ["/home", "/home/ab"]
+    row = job_rows.job(db, folder.job_id, 9)
+    assert [(each.source, each.code) for each in row.refusals] == [
+        ("/home/a", "document_removed"),
+        ("/home/below/c/d", "document_removed"),
+    ]
+    jobs.expand(db, other, found, [], 3.0)
+    assert waiting(db).count("/home/a") == 1
+
+
+def test_a_folder_that_is_added_after_a_removal_brings_all(db: Connection) -> None:
+    """To remove is no ban."""
+    put(db, "/home/a", ["tea"])
+    removal.source(db, "/home/a", None, 2.0)
+    jobs.enqueue(db, "default", [NewItem("path", "/home")], 1000, 1.0)
+    folder = jobs.claim(db, 3, 3.0)
+    assert folder is not None
+    jobs.expand(db, folder, [NewItem("file", "/home/a")], [], 3.0)
+    assert waiting(db) == ["/home/a"]
+
+
+def test_what_waits_below_a_folder_goes_in_steps(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the folder itself, if it waits; what only begins alike stays, and so does what is stored."""
+    monkeypatch.setattr(removal, "AT_ONCE", 2)
+    put(db, "/home/a", ["tea"])
+    enqueued(db, "/home/a", "/home/b", "/home/c/d", "/home2/e", "/home")
+    refused(db, "/home/f")
+    steps = [removal.below(db, "/home", None, 2.0) for _ in range(2)]
+    assert [(len(each.withdrawn), each.reasons) for each in steps] == [(3, 1), (1, 0)]
+    assert (waiting(db), len(documents.listing(db, None, 9, 0))) == (["/home2/e"], 1)
+
+
+def test_a_folder_above_brings_back_nothing_of_one_that_is_removed(db: Connection) -> None:
+    """Of which nothing was stored yet."""
+    jobs.enqueue(db, "default", [NewItem("path", "/home")], 1000, 1.0)
+    removal.below(db, "/home/c", None, 2.0)
+    folder = jobs.claim(db, 3, 3.0)
+    assert folder is not None
+    jobs.expand(db, folder, [NewItem("file", "/home/c/d"), NewItem("file", "/home/cd")], [], 3.0)
+    assert waiting(db) == ["/home/cd"]
