@@ -92,6 +92,8 @@ def _show(page: dict[str, Any], args: Namespace) -> None:
         collection = [] if args.collection is None else ["--collection", args.collection]
         limit = [] if args.limit == PAGE_SIZE else ["--limit", args.limit]
         printing.more("sources", *path, *skipped, *collection, *limit, "--after", page["next"])
+    if page.get("left_out"):
+        print(f"{one_line(page['left_out'])} What is stored of it stays until it is added again, or removed.")
 
 
 def _nothing(args: Namespace) -> str:

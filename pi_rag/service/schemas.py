@@ -451,7 +451,8 @@ class SourceList(BaseModel):
     next: str | None
     left_out: str | None = Field(
         default=None,
-        description="Of a path of which nothing is known: why it is left out of a folder watched or added.",
+        description="Of a path of which nothing is known: why it is left out of a folder watched or added. "
+        "Of one with a document: why the watched folder that it lies in does not keep it right.",
     )
 
 

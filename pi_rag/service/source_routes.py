@@ -5,6 +5,7 @@ What is not stored can be forgotten there too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -64,8 +65,8 @@ def mount(api: APIRouter, house: House) -> None:
             after=_place(after),
         )
         told = [_told(row, house.watching.seen_at(row.watch_id)) for row in rows]
-        is_unknown_path = not rows and not skipped and not after and under is not None and under[:1] == "/"
-        left_out = await house.watching.left_out(under, collection) if under and is_unknown_path else None
+        is_path = under is not None and under[:1] == "/" and not skipped and not after
+        left_out = await _left_out(house, under, collection, rows) if under and is_path else None
         return SourceList(
             sources=told, next=_name(rows[-1]) if len(rows) == limit else None, left_out=left_out
         )
@@ -79,6 +80,17 @@ def mount(api: APIRouter, house: House) -> None:
         """
         gone = await house.runner.forget_below(under, collection)
         return Forgotten(withdrawn=len(gone.withdrawn), reasons=gone.reasons)
+
+
+async def _left_out(house: House, path: str, collection: str | None, rows: Sequence[SourceRow]) -> str | None:
+    """Why nothing is known of a path; or why what is stored of it does not follow its file, though that lies
+    in a watched folder."""
+    if not rows:
+        return await house.watching.left_out(path, collection)
+    first = rows[0]
+    if first.source != path or first.document_id is None or first.watch_id is not None:
+        return None
+    return await house.watching.left_out(path, first.collection, by_adding=False)
 
 
 def _told(row: SourceRow, folder_seen_at: float | None) -> SourceAnswer:

@@ -106,6 +106,15 @@ def test_what_is_left_out_says_by_what_and_how_to_take_it(service: StandIn, run:
     assert run("sources", typed, "--json").json["left_out"] == why
 
 
+def test_what_does_not_follow_its_file_says_so(service: StandIn, run: Run) -> None:
+    """Else one passage would look like any other's."""
+    service.on("GET", "/v1/sources", NOTHING | {"sources": [row("/a.log")], "left_out": "It is left out."})
+    ran = run("sources", "/a.log")
+    assert ran.out.splitlines()[2:] == [
+        "It is left out. What is stored of it stays until it is added again, or removed."
+    ]
+
+
 def test_nobody_is_told_to_add_what_is_no_file(service: StandIn, run: Run) -> None:
     """A path that is not there, a name of standard input; of a number, what shows it. An address is one."""
     service.on("GET", "/v1/sources", NOTHING)

@@ -103,6 +103,31 @@ async def test_a_file_that_a_folder_leaves_out_says_by_what(guest: httpx.AsyncCl
     assert await left_out(f"{tmp_path}/b.log") is None
 
 
+async def test_what_is_stored_and_left_out_of_its_watched_folder_says_so(
+    guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """It does not follow its file: it was added by its name, or before there were patterns. In a collection
+    that has no such folder it says nothing, nor do the files below it."""
+    for name in ("a.md", "b.log", "c.log"):
+        (tmp_path / name).write_text("the boiler")
+    log = f"{tmp_path}/b.log"
+    for collection in ("default", "other"):
+        await added(guest, {"paths": [log, f"{tmp_path}/a.md"], "collection": collection})
+
+    async def left_out(under: str, collection: str) -> str | None:
+        found: str | None = (
+            await guest.get("/v1/sources", params={"under": under, "collection": collection})
+        ).json()["left_out"]
+        return found
+
+    assert await left_out(log, "default") is None
+    await guest.post("/v1/watches", json={"folder": str(tmp_path), "include": ["*.md"]})
+    said = await left_out(log, "default")
+    assert said is not None and said.startswith(f"It is left out of the watched folder {tmp_path}: ")
+    for under, collection in ((log, "other"), (str(tmp_path), "default"), (f"{tmp_path}/a.md", "default")):
+        assert await left_out(under, collection) is None
+
+
 async def test_what_is_not_there_any_more_is_not_told_for_ever(
     guest: httpx.AsyncClient, tmp_path: Path
 ) -> None:
