@@ -93,6 +93,7 @@ def test_asking_the_service_imports_nothing_heavy(
     """A whole answered command: neither model nor database nor web framework."""
     with standing_in(tmp_path / "s") as service:
         service.on("GET", "/v1/status", STATUS)
+        service.on("GET", "/v1/jobs", {"jobs": []})
         service.on(method, path, answer)
         assert heavy(imported(*arguments, "--socket", str(tmp_path / "s"))) == set()
 
