@@ -178,7 +178,8 @@ def test_what_is_no_number_is_told_with_how_to_name_a_source(
 
 
 def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: Path) -> None:
-    """All pages of the listing are looked through; a folder whose name only begins alike is left alone."""
+    """All pages of the listing are looked through; a folder whose name only begins alike is left alone. What
+    waits goes first, lest it be stored while its neighbours are removed."""
     inside = [
         DOCUMENT | {"id": 1, "source": f"{tmp_path}/a.md"},
         DOCUMENT | {"id": 4, "source": f"{tmp_path}/b/c"},
@@ -190,11 +191,18 @@ def test_remove_what_lies_under_a_folder(service: StandIn, run: Run, tmp_path: P
         return 200, {"documents": [inside[0], beside] if first else [inside[1]], "next": 2 if first else None}
 
     service.on("GET", "/v1/documents", listing)
-    service.on("DELETE", "/v1/sources", {"reasons": 0})
+    waiting = {str(tmp_path): 2}
+    service.on(
+        "DELETE",
+        "/v1/sources",
+        lambda asked: (200, {"withdrawn": waiting.get(asked.params["under"], 0), "reasons": 0}),
+    )
     for number in (1, 4):
         service.on("DELETE", f"/v1/documents/{number}", {"removed": 1, "withdrawn": number % 2})
-    told = "Removed 2 documents. 1 document that waited to be stored will not be.\n"
+    told = "Removed 2 documents. 3 documents that waited to be stored will not be.\n"
     assert run("remove", "--under", str(tmp_path)).out == told
+    deleted = [asked.path for asked in service.asked if asked.method == "DELETE"]
+    assert deleted == ["/v1/sources", "/v1/documents/1", "/v1/documents/4"]
     assert run("remove", "--under", f"{tmp_path}/none").code == 3
 
 
@@ -202,7 +210,9 @@ def test_what_could_not_be_taken_below_a_folder_is_forgotten_with_it(service: St
     """In one request, however many they are; nothing at all below it is an error."""
     listed(service)
     service.on(
-        "DELETE", "/v1/sources", lambda asked: (200, {"reasons": 2000 * (asked.params["under"] == "/f")})
+        "DELETE",
+        "/v1/sources",
+        lambda asked: (200, {"withdrawn": 0, "reasons": 2000 * (asked.params["under"] == "/f")}),
     )
     told = "Removed 0 documents. Why 2,000 sources could not be taken is forgotten.\n"
     assert run("remove", "--under", "/f/", "--collection", "c").out == told
