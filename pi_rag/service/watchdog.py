@@ -26,7 +26,7 @@ STEPS_KEPT = 20
 """How many of the last steps /v1/status tells."""
 
 SHED_S_BETWEEN = 5.0
-"""How often what is cached is dropped while memory stays short."""
+"""How often what is cached is dropped until there is room again."""
 
 _log = log.logger("memory")
 
@@ -229,11 +229,14 @@ class Watchdog:
         if decision.recycle is not None and _is_free(self._recycling):
             self._tell("memory_recycle", step, step, decision.cause, decision.recycle)
             self._recycling = _begun(partial(hands.recycle, decision.recycle.pid), "recycle")
-        if step >= Step.SHED and (decision.entered or decision.cause is not None):
+        if step >= Step.SHED and decision.state.calm_since_s is None:
             self._shed(hands)
 
     def _shed(self, hands: Hands) -> None:
-        """Once a step, and again now and then for what has come since; one after the other."""
+        """Once a step, and again now and then until that is enough; one after the other.
+
+        What was in use at the first time is given back by a later one: searches go on meanwhile.
+        """
         now_s = self._clock.monotonic_s()
         is_due = self._shed_s < self._state.since_s or now_s - self._shed_s >= SHED_S_BETWEEN
         if is_due and _is_free(self._shedding):

@@ -219,6 +219,21 @@ async def test_what_takes_long_puts_off_no_step_and_is_asked_for_once(scene: Sce
     await scene.watchdog.stop()
 
 
+async def test_caches_are_dropped_again_until_that_is_enough(scene: Scene) -> None:
+    """What was in use the first time is given back later, though nothing calls for a step any more."""
+    scene.sampler.used_mib = 910.0
+    await scene.looks()
+    scene.sampler.used_mib = 850.0
+    await scene.looks(20)
+    assert scene.watchdog.step is Step.SHED
+    assert scene.hands.done.count("shed") >= 3
+    scene.sampler.used_mib = 700.0
+    await scene.looks()
+    enough = scene.hands.done.count("shed")
+    await scene.to(Step.NORMAL)
+    assert scene.hands.done.count("shed") == enough
+
+
 async def test_more_workers_by_other_settings_are_let_in(scene: Scene) -> None:
     """A reload may change how many there are; the watchdog holds back none of them in good times."""
     await scene.looks()
