@@ -82,6 +82,55 @@ def test_an_engine_is_taken_only_as_it_would_be_made_now(shell: Shell) -> None:
     assert (times_made(), times_made()) == (4, 4)
 
 
+WHOLE = f"""
+source "{PACKAGING}/bundle"
+CACHE=$PWD/cache DIST=$PWD/dist LOG=$PWD/cache/packaging/bundle.log VENV=$PWD/venv MODELS=$PWD/data
+mkdir -p venv/bin data/models && cp /bin/true venv/bin/pip && touch data/models/models.json
+for name in need_committed get_{{source,wheels,engine,model_of}}; do eval "$name() {{ :; }}"; done
+"""
+"""All that goes before the packing, done already."""
+
+NO_COMPILER = 'command() { [[ $2 != aarch64-linux-gnu-g++ ]] && builtin command "$@"; }; export -f command'
+SAID = ("There is no aarch64-linux-gnu-g++ here.", "sudo apt-get install g++-aarch64-linux-gnu ")
+
+
+def dist(shell: Shell) -> list[str]:
+    """What lies there, without the version."""
+    return [path.name.partition("x86_64")[2] for path in sorted((shell.folder / "dist").iterdir())]
+
+
+def test_an_archive_that_could_not_be_written_is_none(shell: Shell) -> None:
+    """On a full disk bundle fails, and leaves neither a part nor what an older run had made."""
+    shell.fake("git", "echo 1577836800")
+    done = shell.start(f"{WHOLE} make_bundle x86_64")
+    assert (done.returncode, dist(shell)) == (0, [".tar", ".tar.sha256"]), done.stderr
+    shell.fake("tar", 'echo part >"$3"; echo no space >&2; exit 2')
+    done = shell.start(f"{WHOLE} make_bundle x86_64; echo went on")
+    assert (done.returncode, dist(shell)) == (1, [])
+    assert "no space" in done.stderr and "This step failed: packing." in done.stderr
+    assert "went on" not in done.stdout
+
+
+def test_a_wheel_without_a_compiler_names_its_package(shell: Shell) -> None:
+    """On the terminal, not in the log, and before anything is made."""
+    made = (
+        f'source "{PACKAGING}/wheel"; WORK=$PWD/work LOG=$PWD/work/log; {NO_COMPILER}; make_wheel "$PWD/out"'
+    )
+    done = shell.start(made)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert all(each in done.stderr for each in SAID)
+    assert not (shell.folder / "out").exists()
+
+
+def test_a_bundle_without_a_compiler_names_its_package(shell: Shell) -> None:
+    """Where the engine has to be made, before anything is fetched; one that is there needs no compiler."""
+    done = shell.start(f"{WHOLE} {NO_COMPILER}; make_bundle aarch64")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert all(each in done.stderr for each in SAID)
+    shell.fake("git", "echo 1577836800")
+    assert shell.start(f"{WHOLE} {NO_COMPILER}; has_engine() {{ :; }}; make_bundle aarch64").returncode == 0
+
+
 def test_a_library_without_dot_products_is_said(shell: Shell) -> None:
     """Where there are none at all, that is counted, and refused with the reason."""
     for name in ("gcc", "objdump"):
