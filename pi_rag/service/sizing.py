@@ -115,7 +115,7 @@ def budget(settings: Settings, board_mib: float, group_mib_max: float | None) ->
     ):
         if found > most:
             found, why = int(most), f"more than {name} allows"
-    least = SERVICE_MIB + WORKER_MIB * (1 + settings.embedder.query_workers) + READER_MIB_MIN
+    least = SERVICE_MIB + WORKER_MIB * (1 + settings.embedder.query_workers) + _least_mib(settings)
     if found < least:
         found, why = least, "less than one worker and a reader need"
     return found, why
@@ -124,31 +124,42 @@ def budget(settings: Settings, board_mib: float, group_mib_max: float | None) ->
 def fit(settings: Settings) -> tuple[Settings, Lowered]:
     """What may take RAM, lowered until all of it is within `memory.budget_mib`; and what was lowered.
 
-    When there is too little, no part gets more than half of it; then all give up the same share.
+    One worker and every part's least come first, then what answers queries. Of the rest no part gets more
+    than half when it is too little; then all give up the same share.
     """
-    room = settings.memory.budget_mib - SERVICE_MIB - WORKER_MIB * settings.embedder.query_workers
-    workers = max(1, min(settings.embedder.workers_wanted, (room - READER_MIB_MIN) // 2 // WORKER_MIB))
+    embedder, parts = settings.embedder, _parts(settings)
+    room = max(WORKER_MIB, settings.memory.budget_mib - SERVICE_MIB - _least_mib(settings))
+    queries = min(embedder.query_workers, room // WORKER_MIB - 1)
+    room -= queries * WORKER_MIB
+    workers = max(1, min(embedder.workers_wanted, room // 2 // WORKER_MIB))
     room -= workers * WORKER_MIB
+    beyond = {name: float((mib - least) * times) for name, (mib, times, least) in parts.items()}
+    if sum(beyond.values()) > room:
+        beyond = {name: min(mib, room / 2) for name, mib in beyond.items()}
+    share = min(1.0, room / (sum(beyond.values()) or 1.0))
+    chosen = {name: least + int(beyond[name] * share / times) for name, (_, times, least) in parts.items()}
+    lowered = {name: mib for name, mib in chosen.items() if mib < parts[name][0]}
+    if workers < embedder.workers_wanted:
+        lowered["embedder.workers"] = workers
+    if queries < embedder.query_workers:
+        lowered["embedder.query_workers"] = queries
+    return _with(settings, lowered), lowered
+
+
+def _parts(settings: Settings) -> Mapping[str, tuple[int, int, int]]:
+    """What may take RAM beside the workers: MiB as set, how many take so much, and the least of it."""
     connections = 1 + settings.store.readers + settings.store.readers_overflow_max
-    wanted = {
+    return {
         "ingest.reader_memory_mib_max": (settings.ingest.reader_memory_mib_max, 1, READER_MIB_MIN),
         "index.memory_mib_max": (settings.index.memory_mib_max, 1, 1),
         "store.cache_mib": (settings.store.cache_mib, connections, 1),
         "cache.query_mib_max": (settings.cache.query_mib_max, 1, 0),
         "cache.results_mib_max": (settings.cache.results_mib_max, 1, 0),
     }
-    whole = {name: float(mib * times) for name, (mib, times, _) in wanted.items()}
-    if sum(whole.values()) > room:
-        whole = {name: min(mib, room / 2) for name, mib in whole.items()}
-    share = min(1.0, room / sum(whole.values()))
-    chosen = {
-        name: min(mib, max(least, int(whole[name] * share / times)))
-        for name, (mib, times, least) in wanted.items()
-    }
-    lowered = {name: mib for name, mib in chosen.items() if mib < wanted[name][0]}
-    if workers < settings.embedder.workers_wanted:
-        lowered["embedder.workers"] = workers
-    return _with(settings, lowered), lowered
+
+
+def _least_mib(settings: Settings) -> int:
+    return sum(times * least for _, times, least in _parts(settings).values())
 
 
 def _of(group_mib_max: float | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from pi_rag.service.sizing import (
 )
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-LEAST_MIB = SERVICE_MIB + 2 * WORKER_MIB + READER_MIB_MIN
+LEAST_MIB = SERVICE_MIB + 2 * WORKER_MIB + READER_MIB_MIN + 1 + 11
+"""With 1 MiB for the index, and for the page cache of each connection, of which there are 11."""
 
 
 def held_to(mib: int, **values: object) -> Settings:
@@ -37,34 +39,47 @@ def at_most_mib(settings: Settings) -> int:
     return SERVICE_MIB + workers * WORKER_MIB + sum(parts) + settings.cache.results_mib_max
 
 
-@given(
-    st.integers(LEAST_MIB + 120, 8192),
-    st.integers(0, 64),
-    st.integers(256, 65536),
-    st.integers(1, 16_384),
-    st.integers(1, 256),
-    st.integers(0, 1024),
+ANY = st.fixed_dictionaries(
+    {
+        "embedder.workers": st.integers(1, 64),
+        "embedder.query_workers": st.integers(0, 16),
+        "ingest.reader_memory_mib_max": st.integers(256, 65_536),
+        "index.memory_mib_max": st.integers(1, 16_384),
+        "store.cache_mib": st.integers(1, 256),
+        "store.readers": st.integers(1, 64),
+        "store.readers_overflow_max": st.integers(0, 64),
+        "cache.query_mib_max": st.integers(0, 256),
+        "cache.results_mib_max": st.integers(0, 1024),
+    }
 )
+"""Every setting that takes RAM, at every value."""
+
+
+@given(st.integers(1, 8192), ANY, st.one_of(st.none(), st.integers(0, 16)))
 def test_whatever_is_wanted_all_of_it_fits(
-    mib: int, workers: int, reader: int, index: int, page_cache: int, results: int
+    wanted_mib: int, values: Mapping[str, int], queries: int | None
 ) -> None:
-    """With every part at its largest the service is within its budget, and no part was raised."""
-    wanted = held_to(
-        mib,
-        **{
-            "embedder.workers": workers,
-            "ingest.reader_memory_mib_max": reader,
-            "index.memory_mib_max": index,
-            "store.cache_mib": page_cache,
-            "cache.results_mib_max": results,
-        },
-    )
+    """From the least budget on, with every part at its largest, the service is within it and no part was
+    raised; also when more is to answer queries than at the start, which that budget was made for."""
+    at_start = dict(values) if queries is None else {**values, "embedder.query_workers": queries}
+    mib, _ = budget(held_to(wanted_mib, **at_start), 16_384, None)
+    wanted = held_to(mib, **values)
     fitting, lowered = fit(wanted)
-    assert at_most_mib(fitting) <= mib + READER_MIB_MIN
+    assert at_most_mib(fitting) <= mib
     assert fitting.embedder.workers_wanted >= 1
-    assert fitting.ingest.reader_memory_mib_max >= min(READER_MIB_MIN, reader)
-    assert all(value >= 0 for value in lowered.values())
+    assert fitting.ingest.reader_memory_mib_max >= READER_MIB_MIN
     assert bool(lowered) == (fitting != wanted)
+    for name, value in lowered.items():
+        group, key = name.split(".")
+        assert 0 <= value == getattr(getattr(fitting, group), key) < values[name]
+
+
+@given(st.integers(0, 1024), ANY)
+def test_in_too_little_there_still_is_one_worker(mib: int, values: Mapping[str, int]) -> None:
+    """As when other settings raise the least after the budget was chosen: no settings end the service."""
+    fitting, _ = fit(held_to(mib, **values))
+    assert fitting.embedder.workers_wanted >= 1
+    assert fitting.ingest.reader_memory_mib_max >= READER_MIB_MIN
 
 
 def test_what_fits_is_left_as_it_is() -> None:
@@ -126,6 +141,22 @@ def test_settings_read_again_fit_into_the_budget_in_force(
     fewer = resized(held_to(10, **{"embedder.workers": 1}), after)
     assert begun.lowered.items() - fewer.lowered.items() == {("embedder.workers", 1)}, "what was set fits now"
     assert "settings_wait" not in capsys.readouterr().err
+
+
+def test_more_query_workers_read_again_are_no_more_than_fit(tmp_path: Path) -> None:
+    """The budget was made for those of the start; the others are told as lowered, and no reload fails."""
+    begun = sized(held_to(LEAST_MIB), tmp_path)
+    after = {
+        count: resized(held_to(LEAST_MIB, **{"embedder.query_workers": count}), begun) for count in (1, 7, 16)
+    }
+
+    assert {count: each.settings.embedder.query_workers for count, each in after.items()} == {
+        1: 1,
+        7: 1,
+        16: 1,
+    }
+    assert "embedder.query_workers" not in after[1].lowered
+    assert after[7].lowered["embedder.query_workers"] == after[16].lowered["embedder.query_workers"] == 1
 
 
 @pytest.mark.parametrize("gib", [4, 8, 16])
