@@ -29,8 +29,9 @@ SYSTEMD=/run/systemd/system                             # there while systemd ru
 COMMAND=/usr/local/bin/pi-rag
 BUILDS=/var/cache/pi-rag
 INSTALL_LOG=/var/log/pi-rag-install.log
-# What may have been put in place from systemd/offered, by the line at the top of each.
-OFFERED=(/etc/systemd/{journald,system}.conf.d/99-pi-rag.conf /etc/rpi/swap.conf.d/99-pi-rag.conf /etc/polkit-1/rules.d/49-pi-rag.rules)
+# What may have been put in place from systemd/offered, by the line at the top of each, or as pi-rag doctor says.
+OFFERED=(/etc/systemd/{journald,system}.conf.d/99-pi-rag.conf /etc/rpi/swap.conf.d/99-pi-rag.conf /etc/polkit-1/rules.d/49-pi-rag.rules
+  /etc/sysctl.d/60-pi-rag.conf)
 
 ENGINE=$ROOT/.cache/wheels # where a wheel of llama.cpp may lie ready
 OFFLINE=                   # the folder of a bundle's wheels and model, when nothing may come from the network
@@ -476,7 +477,8 @@ end_units() {
 # The documents, the settings with what `systemctl edit` made, and who owned them.
 purge() {
   local name
-  rm -rf "$DATA" "$ETC" "$SYSUSERS" "$INSTALL_LOG"
+  remove_data
+  rm -rf "$ETC" "$SYSUSERS" "$INSTALL_LOG"
   for name in "${UNIT_NAMES[@]}"; do rm -rf "$UNITS/$name.d"; done
   for name in pi-rag pi-rag-gpio; do
     if getent passwd "$name" >/dev/null; then userdel "$name" || still_there user "$name"; fi
@@ -484,6 +486,17 @@ purge() {
   for name in pi-rag-clients pi-rag-admins; do
     if getent group "$name" >/dev/null; then groupdel "$name" || still_there group "$name"; fi
   done
+}
+
+# A drive that is mounted there keeps its folder: nobody's drive is unmounted for them.
+remove_data() {
+  if ! mountpoint --quiet --nofollow "$DATA"; then
+    rm -rf "$DATA"
+  else
+    find "$DATA" -mindepth 1 -delete
+    say "A drive is mounted on $DATA: it is empty now, and the folder stays."
+    say "To remove that too: sudo umount $DATA && sudo rmdir $DATA   (and its line in /etc/fstab, if there is one)"
+  fi
 }
 
 still_there() { fail "The $1 $2 could not be removed; all else is." "End what runs as it (ps -u pi-rag), and type the same command again."; }

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pi_rag import config
+from pi_rag.cli.checks.service import RAISE_WATCHES
 from tests.install.shell import ROOT, SCRIPT, Shell
 
 PI_RAG = """
@@ -486,6 +487,17 @@ def test_nothing_is_left_after_a_purge(shell: Shell) -> None:
     assert ended <= set(orders(shell))
 
 
+def test_a_purge_where_a_drive_is_mounted_goes_on(shell: Shell) -> None:
+    """The drive is emptied, and it is said how its folder is removed, which rm cannot. All else is gone."""
+    installed(shell)
+    shell.fake("mountpoint", f"[[ ${{@: -1}} == {shell.folder}/data ]]")
+    done = shell.run("uninstall --purge")
+    assert done.returncode == 0, done.stderr
+    assert list((shell.folder / "data").iterdir()) == []
+    assert f"sudo umount {shell.folder}/data && sudo rmdir {shell.folder}/data" in done.stdout
+    assert "groupdel pi-rag-admins" in shell.calls and not (shell.folder / "etc").exists()
+
+
 def moved(shell: Shell, *, below: str = "") -> Path:
     """Install, and have the settings name another folder for the data, which has documents."""
     installed(shell)
@@ -550,8 +562,18 @@ def test_what_is_offered_says_how_to_have_it_and_goes_with_the_rest(shell: Shell
     """Its first lines name the command, from where it is laid, to a place that an uninstall clears."""
     line = rf"sudo install (?:-D )?-m 644 /opt/pi-rag/offered/{re.escape(file.name)} (\S+)"
     (place,) = re.findall(line, file.read_text())
-    cleared = shell.start(f'source "{SCRIPT}"; printf "%s\n" "${{OFFERED[@]}}"').stdout.split()
-    assert place in cleared
+    assert place in cleared(shell)
+
+
+def test_what_the_doctor_has_written_goes_with_the_rest(shell: Shell) -> None:
+    """The file for which its line about inotify gives the command is one that an uninstall clears."""
+    (place,) = re.findall(r"sudo tee (\S+)", RAISE_WATCHES)
+    assert place in cleared(shell)
+
+
+def cleared(shell: Shell) -> list[str]:
+    """The files outside of its own folders that an uninstall removes."""
+    return shell.start(f'source "{SCRIPT}"; printf "%s\n" "${{OFFERED[@]}}"').stdout.split()
 
 
 def test_what_an_older_one_did_not_have_is_not_asked_for(shell: Shell) -> None:
