@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pi_rag.budget import Group
+from pi_rag.host import sysfs
 
 MIB = 2**20
 
@@ -36,17 +38,13 @@ class Size:
     kernel takes and gives back as it likes, are not in it."""
 
 
-def size(pid: int) -> Size | None:
+def size(pid: int, root: Path = ROOT) -> Size | None:
     """Measured well, page table by page table; None when it is gone or hidden. It takes milliseconds."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
+    told = sysfs.facts(root / f"proc/{pid}/smaps_rollup")
+    pss, *private = (_kib(told, name) for name in ("Pss", "Private_Dirty", "Private_Hugetlb"))
+    if pss is None:
         return None
-    kib = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
-    if "Pss" not in kib:
-        return None
-    private = sum(kib.get(name, 0) for name in ("Private_Dirty", "Private_Hugetlb"))
-    return Size(round(kib["Pss"] / 1024, 1), round(private / 1024, 1))
+    return Size(round(pss / 1024, 1), round(sum(each or 0 for each in private) / 1024, 1))
 
 
 def pss_mib(pid: int) -> float | None:
@@ -166,9 +164,10 @@ def _numbers(path: Path) -> dict[str, int]:
 
 
 def _meminfo_mib(root: Path, name: str) -> float | None:
-    try:
-        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
-        kib = [int(line.split()[1]) for line in lines if line.startswith(f"{name}:")]
-    except (OSError, ValueError, IndexError):
-        return None
-    return round(kib[0] / 1024, 1) if kib else None
+    kib = _kib(sysfs.facts(root / "proc/meminfo"), name)
+    return round(kib / 1024, 1) if kib is not None else None
+
+
+def _kib(told: Mapping[str, str], name: str) -> int | None:
+    """Of a line such as `Pss: 71 kB`."""
+    return sysfs.as_number(told.get(name, "").partition(" ")[0])

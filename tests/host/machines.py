@@ -16,6 +16,16 @@ GROUP: Mapping[str, str] = {
     "memory.stat": f"anon {200 * 2**20}\nfile {90 * 2**20}\n",
     "memory.events": "low 0\nhigh 3\nmax 0\noom 1\noom_kill 1\n",
 }
+PID = 7
+"""Of the one process that these machines have."""
+
+ROLLUP = """563c765f8000-7fffaf932000 ---p 00000000 00:00 0                          [rollup]
+Rss:                9216 kB
+Pss:                5120 kB
+Private_Clean:      1024 kB
+Private_Dirty:      2048 kB
+Private_Hugetlb:    1024 kB
+"""
 FOLDER = "sys/fs/cgroup/system.slice/pi-rag.service"
 
 
@@ -25,6 +35,11 @@ def written(root: Path, files: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return root
+
+
+def measured(root: Path) -> Path:
+    """With that process."""
+    return written(root, {f"proc/{PID}/smaps_rollup": ROLLUP})
 
 
 def absent(root: Path) -> Path:

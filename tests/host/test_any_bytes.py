@@ -21,11 +21,13 @@ from pi_rag.host import (
     kernel,
     kernel_log,
     memory,
+    processor,
     storage,
     swap,
     sysfs,
     wall_clock,
 )
+from tests.host import machines
 from tests.host.boards import BOARDS
 
 READERS: tuple[Callable[[Path], Any], ...] = (
@@ -38,11 +40,13 @@ READERS: tuple[Callable[[Path], Any], ...] = (
     kernel.has_memory_cgroup,
     memory.available_mib,
     memory.pressure_percent,
+    lambda root: memory.size(machines.PID, root),
     memory.told,
     memory.total_mib,
     kernel.inotify_instances_max,
     kernel.inotify_watches_max,
     kernel_log.recent,
+    lambda root: processor.features(root / "proc/cpuinfo"),
     swap.swap,
     wall_clock.known,
     lambda root: disk_health.health(storage.storage(Path("/var/lib/pi-rag"), root), root),
@@ -76,7 +80,7 @@ def test_any_bytes_in_any_file_are_no_error(made: Callable[[Path], Path], data: 
     """Of every board, with any of its files holding anything, or replaced by a folder, or gone."""
     folder = Path(tempfile.mkdtemp())
     try:
-        root = made(folder)
+        root = machines.measured(made(folder))
         files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
         for path in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=5, unique=True)):
             spoil(path, data.draw(st.one_of(BYTES, st.sampled_from(["folder", "gone"]))))

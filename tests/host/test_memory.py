@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pi_rag.budget import Group
 from pi_rag.host import memory
-from pi_rag.host.memory import Told, available_mib, pss_mib
+from pi_rag.host.memory import Size, Told, available_mib, pss_mib
 from pi_rag.models.wholefile import sync
 from tests.host import machines
 
@@ -121,6 +121,15 @@ def test_a_machine_that_tells_is_understood(tmp_path: Path) -> None:
     assert memory.pressure_percent(root) == 1.25
     assert memory.told(root) == {"cgroup": "present", "pressure": "present"}
     assert memory.total_mib(root) == 3906.2
+
+
+def test_a_process_is_measured_to_the_page(tmp_path: Path) -> None:
+    """Clean pages of files are not its own; where the kernel says something odd it is not known."""
+    root = machines.measured(tmp_path)
+    assert memory.size(machines.PID, root) == Size(pss_mib=5.0, private_mib=3.0)
+    for odd in ("", "Pss:\n", "Pss: much kB\n", "Pss 71 kB\n", "rollup\nPss: 1_0 kB\n"):
+        (root / f"proc/{machines.PID}/smaps_rollup").write_text(odd)
+        assert memory.size(machines.PID, root) is None
 
 
 @pytest.mark.parametrize("kind", ["absent", "unreadable"])
