@@ -1,5 +1,6 @@
 """What the emulated machine is made of, made once: an arm64 Debian, and pi_rag installed on it from a bundle.
 
+    apt-get install debootstrap qemu-user-static binfmt-support iproute2 g++-aarch64-linux-gnu python3-venv
     python -m tests.arm64.image
 
 It keeps both in ~/.cache/pi-rag-arm64, or where TEST_ARM64 points: 1 GiB, and half an hour the first time,
@@ -26,6 +27,11 @@ SUITE, PYTHON = "bookworm", "3.11"
 DEBIAN, PROGRAM = KEPT / SUITE, KEPT / "program"
 VENV = "/srv/pi-rag/.venv"
 TOOLS = ["debootstrap", "qemu-aarch64-static", "unshare", "ip"]
+COMPILER = "aarch64-linux-gnu-g++"
+"""Needed by packaging/wheel, where there is no bundle yet."""
+PACKAGES = "debootstrap qemu-user-static binfmt-support iproute2 g++-aarch64-linux-gnu python3-venv"
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+BUNDLES = ROOT / "dist"
 INSTALL_S_MAX = 3600.0
 
 PATIENCE = {
@@ -57,18 +63,40 @@ make_venv "$VENV" "$ROOT/requirements.lock" -e "$ROOT"
 
 def missing() -> str:
     """What keeps a machine from being made here, with what to type; empty when nothing does."""
-    if os.geteuid() != 0:
-        return "needs root"
-    absent = [tool for tool in TOOLS if not shutil.which(tool)]
-    if absent:
-        return (
-            f"needs {', '.join(absent)}: apt-get install debootstrap qemu-user-static binfmt-support iproute2"
-        )
+    lacking = unready(TOOLS)
+    if lacking:
+        return lacking
     if not (PROGRAM / "stamp").exists():
         return f"needs an arm64 Debian with pi_rag on it, which is kept in {KEPT}: {COMMAND}"
     if (PROGRAM / "stamp").read_text() != stamp():
         return f"needs what the locks name now: {COMMAND}"
     return ""
+
+
+def unmakeable() -> str:
+    """The same for making it, which takes long enough to know before."""
+    return unready(TOOLS if bundles() else [*TOOLS, COMPILER])
+
+
+def unready(tools: list[str]) -> str:
+    """What this system lacks to run what is of another processor."""
+    if os.geteuid() != 0:
+        return "needs root"
+    absent = [tool for tool in tools if not shutil.which(tool)]
+    if absent:
+        return f"needs {', '.join(absent)}: apt-get install {PACKAGES}"
+    if not runs_arm64():
+        mount = "" if (BINFMT / "register").exists() else f"mount binfmt_misc -t binfmt_misc {BINFMT} && "
+        return f"needs a kernel that gives arm64's programs to qemu: {mount}update-binfmts --enable"
+    return ""
+
+
+def runs_arm64() -> bool:
+    """Whether the kernel was told so. Without, debootstrap says only that it cannot execute them."""
+    try:
+        return (BINFMT / "qemu-aarch64").read_text().startswith("enabled")
+    except OSError:
+        return False
 
 
 def stamp() -> str:
@@ -131,13 +159,20 @@ def _fetch_wheels(folder: Path) -> None:
     subprocess.run([*pip, "--dest", str(folder), "--requirement", str(folder / "wanted")], check=True)
 
 
+def bundles() -> list[Path]:
+    """The archives that packaging/bundle made."""
+    return list(BUNDLES.glob("pi-rag-*-aarch64.tar"))
+
+
 def newest_bundle() -> Path:
-    """The archive that packaging/bundle made, made where there is none."""
-    if not list((ROOT / "dist").glob("pi-rag-*-aarch64.tar")):
+    """The latest of them, made where there is none."""
+    if not bundles():
         subprocess.run([ROOT / "packaging" / "bundle", "aarch64"], check=True)
-    return max((ROOT / "dist").glob("pi-rag-*-aarch64.tar"), key=lambda path: path.stat().st_mtime)
+    return max(bundles(), key=lambda path: path.stat().st_mtime)
 
 
 if __name__ == "__main__":
+    if told := unmakeable():
+        raise SystemExit(told)
     build_debian()
     install(newest_bundle())

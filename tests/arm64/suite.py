@@ -16,7 +16,7 @@ from pi_rag.models.shelf import Shelf
 from tests.arm64 import image
 from tests.arm64.far import CHECKOUT, Far
 
-FOLDERS = ["index", "text", "rank", "models", "store", "query", "host", "embedder", "ingest"]
+FOLDERS = ["index", "text", "rank", "models", "store", "query", "memory", "host", "embedder", "ingest"]
 """From what an other processor is most likely to break to what it hardly can."""
 
 LEFT_OUT = {
@@ -29,6 +29,10 @@ LEFT_OUT = {
     "processes": "needs ptrace, seccomp and Landlock, which qemu's user mode does not have",
     "cli": "a process a command: seconds each, and what they say is not the processor's",
     "service": "as cli; `try` and the comparison run the service whole",
+    "bridge": "as cli: lines between pipes and a socket",
+    "mcp": "fetches other programs, and there is no network",
+    "durability": "as stress: hundreds of starts, of damaged files and of a disk that fails",
+    "fuzz": "as stress: 20,000 inputs, some of them at a service",
 }
 """Folders of tests that are not run there, with the reason."""
 
