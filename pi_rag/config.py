@@ -72,7 +72,8 @@ class ServiceSettings:
     request_mib_max: int = setting(
         96,
         "MiB",
-        "Largest request body. It is held in RAM while it is queued, so a larger one costs that much.",
+        "Largest request body. Until it is queued it takes up to four times its size of RAM; where "
+        "memory.budget_mib has no such room it is refused, `memory_short`.",
         low=1,
         high=1024,
     )

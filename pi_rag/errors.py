@@ -572,7 +572,8 @@ class DiskStuck(TryLater):
 
 
 class MemoryShort(TryLater):
-    """The service is near its budget of memory and takes in no documents; searches are answered."""
+    """The service is near its budget of memory and takes in no documents, or none of this size beside what it
+    is at; searches are answered."""
 
     code = "memory_short"
     hint_default = "Try again in a while; what is queued goes on by itself. Why it is short: pi-rag status"

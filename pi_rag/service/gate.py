@@ -1,9 +1,9 @@
 """The gate every request passes: how many, how large, how long, how silent.
 
 It counts requests in progress and answers `busy` at once when there are too many, by the doorman already
-where that is possible; it stops a body that is too large before it is read whole; it cuts off a client that
-falls silent in the middle of its body; and it ends a request that takes too long. It knows no route but those
-that stay open.
+where that is possible; it stops a body that is too large, or has no room in RAM beside the others, before it
+is read whole; it cuts off a client that falls silent in the middle of its body; and it ends a request that
+takes too long. It knows no route but those that stay open.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from collections.abc import Awaitable, Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pi_rag.config import ServiceSettings
-from pi_rag.errors import Busy, DeadlineExceeded, PiRagError, RequestInvalid, RequestTooLarge, Stopping
+from pi_rag.errors import (
+    Busy,
+    DeadlineExceeded,
+    MemoryShort,
+    PiRagError,
+    RequestInvalid,
+    RequestTooLarge,
+    Stopping,
+)
 from pi_rag.service.answers import error_response
 from pi_rag.service.doorman import Asked
 
@@ -36,21 +44,47 @@ EXPECTED_S = 1.0
 NO_ANSWER = 499
 """The client left before its answer began; the number is nginx's for that."""
 
+MIB = 1024 * 1024
+
+COST = 4
+"""How many times its own size a body takes while it is made into documents: itself, its text, what stands in
+that, and the bytes of it. Measured: 340 MiB for one of 80 MiB with a file in base64."""
+
+SMALL_BYTES = MIB
+"""A body up to this is never refused for want of room: a search, a removal, a few pages."""
+
+BEYOND_HINT = "Send less in one request, or raise memory.budget_mib. Why it is short: pi-rag status"
+"""For one that would not fit if it were alone, either."""
+
 Answered = Callable[[str, str, int], None]
+
+RoomMib = Callable[[], float | None]
+"""MiB that may be taken until something is given up. None: nobody knows, and nobody is refused for it."""
 
 
 def nobody(route: str, method: str, status: int) -> None:
     """Nobody counts."""
 
 
+def unknown() -> None:
+    """Nobody looks."""
+
+
 class Gate:
     """ASGI middleware that holds the bounds of `ServiceSettings`, which may be replaced while it works."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, answered: Answered = nobody) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServiceSettings,
+        answered: Answered = nobody,
+        room_mib: RoomMib = unknown,
+    ) -> None:
         """`answered` is told of every request: its route's pattern, method and status."""
         self.settings = settings
         self._app = app
         self._answered = answered
+        self._bodies = _Bodies(room_mib)
         self._inside = 0
         self._expected: deque[float] = deque()
         """When guests were let in at the door who have not come to the gate yet, by the loop's clock."""
@@ -102,11 +136,11 @@ class Gate:
         scope.setdefault("state", {})["wait_until_s"] = (
             asyncio.get_running_loop().time() + WAIT_SHARE * seconds
         )
-        inner = _as_json(scope)
+        inner, body = _as_json(scope), _Body(self._bodies)
         try:
             async with asyncio.timeout(seconds):
-                self._check_declared_size(scope)
-                await self._app(inner, self._measured(receive, reply), reply)
+                self._check_declared_size(scope, body)
+                await self._app(inner, self._measured(receive, reply, body), reply)
         except TimeoutError:
             await reply.refuse(DeadlineExceeded(f"It took longer than {seconds:g} s."))
         except PiRagError as error:
@@ -115,21 +149,24 @@ class Gate:
             await reply.refuse(Stopping("The service stopped before the answer was ready."))
             raise
         finally:
+            # Not before: what was made of it lives as long as its request.
+            body.ended()
             self._answered(_route(inner), _method(scope.get("method", "")), reply.status)
 
-    def _check_declared_size(self, scope: Scope) -> None:
+    def _check_declared_size(self, scope: Scope, body: _Body) -> None:
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._bytes_max:
-                raise self._too_large()
+            if name == b"content-length":
+                self._check_size(int(value), body)
 
-    @property
-    def _bytes_max(self) -> int:
-        return self.settings.request_mib_max * 1024 * 1024
+    def _check_size(self, size: int, body: _Body) -> None:
+        if size > self.settings.request_mib_max * MIB:
+            raise self._too_large()
+        body.is_of(size)
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(f"The request is larger than {self.settings.request_mib_max} MiB.")
 
-    def _measured(self, receive: Receive, reply: _Reply) -> Callable[[], Awaitable[Message]]:
+    def _measured(self, receive: Receive, reply: _Reply, body: _Body) -> Callable[[], Awaitable[Message]]:
         """`receive`, counting the body's bytes and the seconds between its pieces."""
         seen = 0
         whole = False
@@ -145,12 +182,59 @@ class Gate:
                 silence = RequestInvalid("The client fell silent in the middle of its request.")
                 raise reply.due(silence) from None
             seen += len(message.get("body", b""))
-            if seen > self._bytes_max:
-                raise reply.due(self._too_large())
+            try:
+                self._check_size(seen, body)
+            except PiRagError as error:
+                raise reply.due(error) from None
             whole = not message.get("more_body", False)
             return message
 
         return measured
+
+
+class _Bodies:
+    """All bodies of requests in progress, and the room in RAM that they and what is made of them may take.
+
+    What is read already counts twice, in the room and in the sum: rather too few at once than too many.
+    """
+
+    def __init__(self, room_mib: RoomMib) -> None:
+        self._room_mib = room_mib
+        self.open_bytes = 0
+
+    def check(self, size: int) -> None:
+        """Whether one that is counted and has this size may go on. Raises MemoryShort."""
+        room_mib = None if size <= SMALL_BYTES else self._room_mib()
+        if room_mib is None or COST * self.open_bytes <= room_mib * MIB:
+            return
+        message = (
+            f"A request of {size / MIB:.1f} MiB takes up to {COST * size / MIB:.0f} MiB of RAM, and "
+            f"memory.budget_mib has {room_mib:.0f} left."
+        )
+        if self.open_bytes > size:
+            message += f" Others in progress are of {(self.open_bytes - size) / MIB:.1f} MiB."
+        is_beyond = room_mib > 0 and COST * size > room_mib * MIB
+        raise MemoryShort(message, hint=BEYOND_HINT if is_beyond else None)
+
+
+class _Body:
+    """One of them: as large as is declared, or as was read of it where nothing is."""
+
+    def __init__(self, bodies: _Bodies) -> None:
+        self._bodies = bodies
+        self._bytes = 0
+
+    def is_of(self, size: int) -> None:
+        """It has so many bytes at least. Raises MemoryShort, if that is news."""
+        if size > self._bytes:
+            self._bodies.open_bytes += size - self._bytes
+            self._bytes = size
+            self._bodies.check(size)
+
+    def ended(self) -> None:
+        """Nothing of it is held any more."""
+        self._bodies.open_bytes -= self._bytes
+        self._bytes = 0
 
 
 def _as_json(scope: Scope) -> Scope:

@@ -94,7 +94,8 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     async with _house(tuning.at_start(fitting.settings), SystemClock()) as (house, start):
         house.sized = fitting
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
-            gate = Gate(application(house), settings.service, house.metrics.answered)
+            answered, watchdog = house.metrics.answered, house.watchdog
+            gate = Gate(application(house), settings.service, answered, lambda: watchdog.room_mib)
             async with web(gate, settings.service, sock, gate.refusal) as server:
                 await _until_stopped(house, start, gate, server, signals, reload)
     _log.info("stopped")

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from pi_rag.config import ServiceSettings
-from pi_rag.service.gate import Gate
+from pi_rag.service.gate import COST, Gate
 
 
 class Echo:
@@ -89,6 +89,98 @@ async def test_a_body_too_large_is_stopped_declared_or_not() -> None:
     assert (whole.status_code, whole.json()) == (200, mib)
     assert declared.status_code == streamed.status_code == 413
     assert declared.json()["error"]["code"] == streamed.json()["error"]["code"] == "request_too_large"
+
+
+MIB = 1024 * 1024
+
+
+class Room:
+    """What the watchdog says of it."""
+
+    def __init__(self, mib: float | None) -> None:
+        self.mib = mib
+
+    def __call__(self) -> float | None:
+        return self.mib
+
+
+def roomy(app: Any, room: Room) -> Gate:
+    return Gate(app, ServiceSettings(), room_mib=room)
+
+
+async def _sent(guest: httpx.AsyncClient, mib: float, *, declared: bool = True) -> httpx.Response:
+    content: Any = b"x" * int(mib * MIB) if declared else _pieces(int(mib * 4), MIB // 4)
+    return await guest.post("/v1/documents", content=content)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_that_there_is_no_room_for_is_refused_declared_or_not(declared: bool) -> None:
+    """With what is made of it a body takes some times its size, and the service stays within its budget."""
+    echo, room = Echo(), Room(2.0 * COST)
+    async with client(roomy(echo, room)) as guest:
+        taken = await _sent(guest, 2.0, declared=declared)
+        refused = await _sent(guest, 2.5, declared=declared)
+
+    assert taken.status_code == 200
+    assert refused.status_code == 503
+    error = refused.json()["error"]
+    assert (error["code"], error["retry_after_ms"]) == ("memory_short", 10_000)
+    assert "memory.budget_mib has 8 left" in error["message"]
+    assert "Send less in one request, or raise memory.budget_mib." in error["hint"]
+    assert refused.headers["connection"] == "close"
+    assert echo.entered == (1 if declared else 2), "one that is declared is refused before it is read"
+
+
+async def test_bodies_at_once_share_the_room_until_their_requests_have_ended() -> None:
+    """What was made of a body is held until the answer; then there is room for the next one."""
+    echo, room = Echo(), Room(4.0 * COST)
+    echo.let.clear()
+    async with client(roomy(echo, room)) as guest, asyncio.TaskGroup() as group:
+        first = group.create_task(_sent(guest, 3.0))
+        while not echo.entered:
+            await asyncio.sleep(0)
+        beside = await _sent(guest, 2.0)
+        echo.let.set()
+        await first
+        after = await _sent(guest, 4.0)
+
+    assert beside.json()["error"]["code"] == "memory_short"
+    assert "Others in progress are of 3.0 MiB." in beside.json()["error"]["message"]
+    assert "Try again in a while" in beside.json()["error"]["hint"], "alone it would fit"
+    assert [(await first).status_code, after.status_code] == [200, 200]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_what_was_refused_or_cut_off_holds_no_room(declared: bool) -> None:
+    """However a request ends, its body is not counted any more."""
+    room = Room(2.0 * COST)
+    gate = Gate(Echo(), ServiceSettings(silence_s_max=0.05), room_mib=room)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"x" * MIB
+        await asyncio.Event().wait()
+
+    async with client(gate) as guest:
+        refused = await _sent(guest, 3.0, declared=declared)
+        silent = await guest.post("/v1/documents", content=half())
+        taken = await _sent(guest, 2.0, declared=declared)
+
+    assert [refused.status_code, silent.status_code, taken.status_code] == [503, 400, 200]
+
+
+async def test_small_bodies_pass_whatever_room_there_is() -> None:
+    """Searches, removals and a few pages; large ones while something is given up do not."""
+    room = Room(0.0)
+    async with client(roomy(Echo(), room)) as guest:
+        small = [await _sent(guest, 1.0), await _sent(guest, 1.0, declared=False)]
+        refused = await _sent(guest, 1.25)
+        room.mib = None
+        unknown = await _sent(guest, 8.0)
+
+    assert [each.status_code for each in small] == [200, 200]
+    assert refused.json()["error"]["code"] == "memory_short"
+    assert "Try again in a while" in refused.json()["error"]["hint"], "room comes back by itself"
+    assert unknown.status_code == 200, "nobody is refused for what nobody knows"
 
 
 async def test_a_request_that_takes_too_long_is_ended() -> None:
