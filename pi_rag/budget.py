@@ -163,13 +163,16 @@ class Decision:
     """How many may embed documents; at least one."""
 
 
-def decide(sample: Sample, state: State, terms: Terms, now_s: float) -> Decision:
-    """The step for these figures, and what follows from it."""
+def decide(
+    sample: Sample, state: State, terms: Terms, now_s: float, *, is_recycling: bool = False
+) -> Decision:
+    """The step for these figures, and what follows from it. While one is replaced no other is chosen."""
     cause = _called_for(sample, terms)
     step = cause.step if cause else Step.NORMAL
-    after = _climbed(state, step, now_s) if step > state.step else _held(sample, state, terms, now_s)
+    is_up = step > state.step
+    after = _climbed(sample, state, step, now_s) if is_up else _held(sample, state, terms, now_s)
     entered = _between(state.step, after.step)
-    fat = _to_recycle(sample, after, step, terms, now_s)
+    fat = None if is_recycling else _to_recycle(sample, after, step, terms, now_s)
     if fat is not None:
         counted = () if fat.role in UNCOUNTED else (now_s,)
         after = replace(after, replaced_s=now_s, recycled_s=_last_hour(after, now_s) + counted)
@@ -205,13 +208,16 @@ def _called_for(sample: Sample, terms: Terms) -> Cause | None:
     return worst if worst.step else None
 
 
-def _climbed(state: State, step: Step, now_s: float) -> State:
-    """Up to `recycle` at once; each step beyond it only when what went before had time to show."""
+def _climbed(sample: Sample, state: State, step: Step, now_s: float) -> State:
+    """Up to `recycle` at once; beyond it only when what went before had time to show.
+
+    Then one step at a time, while a process holds what fewer of them would give back; otherwise all at once.
+    """
     if state.step < Step.RECYCLE:
         step = min(step, Step.RECYCLE)
     elif now_s - max(state.since_s, state.replaced_s) < SETTLE_S:
         return replace(state, calm_since_s=None)
-    else:
+    elif _fat(sample):
         step = Step(state.step + 1)
     return replace(state, step=step, since_s=now_s, calm_since_s=None)
 
@@ -238,12 +244,17 @@ def _to_recycle(sample: Sample, state: State, called: Step, terms: Terms, now_s:
     """The process that holds most of its own, when one is to go now and is worth it."""
     if min(called, state.step) < Step.RECYCLE or now_s - state.replaced_s < SETTLE_S:
         return None
-    fat = [
-        each for each in sample.processes if each.role in REPLACED and (each.private_mib or 0) >= WORTH_MIB
-    ]
+    fat = _fat(sample)
     if len(_last_hour(state, now_s)) >= terms.settings.recycles_h_max:
         fat = [each for each in fat if each.role in UNCOUNTED]
     return max(fat, key=lambda each: each.private_mib or 0.0, default=None)
+
+
+def _fat(sample: Sample) -> list[Process]:
+    """Who is worth replacing."""
+    return [
+        each for each in sample.processes if each.role in REPLACED and (each.private_mib or 0) >= WORTH_MIB
+    ]
 
 
 def _last_hour(state: State, now_s: float) -> tuple[float, ...]:

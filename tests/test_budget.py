@@ -138,6 +138,29 @@ def test_a_leap_over_the_budget_is_answered_within_five_seconds() -> None:
     assert path == [Step.RECYCLE, Step.RECYCLE, Step.FEWER, Step.FEWER, Step.WORDS]
 
 
+def test_a_leap_that_no_worker_made_is_answered_after_one_settling() -> None:
+    """When nobody is worth replacing it waits once, and then takes what is called for: with the second that
+    may pass before the first look, words alone answer within three.
+    """
+    lean = Process(11, "worker", WORTH_MIB - 1, WORTH_MIB - 1)
+    taken = [each.state.step for each in lived([Sample((Process(1, "supervisor", 2000, 2000), lean))] * 3)]
+    assert taken == [Step.RECYCLE, Step.RECYCLE, Step.WORDS]
+    just_over = Sample((Process(1, "supervisor", 1010, 1010),))
+    assert lived([just_over] * 5)[-1].state.step is Step.FEWER, "no more than is called for"
+    fat, gone = sample(2000), Sample((Process(1, "supervisor", 1900, 1900), lean))
+    taken = [each.state.step for each in lived([fat, fat, gone])]
+    assert taken == [Step.RECYCLE, Step.RECYCLE, Step.WORDS], "replacing it was not enough"
+
+
+def test_no_other_is_chosen_while_one_is_being_replaced() -> None:
+    """It would be counted without being done."""
+    state = State(step=Step.RECYCLE)
+    found = decide(sample(970), state, TERMS, 1000.0, is_recycling=True)
+    assert found.recycle is None
+    assert (found.state.recycled_s, found.state.replaced_s) == (state.recycled_s, state.replaced_s)
+    assert decide(sample(970), found.state, TERMS, 1001.0).recycle is not None
+
+
 def test_the_fattest_worker_goes_first_and_one_at_a_time() -> None:
     """The next one when the first had time to show; the supervisor and lean ones never."""
     processes = (
