@@ -419,7 +419,8 @@ MEASURES: tuple[Measure, ...] = (
         ("process",),
         "bytes",
         "Proportional set size of all processes of a role: `supervisor`, `nursery`, `worker`, `reader`, "
-        "`tuner`.",
+        "`tuner`; while the model changes `reindex nursery` and `reindex worker`; `other` is what else was "
+        "started.",
         _memory,
     ),
     Measure(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from pi_rag.client import Client
 from pi_rag.config import load
 from pi_rag.errors import AdministratorsOnly, DeadlineExceeded, PiRagError, StoreDamaged
 from tests.host import boards
+from tests.install.shell import Shell
 
 STATUS: dict[str, Any] = {"model": {"name": "first"}}
 
@@ -81,6 +84,15 @@ def test_an_engine_without_dot_products_is_told_where_there_are_some(tmp_path: P
     )
     [old] = service.engine(with_engine("CPU : NEON = 1"), pi_4)
     assert old.verdict == "ok"
+
+
+def test_an_engine_that_is_built_anew_is_as_fast_as_the_installers(tmp_path: Path) -> None:
+    """The compiler is told by the command what install.sh tells it on a Pi."""
+    shell = Shell(tmp_path)
+    shell.fake("uname", "echo aarch64")
+    asked = shlex.split(service.rebuild().partition("   (")[0])
+    flags = [line.strip() for line in shell.run("engine_flags").stdout.splitlines()]
+    assert len(flags) == 2 and set(flags) <= set(asked[: asked.index(sys.executable)])
 
 
 def test_where_nobody_tells_of_the_engine_there_is_no_line() -> None:
