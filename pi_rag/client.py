@@ -5,7 +5,7 @@ object. What goes wrong is raised as one of `pi_rag.errors`, whether the service
 this is the one place where the faults of sockets and of HTTP get their names.
 
 It knows no model, no database and no file of the data folder. It may be used from several threads, since
-each request has a connection of its own.
+no two requests share a connection at the same time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import json
 import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pi_rag import errors, http1, owners
 from pi_rag.clock import Clock, SystemClock
+from pi_rag.connections import Connections
 
 if TYPE_CHECKING:
     from pi_rag.types import Priority
@@ -48,6 +49,7 @@ class Client:
         self._answer_s_max = answer_s_max
         self._answer_bytes_max = answer_mib_max << 20
         self._clock = clock or SystemClock()
+        self._connections = Connections(self._clock)
 
     def search(
         self,
@@ -282,8 +284,24 @@ class Client:
 
     def _exchange(self, method: str, target: str, payload: bytes | None) -> tuple[int, bytes]:
         """One request and the whole of its answer. Raises only errors of ours."""
-        with self._faults(), self._connected() as sock:
-            return http1.exchange(
+        with self._faults():
+            used = self._connections.used()
+            if used is not None:
+                # The service may have ended since; then nothing was done, and the next one can be asked.
+                with suppress(http1.NotRead):
+                    return self._answered(used, method, target, payload)
+            return self._answered(self._connected(), method, target, payload)
+
+    def _answered(
+        self, sock: socket.socket, method: str, target: str, payload: bytes | None
+    ) -> tuple[int, bytes]:
+        """The same over this connection, which is used again when all is well.
+
+        Who was refused comes in by the door again, where a full house says so soonest.
+        """
+        stays_open, status = False, 0
+        try:
+            status, body, stays_open = http1.exchange(
                 sock,
                 method,
                 target,
@@ -292,6 +310,12 @@ class Client:
                 answer_bytes_max=self._answer_bytes_max,
                 clock=self._clock,
             )
+        finally:
+            if stays_open and status < 400:
+                self._connections.give_back(sock)
+            else:
+                sock.close()
+        return status, body
 
     def _lines(self, path: str, params: Mapping[str, Any]) -> Iterator[bytes]:
         """The lines of an answer as they come. Raises only errors of ours."""

@@ -2,8 +2,8 @@
 
 The standard library's `http.client` would do, but its import pulls in `ssl` and `email` and costs more than
 all the rest of `pi-rag status` (docs/decisions/client.md). What is needed of HTTP here is little: one
-request on a connection, an answer with a Content-Length or in chunks, and then goodbye. Anything else is
-refused instead of guessed at.
+request after the other on a connection, answers with a Content-Length or in chunks. Anything else is refused
+instead of guessed at.
 
 It knows nothing of JSON, of paths like /v1/search, or of the errors that people see: those are `client.py`.
 """
@@ -38,6 +38,10 @@ class HungUp(OSError):
     """The other end closed the connection before its answer was whole."""
 
 
+class NotRead(HungUp):
+    """It had closed the connection before it read the whole request: nothing was done."""
+
+
 def connect(path: Path, timeout_s: float) -> socket.socket:
     """A connected Unix socket. Raises OSError as the kernel says it."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -59,14 +63,15 @@ def exchange(
     answer_s_max: float,
     answer_bytes_max: int,
     clock: Clock,
-) -> tuple[int, bytes]:
-    """The status and the body of the answer. The socket is of no use afterwards.
+) -> tuple[int, bytes, bool]:
+    """The status and the body of the answer, and whether the connection is good for another exchange.
 
-    Raises TimeoutError, HungUp, another OSError, NotHttp or AnswerTooLarge.
+    Raises TimeoutError, NotRead, HungUp, another OSError, NotHttp or AnswerTooLarge.
     """
     stream = _Stream(sock, answer_s_max, clock)
     status, headers = _asked(stream, _request(method, target, payload, {}))
-    return status, _body(stream, status, headers, answer_bytes_max)
+    body = _body(stream, status, headers, answer_bytes_max)
+    return status, body, stream.is_at_its_end and headers.get(b"connection", b"").lower() != b"close"
 
 
 def lines(
@@ -87,7 +92,8 @@ def lines(
     """
     stream = _Stream(sock, silence_s_max, clock)
     method = "GET" if payload is None else "POST"
-    status, answered = _asked(stream, _request(method, target, payload, headers or {}))
+    once = {"Connection": "close"} | dict(headers or {})
+    status, answered = _asked(stream, _request(method, target, payload, once))
     if status != 200 or answered.get(b"transfer-encoding", b"").lower() != b"chunked":
         return status, iter(_body(stream, status, answered, line_bytes_max).splitlines(keepends=True))
     return status, _lines(stream, silence_s_max, line_bytes_max)
@@ -118,13 +124,21 @@ def _asked(stream: _Stream, request: bytes) -> tuple[int, dict[bytes, bytes]]:
     """Status and headers of the answer to a request."""
     # The service may refuse a body that is too large and hang up before it has read it all. Its answer
     # lies in the socket all the same.
+    is_sent = False
     with suppress(BrokenPipeError, ConnectionResetError):
         stream.send(request)
-    return _head(stream)
+        is_sent = True
+    try:
+        return _head(stream)
+    except (HungUp, ConnectionResetError) as error:
+        # A reset is how the kernel tells that something was left unread.
+        if is_sent and isinstance(error, HungUp):
+            raise
+        raise NotRead("the connection was closed before the request was read") from error
 
 
 def _request(method: str, target: str, payload: bytes | None, headers: Mapping[str, str]) -> bytes:
-    fields = {"Host": "localhost", "Accept": "application/json", "Connection": "close"}
+    fields = {"Host": "localhost", "Accept": "application/json"}
     fields["User-Agent"] = f"pi-rag/{__version__}"
     if payload is not None:
         fields |= {"Content-Type": "application/json", "Content-Length": str(len(payload))}
@@ -166,6 +180,11 @@ class _Stream:
             data = bytes(view[:count])
         del self._buffer[:count]
         return data
+
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether nothing came that nobody has read."""
+        return not self._buffer
 
     def _fill(self) -> None:
         self._hurry()

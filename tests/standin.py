@@ -93,6 +93,8 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(payload)))
+            # Else it would wait for the client's next request, and a test for its end.
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(payload)
 
