@@ -31,7 +31,7 @@ def apart(do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Futu
     """What `do` gives or raises, from a thread of its own, for which nobody waits in the end: not who asks,
     and not the process when it stops. Raises Busy when there is no thread for it."""
     future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    future.add_done_callback(_seen)
+    future.add_done_callback(seen)
     try:
         # Not threading.Thread, whose start waits until the thread runs: on a busy machine, milliseconds.
         _thread.start_new_thread(_answer, (future, partial(do, *args, **kwargs)))
@@ -58,7 +58,7 @@ def _tell(future: asyncio.Future[T], how: Callable[[Any], None], answer: object)
         how(answer)
 
 
-def _seen(future: asyncio.Future[T]) -> None:
-    """Also when nobody waits for it any more."""
+def seen(future: asyncio.Future[Any]) -> None:
+    """What it raises is taken note of, also when nobody waits for it any more."""
     if not future.cancelled():
         future.exception()

@@ -18,6 +18,7 @@ from pi_rag.alerts import Alert, Alerts, Rule
 from pi_rag.clock import tick_s
 from pi_rag.config import AlertSettings
 from pi_rag.host.heat import condition
+from pi_rag.ingest.aside import apart
 
 if TYPE_CHECKING:
     from pi_rag.service.house import House
@@ -103,7 +104,7 @@ class Alarms:
     async def measured(self) -> dict[str, float | None]:
         """Every measure by the name of its alert; None: not known."""
         house = self._house
-        board, self.disk_free_mib = await asyncio.to_thread(_of_the_machine, house.settings.data_path)
+        board, self.disk_free_mib = await apart(_of_the_machine, house.settings.data_path)
         recall, memory = house.keeper.status()["recall"]["mean"], house.watchdog.used_share
         tally = await house.tally.now()
         return {

@@ -1,6 +1,7 @@
 """Backups of the running service: one at a time, begun over HTTP, followed by who wants to, thinned out.
 
-It knows where they go and who may ask; how one is made is the store's story.
+It knows where they go and who may ask; how one is made is the store's story. The folder may lie on a mount
+that gives no answer: nothing here is asked of a disk on a thread that others need.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from pi_rag import __version__, config, log
 from pi_rag.clock import Clock
 from pi_rag.config import Settings
-from pi_rag.errors import Busy, InternalError, PathNotFound, PiRagError, RequestInvalid
+from pi_rag.errors import (
+    Busy,
+    DiskStuck,
+    DocumentStalled,
+    InternalError,
+    PathNotFound,
+    PiRagError,
+    RequestInvalid,
+)
+from pi_rag.ingest.aside import apart, seen
+from pi_rag.ingest.disk import Disk
 from pi_rag.store import backup, backups
 from pi_rag.store.backup import Made, Making, Order
 from pi_rag.store.store import Store
@@ -25,6 +36,10 @@ _log = log.logger("backup")
 
 SAME_DISK = "same_disk"
 """The backup lies on the disk that the data lies on: it does not outlive it."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class BackupRequest(BaseModel):
@@ -62,22 +77,30 @@ class BackingUp:
     """One for the life of the service."""
 
     def __init__(
-        self, store: Store, settings: Settings, clock: Clock, as_set: Callable[[], Settings]
+        self, store: Store, settings: Settings, clock: Clock, disk: Disk, as_set: Callable[[], Settings]
     ) -> None:
         """`as_set`: the settings as a person has made them now, which a backup takes along."""
         self._store, self._settings, self._clock, self._as_set = store, settings, clock, as_set
+        self._disk = disk
         self._task: asyncio.Task[None] | None = None
         self._doing: tuple[str, float] = ("", 0.0)
         self._last: dict[str, Any] = {}
         self._newest_at: float | None = None
-        self._has_looked = False
+        self._has_looked = self._is_placing = False
+        self._looking: asyncio.Future[float | None] | None = None
 
     async def begin(self, to: str | None) -> BackupAnswer:
-        """Begin one; its status. Raises Busy, PathNotFound, RequestInvalid, BackupUnwritable, DiskFull."""
-        if self.is_running:
+        """Begin one; its status. Raises Busy, PathNotFound, RequestInvalid, BackupUnwritable, DiskFull,
+        DiskStuck."""
+        if self.is_running or self._is_placing:
             raise Busy("A backup is under way.", hint="See it with: pi-rag backup --status")
         began_at = self._clock.wall_s()
-        folder, name = await asyncio.to_thread(self._place, to, began_at)
+        self._is_placing = True
+        try:
+            asked = self._settings.backup_path if to is None else to
+            folder, name = await self._answered(asked, self._place, to, began_at)
+        finally:
+            self._is_placing = False
         order = Order(
             folder=folder,
             name=name,
@@ -86,8 +109,6 @@ class BackingUp:
             settings=config.to_toml(self._as_set()),
             made_at=began_at,
         )
-        if self.is_running:  # somebody else was faster
-            raise Busy("A backup is under way.", hint="See it with: pi-rag backup --status")
         self._last = {"state": "running", "path": str(folder / name), "began_at": began_at}
         self._doing = ("", 0.0)
         self._task = asyncio.create_task(self._make(order, thins_out=to is None), name="backup")
@@ -110,15 +131,39 @@ class BackingUp:
             ("path", "began_at", "took_s", "size_bytes", "counts", "content_hash", "error")
         )
         known: dict[str, Any] = {"state": "none", "removed": [], "warnings": []} | empty | self._last
-        newest_at = await self.newest_at()
+        newest_at = await self._newest_known()
         return BackupAnswer(**known, doing=doing or None, share=round(share, 3), newest_at=newest_at)
 
     async def newest_at(self) -> float | None:
-        """When the newest in `backup.folder` was made, as far as is known: the folder is read once."""
+        """When the newest in `backup.folder` was made, as far as is known: the folder is read once.
+
+        Raises DiskStuck when that gives no answer. However many ask, one thread waits for it.
+        """
         if not self._has_looked:
-            self._newest_at = await asyncio.to_thread(self._newest)
-            self._has_looked = True
+            if self._looking is None or self._looking.done():
+                look = self._answered(self._settings.backup_path, self._newest)
+                self._looking = asyncio.create_task(look, name="newest backup")
+                self._looking.add_done_callback(seen)
+            found = await asyncio.shield(self._looking)
+            if not self._has_looked:  # no newer one was made meanwhile
+                self._newest_at, self._has_looked = found, True
         return self._newest_at
+
+    async def _newest_known(self) -> float | None:
+        """As that, but how a backup goes is told although the folder of the settings gives no answer."""
+        try:
+            return await self.newest_at()
+        except DiskStuck:
+            if not self._last:
+                raise
+            return None
+
+    async def _answered(self, path: str | Path, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `do` gives or raises, which asks the disk about `path`. Raises DiskStuck without an answer."""
+        try:
+            return await self._disk.ask(path, do, *args, **kwargs)
+        except DocumentStalled as error:
+            raise DiskStuck(f"{error.message} It was asked about {path}.") from None
 
     def _newest(self) -> float | None:
         try:
@@ -160,8 +205,8 @@ class BackingUp:
         )
         try:
             made = await self._store.aside(making)
-            is_here = await asyncio.to_thread(self._is_on_same_disk, made.path)
-            gone = await asyncio.to_thread(self._thinned_out, made) if thins_out else []
+            is_here = await apart(self._is_on_same_disk, made.path)
+            gone = await apart(self._thinned_out, made) if thins_out else []
         except PiRagError as error:
             self._failed(error)
         except Exception as error:

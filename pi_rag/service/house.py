@@ -15,6 +15,7 @@ from pi_rag.clock import Clock
 from pi_rag.config import Settings
 from pi_rag.errors import StoreError, TryLater
 from pi_rag.host.heat import condition
+from pi_rag.ingest.aside import apart
 from pi_rag.ingest.runner import Runner
 from pi_rag.ingest.watching import Watching
 from pi_rag.memory.desk import MemoryDesk
@@ -80,7 +81,7 @@ class House:
             query, store, settings.cache, clock, watchdog.available_mib, runner.searched
         )
         """The same desk, with the answers it has given before."""
-        self.backing_up = BackingUp(store, settings, clock, lambda: self.sized.as_set)
+        self.backing_up = BackingUp(store, settings, clock, runner.disk, lambda: self.sized.as_set)
         self.upkeep = Upkeep(store, settings.store, clock)
         self.administration = Administration(settings.service.admin_group)
         self.runner = runner
@@ -137,7 +138,7 @@ class House:
             Facts(
                 meaning=() if starting else self.meaning.degraded(),
                 silent=self.beats.silent(),
-                hindered_by=(*self.runner.hindrances, self.unproven_by),
+                hindered_by=(*self.runner.hindrances, self.unproven_by, self.store.held_up_by),
                 is_read_only=self.store.is_read_only,
                 is_damaged=self.store.is_damaged,
                 disk_free_mib=self.alarms.disk_free_mib,
@@ -192,7 +193,7 @@ class House:
             "remembered": (tally.remembered if tally else {}) | self.filling.status(),
             "reindex": await self._reindex(),
             "memory": await self.watchdog.status() | self.sized.told(),
-            "board": await asyncio.to_thread(condition),
+            "board": await apart(condition),
         }
         # Nothing is waited for from here on, so that all that is counted is of one moment.
         return waited_for | {

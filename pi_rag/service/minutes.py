@@ -16,7 +16,8 @@ from typing import Any
 from pi_rag import log
 from pi_rag.clock import Clock
 from pi_rag.config import MetricsSettings
-from pi_rag.errors import PiRagError
+from pi_rag.errors import Busy, PiRagError
+from pi_rag.ingest.aside import apart
 from pi_rag.service import minute
 from pi_rag.service.measures import Status
 from pi_rag.service.rotating import Rotating
@@ -107,8 +108,8 @@ class Minutes:
         self._waiting.clear()
         if not lines:
             return
-        append = asyncio.ensure_future(asyncio.to_thread(self._file.append, b"".join(lines)))
         try:
+            append = apart(self._file.append, b"".join(lines))
             await asyncio.shield(append)
         except asyncio.CancelledError:
             # The end of the service: its thread may be at it, and what comes after is written after it.
@@ -116,9 +117,9 @@ class Minutes:
             if append.exception() is not None:
                 self._waiting.extendleft(reversed(lines))
             raise
-        except OSError as error:
+        except (OSError, Busy) as error:
             self._waiting = deque([*lines, *self._waiting], maxlen=LINES_WAITING_MAX)
-            self._tell(error.strerror or str(error))
+            self._tell((error.strerror if isinstance(error, OSError) else None) or str(error))
         else:
             self._tell(None)
 

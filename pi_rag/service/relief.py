@@ -5,13 +5,13 @@ It decides nothing, and whatever is asked twice changes nothing the second time.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 from typing import TYPE_CHECKING
 
 from pi_rag.errors import StoreError, TryLater
 from pi_rag.host.memory import trim
+from pi_rag.ingest.aside import apart
 from pi_rag.service.sampling import Known
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Relief:
         self._house.query.cache.shed()
         with contextlib.suppress(TryLater, StoreError):
             await self._house.store.shed()
-        await asyncio.to_thread(_give_back)
+        await apart(_give_back)
 
     def refuse(self, refuse: bool) -> None:
         """Documents, those that are queued too; and a measurement of the machine ends."""

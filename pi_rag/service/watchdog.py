@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -116,6 +117,7 @@ class Watchdog:
         self._recycling: asyncio.Task[None] | None = None
         self._shedding: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._thread = _thread()
         self._shed_s = float("-inf")
         self.beat: Callable[[], None] = lambda: None
         """Called by the loop that looks, to say that it works."""
@@ -166,6 +168,9 @@ class Watchdog:
             each.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        # For one that hangs nobody waits. Who asks how memory is, as the service ends, has another.
+        self._thread.shutdown(wait=False)
+        self._thread = _thread()
 
     async def status(self) -> dict[str, Any]:
         """How memory is, measured now, as /v1/status shows it in `memory`."""
@@ -203,7 +208,13 @@ class Watchdog:
         hands, self._sample = self._hands, await self._look(often=self.step > Step.NORMAL)
         assert hands is not None, "somebody has said what to act through"
         before, self._terms = self._state.step, replace(self._terms, workers=hands.workers)
-        decision = decide(self._sample, self._state, self._terms, self._clock.monotonic_s())
+        decision = decide(
+            self._sample,
+            self._state,
+            self._terms,
+            self._clock.monotonic_s(),
+            is_recycling=not _is_free(self._recycling),
+        )
         self._state = decision.state
         for step in decision.entered:
             self._tell("memory_step", step, before, decision.cause, _fattest(self._sample))
@@ -213,9 +224,8 @@ class Watchdog:
     async def _look(self, *, often: bool = False, well: bool = False) -> Sample:
         assert self._hands is not None
         async with self._turn:
-            return await asyncio.to_thread(
-                self._sampler.look, self._hands.processes(), often=often, well=well
-            )
+            look = partial(self._sampler.look, self._hands.processes(), often=often, well=well)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, look)
 
     def _act(self, decision: Decision, hands: Hands) -> None:
         """Carry out all that the step asks for; most of it is so already.
@@ -226,7 +236,7 @@ class Watchdog:
         hands.refuse(step >= Step.REFUSE)
         self._hold_to(decision, hands)
         hands.rest(step >= Step.WORDS)
-        if decision.recycle is not None and _is_free(self._recycling):
+        if decision.recycle is not None:
             self._tell("memory_recycle", step, step, decision.cause, decision.recycle)
             self._recycling = _begun(partial(hands.recycle, decision.recycle.pid), "recycle")
         if step >= Step.SHED and decision.state.calm_since_s is None:
@@ -275,6 +285,11 @@ class Watchdog:
         _log.warning(**{name: value for name, value in asdict(taken).items() if value is not None})
         for listener in self._listeners:
             listener(taken)
+
+
+def _thread() -> ThreadPoolExecutor:
+    """For looks alone: those that all share may hang on a disk, all of them."""
+    return ThreadPoolExecutor(1, "memory")
 
 
 def _is_free(task: asyncio.Task[None] | None) -> bool:

@@ -19,6 +19,7 @@ from pi_rag.service.alerting import Alarms, rules
 from pi_rag.service.house import House
 from pi_rag.store import jobs
 from pi_rag.types import NewItem, Refusal
+from tests.service.held import shared_threads_held
 
 QUIET: dict[str, float | None] = {
     "loop_silent": 0,
@@ -206,6 +207,19 @@ async def test_the_metrics_file_has_alerts_with_their_figures(house: House) -> N
 
     told = [(each["event"], each["name"], each["value"]) for each in lines if "event" in each]
     assert told == [("alert_fired", "loop_silent", 1), ("alert_cleared", "loop_silent", 0)]
+
+
+async def test_alerts_come_while_all_shared_threads_hang(house: House) -> None:
+    """And the metrics file has them, and the status tells them: a dead disk is no reason to fall silent."""
+    async with shared_threads_held():
+        house.minutes.start()
+        house.beats.expect("upkeep", -1.0)
+        await house.alarms.look()
+        told = [each["name"] for each in (await house.minute())["alerts"]]
+        await house.minutes.stop()
+    written = "".join(path.read_text("utf-8") for path in house.settings.metrics_path.iterdir())
+
+    assert told == ["loop_silent"] and "alert_fired" in written
 
 
 async def test_the_part_of_known_questions_is_of_the_last_ones(house: House) -> None:

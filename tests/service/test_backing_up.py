@@ -13,8 +13,10 @@ import pytest
 
 from pi_rag.config import StoreSettings, to_toml
 from pi_rag.service.house import House
-from pi_rag.store import inspection
+from pi_rag.store import backups, inspection
 from pi_rag.store.backup import Made, Making
+from tests.embedder.waiting import until
+from tests.service.held import Hanging, shared_threads_held
 
 
 async def _ended(guest: httpx.AsyncClient) -> dict[str, Any]:
@@ -152,3 +154,72 @@ async def test_the_end_of_the_service_ends_it_at_once(house: House, guest: httpx
     status = await house.backing_up.status()
     assert (status.state, (status.error or {})["code"]) == ("failed", "stopping")
     assert list(house.settings.backup_path.iterdir()) == []
+
+
+@pytest.fixture
+def impatient(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """It waits a moment for a disk."""
+    monkeypatch.setattr(house.runner.disk, "_settings", replace(house.settings.ingest, disk_s_max=0.3))
+    return house
+
+
+async def test_however_many_ask_of_a_hung_folder_one_thread_waits(
+    impatient: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are told what it is, at once after the first time; when it answers again, so does this."""
+    hanging = Hanging(lambda *_: 7.0)
+    monkeypatch.setattr(backups, "newest_at", hanging)
+    first = await asyncio.gather(*(guest.get("/v1/backup") for _ in range(20)))
+    again = [await guest.get("/v1/backup") for _ in range(5)]
+
+    assert {each.json()["error"]["code"] for each in (*first, *again)} == {"disk_stuck"}
+    assert hanging.calls == 1
+    hanging.let_go()
+    await until(lambda: not impatient.runner.disk.stuck())
+    assert (await guest.get("/v1/backup")).json()["newest_at"] == 7.0
+
+
+async def test_who_stops_waiting_leaves_no_second_thread(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pi-rag doctor` that is interrupted, and is typed again."""
+    hanging = Hanging(lambda *_: 7.0)
+    monkeypatch.setattr(backups, "newest_at", hanging)
+    for _ in range(3):
+        asked = asyncio.create_task(house.backing_up.newest_at())
+        await until(lambda: hanging.calls > 0)
+        asked.cancel()
+        await asyncio.wait({asked})
+    hanging.let_go()
+
+    assert await house.backing_up.newest_at() == 7.0
+    assert hanging.calls == 1
+
+
+async def test_a_hung_folder_takes_one_thread_and_no_other_folder(
+    impatient: House, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup to the stick that is there is made, and told, while the folder of the settings hangs."""
+    backing_up = impatient.backing_up
+    place, hanging = backing_up._place, Hanging(backing_up._place)
+
+    def placed(to: str | None, now_s: float) -> Any:
+        return hanging(to, now_s) if to is None else place(to, now_s)
+
+    monkeypatch.setattr(backing_up, "_place", placed)
+    first = await asyncio.gather(*(guest.post("/v1/backup", json={}) for _ in range(5)))
+    again = await guest.post("/v1/backup", json={})
+
+    assert {each.json()["error"]["code"] for each in first} <= {"busy", "disk_stuck"}
+    assert (again.status_code, again.json()["error"]["code"], hanging.calls) == (503, "disk_stuck", 1)
+    assert (await guest.post("/v1/backup", json={"to": str(tmp_path)})).status_code == 202
+    done = await _ended(guest)
+    assert (done["state"], done["newest_at"]) == ("done", None)
+    hanging.let_go()
+
+
+async def test_a_backup_needs_none_of_the_shared_threads(house: House, guest: httpx.AsyncClient) -> None:
+    """From the first question to the last word."""
+    async with shared_threads_held():
+        assert (await guest.post("/v1/backup", json={})).status_code == 202
+        assert (await _ended(guest))["state"] == "done"

@@ -14,7 +14,7 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import MetricsSettings
-from pi_rag.errors import StoreBusy
+from pi_rag.errors import Busy, StoreBusy
 from pi_rag.service.house import House
 from pi_rag.service.minute import LINE
 from pi_rag.service.minutes import LINES_WAITING_MAX, Minutes
@@ -134,6 +134,29 @@ async def test_a_folder_that_takes_nothing_is_told_once_and_resumed(
     kept = [each["used_mib"] for each in lines(folder)]
     assert len(kept) == LINES_WAITING_MAX
     assert kept[-4:] == [-1, -1, -1, -2]
+
+
+async def test_without_a_thread_to_write_it_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When memory is short none can be started; the loop goes on, and nothing is lost."""
+    minutes = Minutes(tmp_path, LONG, SystemClock(), status)
+    refused: list[object] = []
+
+    def none(*args: object) -> None:
+        refused.append(args)
+        raise Busy("No thread can be started now.")
+
+    with monkeypatch.context() as short:
+        short.setattr("pi_rag.service.minutes.apart", none)
+        minutes.start()
+        minutes.event("first", {})
+        await until(lambda: bool(refused))
+    minutes.event("second", {})
+    await until(lambda: len(lines(tmp_path)) == 2)
+    await minutes.stop()
+
+    assert [each["event"] for each in lines(tmp_path)] == ["first", "second"]
 
 
 @pytest.mark.parametrize(

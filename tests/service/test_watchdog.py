@@ -13,6 +13,7 @@ from pi_rag.config import MemorySettings
 from pi_rag.service.sampling import Known, Sampler
 from pi_rag.service.watchdog import Taken, Watchdog
 from tests.embedder.waiting import until
+from tests.service.held import Hanging, shared_threads_held
 
 SETTINGS = replace(MemorySettings(), look_s=0.2)
 BUDGET_MIB = 1000.0
@@ -211,6 +212,7 @@ async def test_what_takes_long_puts_off_no_step_and_is_asked_for_once(scene: Sce
     await scene.looks(10)
     assert scene.hands.done == ["recycle 7", "shed"]
     assert [each.event for each in scene.told].count("memory_recycle") == 1
+    assert (await scene.watchdog.status())["recycled_h"] == 1, "what was not done is not counted"
     scene.hands.gate.set()
     await scene.looks(10)
     assert scene.hands.done.count("shed") >= 2
@@ -249,3 +251,24 @@ async def test_it_measures_more_often_while_something_is_given_up(scene: Scene) 
     assert not scene.sampler.often
     await scene.looks()
     assert scene.sampler.often
+
+
+async def test_it_looks_while_all_shared_threads_hang(scene: Scene) -> None:
+    """As on a disk that gives no answer: that is when memory may grow."""
+    async with shared_threads_held():
+        await scene.looks()
+        assert (await scene.watchdog.status())["step"] == "normal"
+    assert scene.sampler.looks == 2
+
+
+async def test_it_ends_although_a_look_hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it then, and the status is told until the end."""
+    hanging, really = Hanging(scene.sampler.look), scene.sampler.look
+    monkeypatch.setattr(scene.sampler, "look", lambda known, **_: hanging(known))
+    scene.watchdog.start()
+    await until(lambda: hanging.calls == 1)
+    async with asyncio.timeout(30):
+        await scene.watchdog.stop()
+        monkeypatch.setattr(scene.sampler, "look", really)
+        assert (await scene.watchdog.status())["pss_mib_total"] == 100.0
+    hanging.let_go()
