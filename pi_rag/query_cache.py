@@ -93,8 +93,11 @@ class QueryCache:
             self._cache.put(key, made, len(made))
         return made, "miss"
 
-    def follow(self, embedder: Embedder, maker: bytes) -> None:
-        """Another model makes the vectors from now on; those of the one before are of no more use."""
+    def follow(self, embedder: Embedder, maker: bytes | None) -> None:
+        """Another model makes the vectors from now on; those of the one before are of no more use.
+
+        None: none does, for another reason than before.
+        """
         self._cache.shed()
         self._saved, self._on = {}, False
         self._embedder, self._maker = embedder, maker

@@ -283,10 +283,10 @@ class Pool:
         if not isinstance(self._failure, ModelError):
             await asyncio.sleep(wait_s)
             return
-        seen = _look(self._card.path)
+        seen = look(self._card.path)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.backoff_s_max):
-                while _look(self._card.path) == seen:  # noqa: ASYNC110 - a file has no event
+                while look(self._card.path) == seen:  # noqa: ASYNC110 - a file has no event
                     await asyncio.sleep(LOOK_S)
 
     async def _one_nursery(self) -> float:
@@ -391,10 +391,11 @@ def _lanes(settings: EmbedderSettings, curve: Curve) -> Lanes:
     )
 
 
-def _look(path: str) -> tuple[int, int, int] | None:
+def look(path: str | Path) -> tuple[int, ...] | None:
     """What tells one file from another without reading it; None when there is none."""
     try:
         found = Path(path).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    # The last is for one that may now be read and might not before.
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

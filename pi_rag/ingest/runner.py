@@ -273,9 +273,12 @@ class Runner:
         finally:
             self._is_held = False
 
-    def follow(self, embedder: Embedder, tokens_max: int) -> None:
-        """Another model takes the documents from now on. Only while they are held, lest one meets two."""
-        self._refusal = None
+    def follow(self, embedder: Embedder, tokens_max: int, refusal: PiRagError | None = None) -> None:
+        """Another model takes the documents from now on. Only while they are held, lest one meets two.
+
+        `refusal`: none does, for another reason than before.
+        """
+        self._refusal = refusal
         self._story.follow(embedder, tokens_max)
 
     def tell_times(self, took: Took) -> None:

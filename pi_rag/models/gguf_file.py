@@ -102,11 +102,11 @@ def read_facts(path: Path) -> GgufFacts:
 
 def read_header(path: Path) -> Header:
     """The whole header. Raises PathNotFound, and ModelCorrupt for what is not a whole GGUF."""
-    if not path.exists():
-        raise PathNotFound(f"{path} does not exist.")
-    if not path.is_file():  # Opening a pipe would wait for ever.
-        raise ModelCorrupt(f"{path} is not a regular file.")
     try:
+        if not path.exists():
+            raise PathNotFound(f"{path} does not exist.")
+        if not path.is_file():  # Opening a pipe would wait for ever.
+            raise ModelCorrupt(f"{path} is not a regular file.")
         with path.open("rb") as file:
             return _parsed(_Cursor(path, file, path.stat().st_size))
     except OSError as error:

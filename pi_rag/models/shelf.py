@@ -41,6 +41,9 @@ from pi_rag.types import ModelCard
 _NAME = re.compile(r"(?!.*\.gguf$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.IGNORECASE)
 _FORMAT = 1
 
+OWN_HINT = "Put a whole file in its place."
+"""A pull would put one on the shelf, and leave a file of one's own as it is."""
+
 
 @dataclass(slots=True)
 class _Manifest:
@@ -72,8 +75,8 @@ class Shelf:
         Raises ModelMissing when there is none or its file is gone, ModelNotFound for an unknown name, and for
         a path PathNotFound, ModelCorrupt or ModelUnsupported.
         """
-        if "/" in choice or choice.endswith(".gguf"):
-            return card_of_file(Path(choice).expanduser().absolute())
+        if own := own_file(choice):
+            return card_of_own(own)
         manifest = self._manifest()
         name = choice or manifest.in_use
         if name is None:
@@ -115,7 +118,11 @@ class Shelf:
         except OSError as error:
             raise ModelMissing(f"The model {card.path} cannot be read: {error}.") from error
         if found != card.sha256:
-            raise ModelCorrupt(f"The model {card.path} does not have its checksum {card.sha256}.")
+            is_own = Path(card.path).parent != self.models_path.absolute()
+            raise ModelCorrupt(
+                f"The model {card.path} does not have its checksum {card.sha256}.",
+                hint=OWN_HINT if is_own else None,
+            )
 
     def remove(self, name: str) -> ModelCard:
         """Take a model off the list, then delete its file. Raises ModelNotFound."""
@@ -192,6 +199,20 @@ class Shelf:
                 manifest = self._manifest()
                 yield manifest
                 write_whole(self.models_path / "models.json", _written(manifest))
+
+
+def own_file(choice: str) -> Path | None:
+    """The file that a choice names by its path; None where it is the name of an installed model, or none."""
+    named = "/" in choice or choice.endswith(".gguf")
+    return Path(choice).expanduser().absolute() if named else None
+
+
+def card_of_own(path: Path) -> ModelCard:
+    """As `card_of_file`; where it is damaged, the hint is for a file that no pull brings back."""
+    try:
+        return card_of_file(path)
+    except ModelCorrupt as error:
+        raise ModelCorrupt(error.message, hint=OWN_HINT) from error
 
 
 def card_of_file(path: Path) -> ModelCard:

@@ -25,7 +25,7 @@ from pi_rag.errors import (
 from pi_rag.models import catalogue
 from pi_rag.models.catalogue import KnownModel, PackageSource
 from pi_rag.models.checksum import sha256_of
-from pi_rag.models.shelf import Shelf, card_of_file
+from pi_rag.models.shelf import Shelf, card_of_file, card_of_own
 from pi_rag.types import ModelCard, Quantisation
 
 Progress = Callable[[str, int, int], None]
@@ -201,7 +201,7 @@ def _folder_prefix(folder: Path) -> str:
 
 def _copied(path: Path, target: Path, progress: Progress) -> ModelCard:
     """Copy a GGUF after its header was found good; what counts is then read from the copy."""
-    card = card_of_file(path)
+    card = card_of_own(path)
     progress(f"Copying {path.name}", 0, 0)
     shutil.copyfile(path, target)
     if sha256_of(target) != card.sha256:

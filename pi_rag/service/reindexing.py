@@ -29,7 +29,7 @@ from pi_rag.errors import (
 )
 from pi_rag.ingest.reindex import Reindexer
 from pi_rag.ingest.runner import Runner
-from pi_rag.models.shelf import Shelf
+from pi_rag.models.shelf import Shelf, own_file
 from pi_rag.query import QueryDesk
 from pi_rag.service import tuning
 from pi_rag.service.meaning import Meaning, StartedEmbedder, fingerprint, of_model
@@ -320,7 +320,7 @@ def _chosen(name: str, settings: Settings) -> ModelCard:
 def _chosen_by_name(settings: Settings) -> ModelCard | None:
     """The chosen model where the list of models says what it is; a file would have to be read for that."""
     shelf, choice = Shelf(settings.models_path), settings.embedder.model
-    if "/" in choice or choice.endswith(".gguf"):
+    if own_file(choice):
         return None
     try:
         return shelf.current(choice)

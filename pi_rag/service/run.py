@@ -32,13 +32,14 @@ from pi_rag.ingest.runner import Runner
 from pi_rag.query import QueryDesk
 from pi_rag.query_cache import QueryCache
 from pi_rag.service import meaning as meanings
-from pi_rag.service import selftest, sizing, tuning
+from pi_rag.service import returning, selftest, sizing, tuning
 from pi_rag.service import watchdog as watchdogs
 from pi_rag.service.app import application
 from pi_rag.service.gate import Gate
 from pi_rag.service.health import Heart
 from pi_rag.service.house import House
 from pi_rag.service.listener import listening
+from pi_rag.service.opening import opened
 from pi_rag.service.reindexing import Reindexing
 from pi_rag.service.renewing import Renewal
 from pi_rag.service.telling import Telling
@@ -91,7 +92,13 @@ def _configure_log(settings: Settings) -> None:
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     signals = _Signals(asyncio.get_running_loop())
     fitting = sizing.sized(settings)
-    async with _house(tuning.at_start(fitting.settings), SystemClock()) as (house, start):
+    chosen, clock = tuning.at_start(fitting.settings), SystemClock()
+    notify("", "opening the database")
+    store = await opened(partial(_open, chosen.as_set, clock), lambda: signals.stop, clock)
+    if store is None:
+        _log.info("stopped")
+        return 0
+    async with _house(chosen, store, clock) as (house, start):
         house.sized = fitting
         with listening(settings.socket_path, settings.service.socket_mode) as sock:
             answered, watchdog = house.metrics.answered, house.watchdog
@@ -103,13 +110,9 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Start]]:
-    """The rooms, from the ground up, and how the embedder begins; left in reverse."""
+async def _house(chosen: Start, store: Store, clock: Clock) -> AsyncIterator[tuple[House, Start]]:
+    """The rooms, on the ground that is the store, and how the embedder begins; left in reverse."""
     async with contextlib.AsyncExitStack() as stack:
-        as_set = chosen.as_set
-        notify("", "opening the database")
-        patience = partial(_ask_for_patience, as_set.store.upgrade_s_max)
-        store = Store.open(as_set.database_path, as_set.store, clock, as_set.index, patience)
         stack.push_async_callback(store.close)
         start = tuning.kept_to(await store.read(identity.fingerprint_in_use), chosen)
         settings = start.settings
@@ -160,6 +163,11 @@ async def _house(chosen: Start, clock: Clock) -> AsyncIterator[tuple[House, Star
         yield house, start
 
 
+def _open(settings: Settings, clock: Clock) -> Store:
+    patience = partial(_ask_for_patience, settings.store.upgrade_s_max)
+    return Store.open(settings.database_path, settings.store, clock, settings.index, patience)
+
+
 def _ask_for_patience(seconds: float) -> None:
     """An older database is brought up before READY can be said; systemd would else end the start."""
     notify(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "bringing the database to the new schema")
@@ -194,7 +202,7 @@ async def _until_stopped(
     keeping = await house.query.cache.start()
     heart = _heart(house)
     proof = asyncio.create_task(_prove_and_tell(house, Telling(house, partial(notify, ""))), name="proof")
-    tuned = asyncio.create_task(tuning.keep_tuned(house, start), name="tune")
+    tuned = asyncio.create_task(_return_and_tune(house, start), name="tune")
     renewal = Renewal(house, start)
     loops = (house.keeper, house.results, house.upkeep, house.filling)
     by_itself = (
@@ -278,6 +286,11 @@ def _raise_faults(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         if task.done() and not task.cancelled() and (fault := task.exception()):
             raise fault
+
+
+async def _return_and_tune(house: House, start: Start) -> None:
+    """What is measured is how this machine works with the model, which may not be there yet."""
+    await tuning.keep_tuned(house, await returning.until_there(house, start))
 
 
 async def _prove_and_tell(house: House, telling: Telling) -> None:

@@ -108,6 +108,12 @@ def test_an_absent_file_is_not_found(tmp_path: Path) -> None:
         read_facts(tmp_path / "nothing.gguf")
 
 
+def test_a_path_that_cannot_even_be_looked_at_is_said_as_such(tmp_path: Path) -> None:
+    """As in a folder that is not ours, or with a name that no disk takes."""
+    with pytest.raises(ModelCorrupt, match="cannot be read"):
+        read_facts(tmp_path / f"{'x' * 300}.gguf")
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """Only regular files are opened."""
     os.mkfifo(tmp_path / "pipe.gguf")

@@ -24,7 +24,7 @@ from pi_rag.errors import (
 from pi_rag.models.checksum import sha256_of
 from pi_rag.models.convert import convert
 from pi_rag.models.folder import read_folder
-from pi_rag.models.shelf import Shelf
+from pi_rag.models.shelf import OWN_HINT, Shelf
 from pi_rag.types import ModelCard
 from tests.models import seeded
 
@@ -252,3 +252,17 @@ def test_a_path_is_a_choice_too(shelf: Shelf, tmp_path: Path) -> None:
     assert card.sha256 == sha256_of(tmp_path / "mine.gguf")
     with pytest.raises(PathNotFound):
         shelf.current(str(tmp_path / "other.gguf"))
+
+
+def test_no_pull_is_advised_for_a_file_of_ones_own(shelf: Shelf, tmp_path: Path) -> None:
+    """It would put another one on the shelf, and leave the damaged one as it is."""
+    mine = tmp_path / "mine.gguf"
+    convert(read_folder(seeded.write_folder(tmp_path / "small")), mine, query_prefix="")
+    card = shelf.current(str(mine))
+    mine.write_bytes(mine.read_bytes()[:-9])
+    with pytest.raises(ModelCorrupt) as at_start:
+        shelf.current(str(mine))
+    with pytest.raises(ModelCorrupt) as later:
+        shelf.verify(card)
+    assert at_start.value.hint == later.value.hint == OWN_HINT
+    assert "pull" not in OWN_HINT
