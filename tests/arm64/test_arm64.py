@@ -34,9 +34,10 @@ COSINE_MIN = 0.9999
 ROUNDED_COSINE_MIN = 0.999
 """The same with numbers of 8 bits: a last bit that differs becomes another rounding further on."""
 
-SCORE_ERROR_MAX = 0.03
+SCORE_ERROR_MAX = 0.05
 SAME_HITS_MIN = 0.9
-"""What that makes of scores (0 to 1) and of lists of hits: near ones change places, or just miss."""
+"""What that makes of scores (0 to 1), and the part of all hits that both have: near ones change places, or
+just miss. docs/decisions/arm64.md has what was seen."""
 
 CLOSER_MAX = 5e-5
 """By how much the vectors of one processor may be nearer to the exact ones than the other's, in the mean."""
@@ -69,6 +70,8 @@ SHORT = [
 ]
 PAGES = ["README.md", "docs/start.md", "docs/watch.md"]
 LATER = "docs/index.md"
+LETTER_CHARS = 80
+TOP = 10
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +90,12 @@ def paragraphs(page: str) -> list[str]:
 
 
 def documents(pages: list[str]) -> list[dict[str, str]]:
-    """Pages as documents to be added."""
-    return [{"source": page, "text": (image.ROOT / page).read_text()} for page in pages]
+    """Their longer paragraphs as documents to be added: many more than ten to choose from."""
+    return [
+        {"source": f"{page} {number}", "text": text}
+        for page in pages
+        for number, text in enumerate(each for each in paragraphs(page) if len(each) >= LETTER_CHARS)
+    ]
 
 
 def letters() -> list[dict[str, str]]:
@@ -145,12 +152,13 @@ def test_a_database_goes_there_and_back(near: Near, far: Far, long_form: bool, t
 
     With exact weights, so that no answer hangs on how a number was rounded.
     """
-    first = documents(PAGES[:1]) if long_form else letters()
+    first = documents(PAGES[:2]) if long_form else letters()
     later = documents([LATER]) if long_form else [{"source": LATER, "text": QUERIES[4]}]
     queries = QUERIES if long_form else QUERIES[:4]
+    newest = {each["source"] for each in later}
     asking: Step = {"documents": [], "forget": [], "queries": queries}
     growing: Step = {"documents": later, "forget": [first[-1]["source"]], "queries": queries}
-    undoing: Step = {"documents": first[-1:], "forget": [LATER], "queries": queries}
+    undoing: Step = {"documents": first[-1:], "forget": sorted(newest), "queries": queries}
 
     (made,) = served(near, tmp_path / "a", {**asking, "documents": first})
     shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -159,13 +167,17 @@ def test_a_database_goes_there_and_back(near: Near, far: Far, long_form: bool, t
     went = served(far, Path("/a"), asking, growing)
     shutil.copytree(far.written / "a", tmp_path / "c")
     back = served(near, tmp_path / "c", asking, undoing)
+    # A service that starts learns anew what is like by chance: so the one that stayed is started again, too.
+    again = served(near, tmp_path / "b", asking, undoing)
 
-    pairs = [(made, went[0]), (stayed[0], went[0]), (stayed[1], went[1]), (went[1], back[0]), (made, back[1])]
-    for one, other in pairs:
+    for one, other in [(made, went[0]), *zip(stayed + again, went + back, strict=True)]:
         print("\n" + compared(one, other))
         assert places(one) == places(other)
-    assert all(step["degraded"] == [] and step["problems"] == [] for step in (made, *stayed, *went, *back))
-    assert LATER in sources(back[0]) and LATER not in sources(back[1])
+    assert all(
+        step["degraded"] == [] and step["problems"] == [] for step in (made, *stayed, *went, *back, *again)
+    )
+    assert newest & sources(back[0]) and not newest & sources(back[1])
+    assert not long_form or sum(map(len, places(made).values())) >= 0.9 * TOP * len(places(made))
 
 
 def test_the_rounded_answers_are_nearly_the_same(
@@ -181,8 +193,7 @@ def test_the_rounded_answers_are_nearly_the_same(
 
     lists = [(hits, there["tops"][query]) for query, hits in here["tops"].items()]
     assert all(one[0][:3] == other[0][:3] for one, other in lists)
-    same = [sorted(hit[:3] for hit in one) == sorted(hit[:3] for hit in other) for one, other in lists]
-    assert sum(same) >= SAME_HITS_MIN * len(same)
+    assert shared(lists) >= SAME_HITS_MIN
     assert max(gap(one, other) for one, other in lists) <= SCORE_ERROR_MAX
 
 
@@ -204,6 +215,12 @@ def sources(step: dict[str, Any]) -> set[str]:
     return {hit[0] for hits in step["tops"].values() for hit in hits}
 
 
+def shared(lists: list[tuple[list[Hit], list[Hit]]]) -> float:
+    """The part of all hits that both sides have."""
+    common = [{tuple(hit[:3]) for hit in one} & {tuple(hit[:3]) for hit in other} for one, other in lists]
+    return sum(map(len, common)) / sum(len(one) for one, _ in lists)
+
+
 def gap(one: list[Hit], other: list[Hit]) -> float:
     """The most that the scores of a hit in both lists differ by."""
     scores: list[dict[Any, float]] = [{tuple(hit[:3]): hit[3] for hit in hits} for hits in (one, other)]
@@ -217,8 +234,10 @@ def compared(one: dict[str, Any], other: dict[str, Any]) -> str:
     first = sum(a[0] == b[0] for a, b in pairs)
     hits = sum(sorted(a) == sorted(b) for a, b in pairs)
     order = sum(a == b for a, b in pairs)
-    error = max(gap(hits, other["tops"][query]) for query, hits in one["tops"].items())
+    both = [(hits, other["tops"][query]) for query, hits in one["tops"].items()]
+    error = max(gap(*pair) for pair in both)
     return (
         f"{len(pairs)} searches, {sum(len(a) for a, _ in pairs)} hits: {first} with the same best hit, "
-        f"{hits} with the same hits, {order} in the same order; scores within {error:.6f}"
+        f"{hits} with the same hits, {order} in the same order; {shared(both):.1%} of all hits are shared; "
+        f"scores within {error:.6f}"
     )
