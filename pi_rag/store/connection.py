@@ -23,6 +23,9 @@ Policy = Callable[[Connection, StoreSettings], None]
 
 PAGE_BYTES = 16384
 
+INCREMENTAL = 2
+"""What SQLite calls it where it is asked."""
+
 
 def load_sqlite_vec(db: Connection, _: StoreSettings) -> None:
     """Vector tables come from an extension.
@@ -84,8 +87,12 @@ def large_pages(db: Connection, _: StoreSettings) -> None:
 
 
 def space_can_be_given_back(db: Connection, _: StoreSettings) -> None:
-    """Without it a database never gets smaller. Its log gets a twentieth larger. Only a new file takes it."""
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    """Without it a database never gets smaller. Its log gets a twentieth larger. Only a new file takes it.
+
+    One that has it is not told again: SQLite would write it down each time, and a full disk has no room.
+    """
+    if db.execute("PRAGMA auto_vacuum").get != INCREMENTAL:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def removed_is_overwritten(db: Connection, _: StoreSettings) -> None:

@@ -30,20 +30,21 @@ def frames(path: Path) -> int:
         os.close(fd)
 
 
-def refuse_damaged(db: Connection, path: Path, there: int) -> bool:
+def refuse_damaged(db: Connection, path: Path, there: int) -> int | None:
     """Compare what SQLite sees with the frames that are `there`.
 
-    Returns whether the log ends in something that does not count, as after a power cut. Raises StoreDamaged
-    when acknowledged commits are behind a frame that is wrong. Called before anything is written.
+    Returns after how many frames the log ends in something that does not count, as after a power cut or a
+    write that found no room; None where all of it counts. Raises StoreDamaged when acknowledged commits are
+    behind a frame that is wrong. Called before anything is written.
     """
     if not there:
-        return False
+        return None
     db.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # only a read has it look at the log
     seen, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     if seen >= there:
-        return False
+        return None
     refuse_lost(path)
-    return True
+    return seen
 
 
 def refuse_lost(path: Path) -> None:

@@ -7,11 +7,14 @@ log next cannot tell. Written again it is on the disk, or the sync says that it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 
 from pi_rag.store import Connection, folder
+from pi_rag.store.salvage.log_frames import FRAME_HEADER_BYTES, HEADER_BYTES
 
 SLICE_BYTES = 65536
 """The largest page there is. SQLite's VFS takes no write of more than twice as much."""
@@ -32,14 +35,35 @@ def settle(db: Connection, path: Path) -> int:
         db.execute("ROLLBACK")
 
 
-def _written_again(log: Path) -> int:
+def cut(db: Connection, path: Path, frames: int) -> None:
+    """Take away what is behind so many frames of the log, and wait for the disk. It needs no room there.
+
+    `db` is as for `settle`, and all that it sees is in these frames.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        step = FRAME_HEADER_BYTES + int(db.execute("PRAGMA page_size").get)
+        with _opened(folder.wal_path(path)) as file:
+            file.xTruncate(HEADER_BYTES + frames * step if frames else 0)
+            file.xSync(apsw.SQLITE_SYNC_NORMAL)
+    finally:
+        db.execute("ROLLBACK")
+
+
+@contextmanager
+def _opened(log: Path) -> Iterator[apsw.VFSFile]:
     """Through SQLite's own door to the disk: any other would drop its locks when it is closed."""
     file = apsw.VFSFile("", str(log), [apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE, 0])
     try:
+        yield file
+    finally:
+        file.xClose()
+
+
+def _written_again(log: Path) -> int:
+    with _opened(log) as file:
         size = file.xFileSize()
         for at in range(0, size, SLICE_BYTES):
             file.xWrite(file.xRead(min(SLICE_BYTES, size - at), at), at)
         file.xSync(apsw.SQLITE_SYNC_NORMAL)
-    finally:
-        file.xClose()
     return size

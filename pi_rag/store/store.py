@@ -86,11 +86,10 @@ class Store:
             migrations.refuse_stranger(db)
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
-            is_torn = log_check.refuse_damaged(db, path, frames)
+            counting = log_check.refuse_damaged(db, path, frames)
             _look_over(db, settings, clock)
-            if is_torn:  # what is left of it, with new frames before it, could be taken for damage
-                settling.settle(db, path)
-                db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            if counting is not None:  # what is behind, with new frames before it, could be taken for damage
+                settling.cut(db, path, counting)
             _make_ready(db, path, settings, before_upgrade)
             store = cls(path, settings, clock, db, lock, index)
             connection.leave_log(db, leave=False)

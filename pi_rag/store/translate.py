@@ -116,8 +116,11 @@ def translated(what: str = "The database") -> Iterator[None]:
 def translation(error: Exception, what: str = "The database") -> PiRagError:
     """The error of ours that stands for one of apsw's."""
     kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
-    if getattr(error, "extendedresult", None) in _DAMAGE or _tells_of_damage(error):
+    result = getattr(error, "extendedresult", None)
+    if result in _DAMAGE or _tells_of_damage(error):
         kind = StoreDamaged
+    elif result == apsw.SQLITE_IOERR_SHMSIZE:
+        kind = DiskFull  # no room for the index of the log, which SQLite does not call full
     return kind(f"{_SAYS[kind].format(what=what)}: {error}.")
 
 

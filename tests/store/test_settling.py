@@ -10,8 +10,9 @@ import pytest
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
-from pi_rag.errors import StoreDamaged
+from pi_rag.errors import DiskFull, StoreDamaged
 from pi_rag.store import connection, documents, folder, settling
+from pi_rag.store.salvage import log_frames
 from pi_rag.store.store import Store
 from tests.durability import shim
 from tests.durability.shim import Call, Nth, Verdict
@@ -41,6 +42,42 @@ async def test_a_log_that_was_left_is_written_as_it_is_and_synced(left: Path) ->
     assert {call.kind for call in settled} == {"write"}
     assert b"".join(call.data for call in settled) == before
     assert (await store.read(documents.counts)).documents == 1
+    assert await store.close()
+
+
+def _no_room(call: Call) -> Verdict:
+    """Of a disk that is full: a file may be written over, and does not grow."""
+    grows = call.kind == "write" and call.at + len(call.data) > call.path.stat().st_size
+    return Verdict("fail", apsw.SQLITE_FULL) if grows else shim.DO
+
+
+def _cut_short(log: Path) -> bytes:
+    """One more transaction as large as the log, of which no frame is whole."""
+    step = log_frames.FRAME_HEADER_BYTES + connection.PAGE_BYTES
+    frames = log.read_bytes()[log_frames.HEADER_BYTES :]
+    parts = [bytearray(frames[at : at + step]) for at in range(0, len(frames), step)]
+    for each in parts[:-1]:
+        each[4:8] = bytes(4)  # it ends no transaction
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("is_torn", [False, True])
+async def test_a_log_that_was_left_is_opened_without_room(left: Path, is_torn: bool) -> None:
+    """All of it counts, or it ends in a write that found no room: what was acknowledged is read, a write says
+    what is missing, and with room again nothing is left of the one that was cut short.
+    """
+    log = folder.wal_path(left)
+    if is_torn:
+        log.write_bytes(log.read_bytes() + _cut_short(log))
+    with shim.between(_no_room):
+        store = Store.open(left, StoreSettings(), SystemClock())
+        assert (await store.read(documents.counts)).documents == 1
+        with pytest.raises(DiskFull):
+            await store.write(put, "coffee.md", ["a passage about coffee"])
+    await store.write(put, "coffee.md", ["a passage about coffee"])
+    with log.open("rb") as file:
+        assert all(frame.is_whole for frame in log_frames.read(file.fileno()).frames)
+    assert (await store.read(documents.counts)).documents == 2
     assert await store.close()
 
 

@@ -56,6 +56,7 @@ def test_every_result_code_of_sqlite_becomes_an_error_of_ours(code: int) -> None
     [
         (apsw.SQLITE_BUSY_SNAPSHOT, StoreBusy),
         (apsw.SQLITE_FULL, DiskFull),
+        (apsw.SQLITE_IOERR_SHMSIZE, DiskFull),
         (apsw.SQLITE_CORRUPT_VTAB, StoreDamaged),
         (apsw.SQLITE_NOTADB, StoreDamaged),
         (apsw.SQLITE_READONLY_DBMOVED, StoreReadOnly),

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -186,7 +187,6 @@ def test_while_the_index_is_saved(service: RunningService, disk: Disk) -> None:
 
 def test_a_start_on_a_full_disk(service: RunningService, disk: Disk) -> None:
     """After kill -9 the service is there again and answers; with room again, it goes on with the queue."""
-    kept = [each["source"] for each in service.client.documents(limit=1000)["documents"]]
     job = service.client.add_documents([{"source": "killed.html", "text": page(PARTS)}])["job"]["id"]
     with disk.full():
         service.kill()
@@ -194,5 +194,36 @@ def test_a_start_on_a_full_disk(service: RunningService, disk: Disk) -> None:
         assert refused_s(service) <= REFUSES_S_MAX
         assert searches_are_whole(service, "starting")
     until(lambda: is_done(service, job))
+
+
+def test_a_start_where_the_log_has_no_byte_to_spare(service: RunningService, disk: Disk) -> None:
+    """All of the log counts, so nothing can be written over: it starts for searching, says what is missing,
+    and takes up writing by itself.
+    """
     assert service.stop() == 0
-    assert violations(service.data / "pi-rag.db", [*kept, "killed.html"]) == []
+    service.start()
+    service.client.add_documents([{"source": "spare", "text": "the fence is high"}], wait=True)
+    service.kill()
+    with disk.full():
+        service.start()
+        assert searches_are_whole(service, "there is no byte")
+        until(lambda: "disk_full" in service.client.status()["degraded"])
+    until(lambda: "disk_full" not in service.client.status()["degraded"], RESUMES_S_MAX)
+    after = service.client.add_documents([{"source": "room", "text": "the gate is open"}], wait=True)["job"]
+    assert after["items_done"] == 1
+
+
+def test_a_start_without_room_for_the_index_of_a_log(service: RunningService, disk: Disk) -> None:
+    """After a clean stop there is none yet. The start waits for room, and then is one like any other."""
+    kept = [each["source"] for each in service.client.documents(limit=1000)["documents"]]
+    assert service.stop() == 0
+    with disk.full(leave_kib=8):
+        starting = threading.Thread(target=service.start)
+        starting.start()
+        until(lambda: b"event=start_waits" in service.log_end())
+        assert starting.is_alive()
+    starting.join(RESUMES_S_MAX)
+    assert not starting.is_alive()
+    assert searches_are_whole(service, "there is room again")
+    assert service.stop() == 0
+    assert violations(service.data / "pi-rag.db", kept) == []
