@@ -692,22 +692,28 @@ class StoreReadOnly(StoreError):
     """The database or its folder cannot be written."""
 
     code = "store_read_only"
-    hint_default = "Check who owns the data folder, and that the disk is not mounted read-only."
+    hint_default = (
+        "Check that the disk is not mounted read-only (findmnt -T FOLDER), and who owns the data folder; "
+        "then restart the service: sudo systemctl restart pi-rag"
+    )
 
 
 class DiskFull(StoreError):
     """The disk is full; what was acknowledged before is safe."""
 
     code = "disk_full"
-    hint_default = "Free some space; ingest goes on by itself."
+    hint_default = "Free some space; a running service goes on by itself."
     http_status = 507
 
 
 class StoreUnusable(StoreError):
-    """The database cannot be opened at all."""
+    """The database cannot be opened, or its disk refuses to be read or written while the service runs."""
 
     code = "store_unusable"
-    hint_default = "Check the path given by --data, who owns it, and that it is on a local disk."
+    hint_default = (
+        "If it ran before, see what the kernel says of the card or disk: sudo dmesg. Else check the path "
+        "given by --data, who owns it, and that it is on a local disk."
+    )
 
 
 class BackupUnwritable(StoreError):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pi_rag.cli.printing import one_line
+from pi_rag.host import sysfs
+from pi_rag.host.storage import storage
+
+RESTART = "sudo systemctl restart pi-rag"
 
 DEGRADED = {
     "embedder_unavailable": "Search goes by words alone. Check the model: pi-rag doctor",
@@ -13,8 +18,10 @@ DEGRADED = {
     "store_silent": "The database gives no answer. See whether its disk is well: sudo dmesg",
     "store_damaged": "The database is damaged, and nothing is written any more. Stop the service, then: "
     "pi-rag restore BACKUP, or without one: pi-rag recover",
-    "store_read_only": "Nothing can be stored: give the service's user the right to write its data folder.",
-    "store_unusable": "The disk refuses to be read or written. See the kernel's messages: sudo dmesg",
+    "store_read_only": "Nothing can be stored until the service is restarted. Give its user the right to "
+    f"write the data folder, then: {RESTART}",
+    "store_unusable": "The disk refuses to be read or written. See the kernel's messages: sudo dmesg. If it "
+    "is the card, copy what can be read (pi-rag export), and get another.",
     "disk_full": "Nothing can be stored until there is room; then it goes on by itself. See: df -h",
     "safe_mode": "Documents wait, since the service ended in the midst of them too often: pi-rag jobs resume",
     "ingest_refused": "No documents are taken in until memory is free again. If it lasts: raise "
@@ -37,6 +44,16 @@ ALERTS = {
     "hot": "Give the board air or a fan: from 80 °C on it slows down.",
     "undervoltage": "Use the 27 W supply (5.1 V, 5 A), and a good cable.",
 }
+
+
+def degraded(reason: str, status: dict[str, Any], root: Path = sysfs.ROOT) -> str:
+    """What to do about one word of a status, looking at the mount below the data where that may be why."""
+    if reason == "store_read_only" and status.get("data"):
+        where = storage(Path(str(status["data"])), root)
+        if where.read_only:
+            mend = f"sudo mount -o remount,rw {where.point} && {RESTART}"
+            return one_line(f"Nothing can be stored: the data folder is mounted read-only. {mend}")
+    return DEGRADED.get(reason, "Run: pi-rag doctor")
 
 
 def alert(told: dict[str, Any]) -> str:

@@ -173,7 +173,7 @@ def _cache(cache: dict[str, Any], noun: str, plural: str) -> str:
 def _print_advice(status: dict[str, Any]) -> None:
     for reason in status.get("degraded") or []:
         print(styled(f"degraded: {one_line(reason)}", "yellow"))
-        print(f"  {advice.DEGRADED.get(str(reason), 'Run: pi-rag doctor')}")
+        print(f"  {advice.degraded(str(reason), status)}")
     for alert in status.get("alerts") or []:
         since = span(float(alert.get("for_s") or 0))
         print(styled(f"alert: {advice.alert(alert)}, for {since}", "yellow"))

@@ -19,6 +19,9 @@ Kind = Literal["SD card", "eMMC", "NVMe", "USB", "disk", "RAM", "network", "unkn
 _IN_RAM = {"tmpfs", "ramfs", "devtmpfs"}
 _ON_A_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs", "fuse.rclone", "virtiofs"}
 
+READ_ONLY = frozenset({"ro", "emergency_ro"})
+"""Newer kernels leave `rw` where a filesystem has met an error and closed itself, and add the second."""
+
 DEPTH_MAX = 4
 """Encrypted on logical volumes on a RAID is three; more layers are a ring."""
 
@@ -97,7 +100,9 @@ def _mount(line: str) -> Mount | None:
     if len(fields) < 6 or len(more) < 2:
         return None
     options = fields[5].split(",") + (more[2].split(",") if len(more) > 2 else [])
-    return Mount(fields[2], _plain(fields[4]), more[0], _plain(more[1]), read_only="ro" in options)
+    return Mount(
+        fields[2], _plain(fields[4]), more[0], _plain(more[1]), bool(READ_ONLY.intersection(options))
+    )
 
 
 def _plain(field: str) -> str:

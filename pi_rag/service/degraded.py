@@ -30,8 +30,8 @@ class Facts:
     silent: Sequence[str] = ()
     """Whose signs of life are missing."""
     hindered_by: Sequence[str | None] = ()
-    """Codes of the errors that hold up adding, or the proof at the start; those that are no word here are
-    passed over."""
+    """Codes of the errors that hold up adding, any write, or the proof at the start; those that are no word
+    here are passed over."""
     is_damaged: bool = False
     """The writer has met damage, and writes no more."""
     is_read_only: bool = False

@@ -49,13 +49,18 @@ def _another_users(folder: Path) -> StoreUnusable:
     )
 
 
+def _is_mounted_read_only(place: Path) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+
+
 def _refuse_unfit(path: Path) -> None:
     """Judge by stat alone. Opening a pipe would hang, and SQLite deletes a log that has no database."""
     if path.exists() and not path.is_file():
         raise StoreUnusable(f"{path} is not a regular file.")
     for place in (path.parent, path):
         if place.exists() and not os.access(place, os.W_OK, effective_ids=True):
-            raise StoreReadOnly(f"{place} cannot be written by this user.")
+            why = "its disk is mounted read-only" if _is_mounted_read_only(place) else "not by this user"
+            raise StoreReadOnly(f"{place} cannot be written: {why}.")
     if not swap_path(path).exists():
         refuse_lone_log(path)
 

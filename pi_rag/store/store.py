@@ -123,7 +123,7 @@ class Store:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
             if migrations.is_behind(db):
                 raise refused
-            store = cls(path, settings, clock, db, lock, index, open_one)
+            store = cls(path, settings, clock, db, lock, index, open_one, refused)
             undo.pop_all()
         _log.warning("store_read_only", reason=refused.message)
         return store
@@ -137,11 +137,12 @@ class Store:
         lock: folder.FolderLock,
         index: IndexSettings,
         open_one: Callable[[], Connection] | None = None,
+        refused: StoreReadOnly | None = None,
     ) -> None:
         """Use `Store.open`. Takes over a writing connection that is ready, and the lock.
 
-        `open_one` opens a reader where none may write. `db` is then one, too: the writer's thread says why it
-        cannot write, and everything else is as ever.
+        `open_one` opens a reader where none may write. `db` is then one, too: each write ends with `refused`,
+        and everything else is as ever.
         """
         self.is_read_only = open_one is not None
         """Whether the folder could not be written when it was opened."""
@@ -168,6 +169,7 @@ class Store:
             group_ms_max=settings.group_ms_max,
             clock=clock,
             after_commit=self._committed,
+            refused=refused,
         )
         connect = open_one or partial(connection.open_reader, path, settings)
         self._long_reads = LongReads(connect, self._writer.hold)
@@ -236,6 +238,11 @@ class Store:
     def is_damaged(self) -> bool:
         """Whether the writer has met damage; it writes no more then."""
         return self._writer.is_damaged
+
+    @property
+    def held_up_by(self) -> str | None:
+        """The code of the error that the last write met at the disk; None once one has reached it."""
+        return self._writer.held_up_by
 
     @property
     def wal_bytes(self) -> int:

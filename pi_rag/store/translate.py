@@ -94,6 +94,12 @@ _SAYS: dict[type[PiRagError], str] = {
     InternalError: "{what} refused a statement of ours",
 }
 
+DISK_REFUSES = (
+    "The disk refuses to be read or written, as a card does that is worn out. See what the kernel says: sudo "
+    "dmesg. Copy the data while it can be read: pi-rag export"
+)
+"""What to do where it is neither the path nor a right."""
+
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -121,7 +127,8 @@ def translation(error: Exception, what: str = "The database") -> PiRagError:
         kind = StoreDamaged
     elif result == apsw.SQLITE_IOERR_SHMSIZE:
         kind = DiskFull  # no room for the index of the log, which SQLite does not call full
-    return kind(f"{_SAYS[kind].format(what=what)}: {error}.")
+    refuses = kind is StoreUnusable and isinstance(error, apsw.IOError)
+    return kind(f"{_SAYS[kind].format(what=what)}: {error}.", hint=DISK_REFUSES if refuses else None)
 
 
 def _tells_of_damage(error: Exception) -> bool:
@@ -136,4 +143,5 @@ def of_the_system(error: OSError, path: Path) -> PiRagError:
         return StoreReadOnly(f"{path} cannot be written: {reason}.")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(f"{path} cannot be written: {reason}.")
-    return StoreUnusable(f"{path} cannot be used: {reason}.")
+    hint = DISK_REFUSES if error.errno == errno.EIO else None
+    return StoreUnusable(f"{path} cannot be used: {reason}.", hint=hint)

@@ -115,6 +115,8 @@ class Upkeep:
         self._sizes: Sizes | None = None
         self._sizes_after = 0
         self._erased, self._erased_after = False, -1
+        self._put_off_by: str | None = None
+        """The code of the error that the last look ended with."""
         self._done = dict.fromkeys(("looks", "empty_log", "plan", "merge", "give_back", "steps"), 0)
         self.beat: Callable[[], None] = lambda: None
         """Called by the loop that looks after it, to say that it works."""
@@ -139,6 +141,7 @@ class Upkeep:
             others = self._others()
             quiet, self._seen_writes = others == self._seen_writes, others
             self._done["looks"] += 1
+            await self._try_disk()
             erased_too = await self._log_holds_erased()
             return await self._one_thing(quiet=quiet) if quiet or erased_too else "nothing"
 
@@ -156,6 +159,12 @@ class Upkeep:
                 if did == "nothing":
                     return done
                 done.append(did)
+
+    async def _try_disk(self) -> None:
+        """After a write that failed a small one finds out whether the disk takes any. Raises as it does."""
+        if self._store.held_up_by is not None:
+            await self._store.write(touch)
+            self._own_writes += 1
 
     async def _one_thing(self, *, quiet: bool = True, without: Sequence[Due] = ()) -> Due:
         """Do what is due, unless it is one of these, and say what that was."""
@@ -247,7 +256,17 @@ class Upkeep:
             try:
                 await self.look()
             except (TryLater, StoreError) as error:
-                _log.warning("upkeep_put_off", code=error.code)
+                self._say(error.code)
+            else:
+                self._say(None)
+
+    def _say(self, code: str | None) -> None:
+        """Once for each reason, and once when it is over: a full disk may stay so for days."""
+        if code is not None and code != self._put_off_by:
+            _log.warning("upkeep_put_off", code=code)
+        elif code is None and self._put_off_by is not None:
+            _log.info("upkeep_goes_on", code=self._put_off_by)
+        self._put_off_by = code
 
 
 def sizes(db: Connection) -> Sizes:
@@ -259,6 +278,11 @@ def sizes(db: Connection) -> Sizes:
         gives_back=value(db, "PRAGMA auto_vacuum") == INCREMENTAL,
         spread=max((_spread(db, table) for table in _word_indexes(db)), default=0.0),
     )
+
+
+def touch(db: Connection) -> None:
+    """Write one page as it is, to see that the disk takes it."""
+    db.execute(f"PRAGMA user_version = {int(value(db, 'PRAGMA user_version'))}")
 
 
 def plan(db: Connection) -> bool:

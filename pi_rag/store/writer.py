@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import apsw
 
 from pi_rag.clock import Clock
-from pi_rag.errors import Stopping, StoreDamaged
+from pi_rag.errors import Stopping, StoreDamaged, StoreError, StoreReadOnly
 from pi_rag.store import Connection, connection
 from pi_rag.store.threads import Threads
 from pi_rag.store.translate import translated, translation
@@ -134,9 +134,10 @@ class Writer:
         group_ms_max: float,
         clock: Clock,
         after_commit: Callable[[], None] = lambda: None,
+        refused: StoreReadOnly | None = None,
     ) -> None:
         """Takes over `db`: from now on only this object's thread uses it, and calls `after_commit`, which
-        knows of a write before whoever asked for it does.
+        knows of a write before whoever asked for it does. `refused`: why nothing may be written at all.
         """
         self._db = db
         self._clock = clock
@@ -153,6 +154,8 @@ class Writer:
         self._threads = Threads("store-writer", 1)
         self._abandoned = False
         self._damage: StoreDamaged | None = None
+        self._refused = refused
+        self._held_up_by: str | None = None
         self._numbers = dict.fromkeys(NUMBERS, 0)
         # A hook of our own also turns SQLite's automatic checkpoints off.
         db.set_wal_hook(self._after_log_write)
@@ -217,6 +220,11 @@ class Writer:
         """Whether a read or a write has met damage; nothing is written since."""
         return self._damage is not None
 
+    @property
+    def held_up_by(self) -> str | None:
+        """The code of the error that the last write met at the disk; None once one has reached the log."""
+        return self._held_up_by
+
     def met_damage(self, error: StoreDamaged) -> None:
         """Write no more from now on: it would make it worse. On any thread; the first damage is told."""
         self._damage = self._damage or error
@@ -253,11 +261,15 @@ class Writer:
             raise Stopping("The store is closing.")
         if self._damage:
             raise self._damage.again()
+        if self._refused:
+            raise self._refused.again()
         try:
             with translated():
                 result = transaction(self._db, job)
         except BaseException as error:
             self._numbers["failed"] += 1
+            if isinstance(error, StoreError):
+                self._held_up_by = error.code
             if isinstance(error, StoreDamaged):
                 self.met_damage(error)
             raise
@@ -318,6 +330,7 @@ class Writer:
         if pages < self._wal_pages:
             self._tried_at_pages = 0  # it was begun anew
         self._wal_pages = pages
+        self._held_up_by = None  # a COMMIT of nothing asks nothing of the disk, and does not come here
         return apsw.SQLITE_OK
 
     def _checkpoint(self, how: Checkpoint) -> bool:

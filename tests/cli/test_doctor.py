@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pi_rag.cli import doctor
+from pi_rag.cli import advice, doctor
 from pi_rag.cli.checks import setup
 from pi_rag.cli.checks.check import SUBJECTS
 from pi_rag.models.shelf import Shelf
@@ -143,6 +143,17 @@ def test_a_degraded_service_is_to_be_looked_at(service: StandIn, run: Run, home:
     assert ran.code == 0
     assert (found["verdict"], found["detail"]) == ("warn", "degraded: model_mismatch")
     assert "pi-rag reindex" in found["mend"]
+
+
+def test_a_service_that_only_cannot_add_is_to_be_looked_at_too(
+    service: StandIn, run: Run, home: Path
+) -> None:
+    """Its searches are whole, so it calls itself ready; the status says degraded, and so does the doctor."""
+    lacks = {"state": "degraded", "degraded": ["of_a_newer_service", "disk_full"]}
+    service.on("GET", "/v1/status", STATUS | lacks)
+    found = by_what(run("doctor", "--json").json)["service"]
+    assert (found["verdict"], found["detail"]) == ("warn", "degraded: of_a_newer_service, disk_full")
+    assert found["mend"] == advice.DEGRADED["disk_full"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,23 @@ def test_every_board_tells_its_disk(tmp_path: Path) -> None:
     assert (mapped.kind, mapped.disk, mapped.filesystem) == ("disk", "dm-0", "btrfs")
 
 
+@pytest.mark.parametrize(
+    ("options", "read_only"),
+    [
+        ("rw,noatime", False),
+        ("ro,noatime", True),
+        ("rw,noatime,emergency_ro", True),
+        ("rw,errors=remount-ro", False),
+    ],
+)
+def test_what_can_only_be_read_is_told(tmp_path: Path, options: str, read_only: bool) -> None:
+    """Newer kernels leave `rw` where a filesystem has met an error, and take no more writes all the same."""
+    root = boards.write(
+        tmp_path, {"proc/self/mountinfo": boards.mounted("8:2", "/dev/sda2", options=options)}
+    )
+    assert storage(DATA, root).read_only == read_only
+
+
 def test_soldered_memory_is_no_card(tmp_path: Path) -> None:
     """A compute module has eMMC, which goes by the same name."""
     root = boards.write(boards.pi_zero_2(tmp_path), {"sys/block/mmcblk0/device/type": "MMC\n"})

@@ -20,6 +20,7 @@ from pi_rag.errors import (
     PiRagError,
     ReaderUnavailable,
     StoreDamaged,
+    StoreUnusable,
 )
 from pi_rag.service.degraded import IN_ANSWERS, WORDS, Facts, lacking
 from pi_rag.service.house import House
@@ -97,6 +98,14 @@ async def _safe_mode(house: House) -> None:
     house.runner.start()
 
 
+async def _fails(house: House) -> None:
+    def fails(_: object) -> None:
+        raise apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
+
+    with pytest.raises(StoreUnusable):
+        await house.store.write(fails)
+
+
 async def _damage(house: House) -> None:
     def damaged(_: object) -> None:
         raise apsw.CorruptError("a test")
@@ -118,6 +127,7 @@ CAUSES: dict[str, Callable[[House], Any]] = {
     "model_mismatch": _another_model,
     "safe_mode": _safe_mode,
     "store_damaged": _damage,
+    "store_unusable": _fails,
     "store_silent": _hangs,
     "disk_full": _no_space,
 }
@@ -155,3 +165,13 @@ async def test_what_holds_up_adding_is_told_until_it_is_over(
     assert house.ready
     await house.runner.cancel(job)
     await until(lambda: house.degraded() == [])
+
+
+async def test_a_write_that_failed_is_told_though_nothing_waits_to_be_added(house: House) -> None:
+    """A dying card may fail what somebody tells while the queue is empty. The next upkeep finds it well."""
+    await _fails(house)
+    while_it_fails = house.degraded(), house.state
+    await house.upkeep.look()
+
+    assert while_it_fails == (["store_unusable"], "degraded")
+    assert house.degraded() == []

@@ -466,7 +466,7 @@ async def test_what_cannot_be_written_is_read(
     assert folder.has_log(path) == with_log
     store, beside = _open(path), _open(path)
     counts = await store.read(documents.counts)
-    with pytest.raises(StoreReadOnly):
+    with pytest.raises(StoreReadOnly, match="by this user"):
         await store.write(put, "more", ["passage"])
     await asyncio.gather(store.read_turn(), store.write_turn())
 

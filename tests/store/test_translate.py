@@ -71,6 +71,18 @@ def test_what_a_person_can_act_on_is_told_apart(code: int, kind: type[PiRagError
     assert type(translation(apsw.exception_for(code))) is kind
 
 
+def test_a_disk_that_refuses_leads_to_the_kernels_messages() -> None:
+    """The path was right before the disk failed. Of a file that cannot be opened the path may be wrong."""
+    refused = [
+        translation(apsw.exception_for(apsw.SQLITE_IOERR_WRITE)),
+        of_the_system(OSError(errno.EIO, "Input/output error"), Path("/some/place")),
+    ]
+    other = translation(apsw.exception_for(apsw.SQLITE_CANTOPEN_ISDIR))
+
+    assert all("sudo dmesg" in each.hint and "--data" not in each.hint for each in refused)
+    assert "--data" in other.hint
+
+
 def test_a_real_failure_is_translated_and_keeps_its_cause() -> None:
     """The log has SQLite's own exception behind ours."""
     db = Connection(":memory:")

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
-from pi_rag.errors import StoreBusy
+from pi_rag.errors import DiskFull, StoreBusy, StoreUnusable
 from pi_rag.store import Connection, checkup, connection, documents, identity, migrations, upkeep
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
@@ -238,3 +240,55 @@ async def test_a_busy_database_ends_no_upkeep(small: Store, monkeypatch: pytest.
     await kept.stop()
     await kept.stop()
     assert task.cancelled()
+
+
+def _fails(_: Connection) -> None:
+    raise apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
+
+
+async def test_a_disk_that_failed_is_tried_until_it_takes_a_write(
+    small: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one small write, and only after one that failed: without, nobody could know that it is over."""
+    kept = Upkeep(small, SETTINGS, Time())
+    await looked(kept, 3)
+    writes = small.writes
+    with pytest.raises(StoreUnusable):
+        await small.write(_fails)
+    with monkeypatch.context() as broken, pytest.raises(StoreUnusable):
+        broken.setattr(upkeep, "touch", _fails)
+        await kept.look()
+    still = small.held_up_by
+    await looked(kept, 2)
+
+    assert (still, small.held_up_by, small.writes) == ("store_unusable", None, writes + 1)
+    assert await small.read(checkup.check) == []
+
+
+async def test_what_puts_it_off_is_logged_once_and_so_is_its_end(
+    small: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may stay full for days, and each line is one more write."""
+    monkeypatch.setattr(upkeep, "LOOK_S_BETWEEN", 0.001)
+    ends = [DiskFull("1"), DiskFull("2"), StoreUnusable("3"), None, None, DiskFull("4")]
+    kept, is_over = Upkeep(small, SETTINGS, SystemClock()), asyncio.Event()
+
+    async def look() -> None:
+        if not ends:
+            is_over.set()
+        elif (end := ends.pop(0)) is not None:
+            raise end
+
+    monkeypatch.setattr(kept, "look", look)
+    with capture_logs() as logs:
+        kept.start()
+        await asyncio.wait_for(is_over.wait(), 10)
+        await kept.stop()
+
+    assert [(each["event"], each["code"]) for each in logs] == [
+        ("upkeep_put_off", "disk_full"),
+        ("upkeep_put_off", "store_unusable"),
+        ("upkeep_goes_on", "store_unusable"),
+        ("upkeep_put_off", "disk_full"),
+        ("upkeep_goes_on", "disk_full"),
+    ]

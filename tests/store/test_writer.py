@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from pi_rag.clock import SystemClock
-from pi_rag.errors import DiskFull, InternalError, Stopping, StoreDamaged
+from pi_rag.errors import DiskFull, InternalError, Stopping, StoreDamaged, StoreUnusable
 from pi_rag.store import Connection
 from pi_rag.store.rows import value
 from pi_rag.store.writer import BEGIN_ANEW, EMPTY, Checkpoint, Writer, checkpoint_due
@@ -142,6 +142,25 @@ async def test_a_full_disk_is_said_and_writing_goes_on_when_there_is_space(write
         await writer.run(lambda db: _insert(db, bytes(MIB)))
     await writer.run(lambda db: value(db, "PRAGMA max_page_count = 100000"))
     assert await writer.run(lambda db: _insert(db, bytes(MIB))) == 2
+
+
+async def test_a_write_that_met_its_disk_is_told_until_one_reaches_it(writer: Writer) -> None:
+    """A refused statement is no fault of the disk, and a COMMIT of nothing does not show that it is well."""
+
+    def fails(db: Connection) -> None:
+        raise apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
+
+    with pytest.raises(InternalError):
+        await writer.run(lambda db: db.execute("SELECT absent"))
+    seen = [writer.held_up_by]
+    with pytest.raises(StoreUnusable):
+        await writer.run_together(fails)
+    seen.append(writer.held_up_by)
+    await writer.run(lambda db: db.execute("DELETE FROM t WHERE x = 2"))
+    seen.append(writer.held_up_by)
+    await writer.run(_insert)
+
+    assert [*seen, writer.held_up_by] == [None, "store_unusable", "store_unusable", None]
 
 
 async def test_after_damage_nothing_is_written_any_more(writer: Writer) -> None:

@@ -76,5 +76,5 @@ def test_a_folder_that_has_nothing_is_refused(tmp_path: Path) -> None:
         service.stop()
     for path in (tmp_path / "data").rglob("*.db*"):
         path.unlink()
-    with read_only(tmp_path / "data"), pytest.raises(RuntimeError, match="cannot be written by this user"):
+    with read_only(tmp_path / "data"), pytest.raises(RuntimeError, match="its disk is mounted read-only"):
         service.start()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pi_rag.cli.advice import RESTART
 from pi_rag.cli.checks.check import Check
 from pi_rag.cli.printing import counted, size
 from pi_rag.host import kernel_log, sysfs
@@ -39,7 +40,10 @@ def disk(folder: Path, root: Path = sysfs.ROOT) -> Iterator[Check]:
 def _storage(where: Storage) -> Check:
     name = ", ".join(filter(None, [where.kind, where.partition, where.filesystem]))
     if where.read_only:
-        mend = f"sudo mount -o remount,rw {where.point}   (if it does not stay so, replace the disk)"
+        mend = (
+            f"sudo mount -o remount,rw {where.point} && {RESTART}   (if that is refused, or it does not stay "
+            "so: sudo dmesg, copy the data, and replace the disk)"
+        )
         return Check("storage", "wrong", f"{name}: mounted to be read only, nothing can be added", mend)
     if where.kind == "network":
         detail = f"{name}: SQLite's locks cannot be relied on there, and documents may be lost"

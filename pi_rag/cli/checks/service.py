@@ -39,9 +39,10 @@ def asked(client: Client) -> tuple[Check, dict[str, Any]]:
         return failed("service", error), {}
     state = str(status.get("state"))
     reasons = [str(reason) for reason in status.get("degraded") or []]
-    if status.get("ready") is True:
+    if status.get("ready") is True and not reasons:
         return Check("service", "ok", f"ready, version {status.get('version')}"), status
-    mend = next(filter(None, map(advice.DEGRADED.get, reasons)), "pi-rag status")
+    known = (advice.degraded(reason, status) for reason in reasons if reason in advice.DEGRADED)
+    mend = next(known, "pi-rag status")
     return Check("service", "warn", ": ".join([state, ", ".join(reasons)]).rstrip(": "), mend), status
 
 
