@@ -12,10 +12,11 @@ from pi_rag.cli import printing
 from pi_rag.cli.parsing import Parser, a_path, add_common
 from pi_rag.cli.printing import one_line
 from pi_rag.cli.reach import settings_of
-from pi_rag.errors import RequestInvalid
+from pi_rag.errors import ModelError, NotFound, RequestInvalid
 from pi_rag.types import Quantisation
 
 if TYPE_CHECKING:
+    from pi_rag.errors import PiRagError
     from pi_rag.models.shelf import Shelf
     from pi_rag.types import ModelCard
 
@@ -45,6 +46,10 @@ ACTIONS = {
 RESTART = (
     "Restart the service to load it: stop pi-rag serve and start it again, or sudo systemctl restart pi-rag"
 )
+
+NONE = "No model is installed. Get the default one with: pi-rag model pull"
+
+NOT_COMPARED = "There is no checksum to compare it with, since it was not installed."
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -78,34 +83,62 @@ def run(args: Namespace) -> int:
     """Do one action. Raises ModelError, NotFound, BadInput, Busy or DiskFull."""
     from pi_rag.models.shelf import Shelf
 
-    shelf = Shelf(settings_of(args).models_path)
-    actions = {"list": _list, "pull": _pull, "import": _import, "use": _use, "verify": _verify}
-    actions[args.action](shelf, args)
+    settings = settings_of(args)
+    shelf, choice = Shelf(settings.models_path), settings.embedder.model
+    actions = {"pull": _pull, "import": _import, "use": _use}
+    if args.action == "list":
+        _list(shelf, args, choice)
+    elif args.action == "verify":
+        _verify(shelf, args, choice)
+    else:
+        actions[args.action](shelf, args)
     return 0
 
 
-def _list(shelf: Shelf, args: Namespace) -> None:
+def _list(shelf: Shelf, args: Namespace, choice: str) -> None:
+    """`choice`: what the settings name goes before what was chosen with `use`."""
     from pi_rag.models.catalogue import KNOWN
 
-    cards, in_use = shelf.cards(), shelf.name_in_use()
+    cards = shelf.cards()
+    own, problem = _own(shelf, choice)
+    in_use = choice or shelf.name_in_use() or ""
     installed = {card.name for card in cards}
     known = [model for model in KNOWN if model.name not in installed]
     if args.json:
-        models = [asdict(card) | {"in_use": card.name == in_use} for card in cards]
+        models = [asdict(card) | {"in_use": _is(card, in_use)} for card in cards]
+        models += [asdict(own) | {"in_use": True}] if own else []
         can = [
             {"name": model.name, "summary": model.summary, "download_mib": model.download_mib}
             for model in known
         ]
-        printing.as_json({"models": models, "known": can})
+        told = {"problem": problem.to_wire()} if problem else {}
+        printing.as_json({"models": models, "known": can, **told})
         return
-    if not cards:
-        print("No model is installed. Get the default one with: pi-rag model pull")
-    printing.table([_row(card, in_use=card.name == in_use) for card in cards])
+    if problem:
+        print(f"The settings name a file that cannot be used: {one_line(problem.message)} {problem.hint}")
+    elif not cards and not own:
+        print(NONE)
+    rows = [_row(card, in_use=_is(card, in_use)) for card in cards]
+    printing.table([*([_row(own, in_use=True)] if own else []), *rows])
     if known:
         print("\nCan be fetched:")
         printing.table(
             [(f"  {model.name}", f"{model.summary} ({model.download_mib} MiB)") for model in known]
         )
+
+
+def _own(shelf: Shelf, choice: str) -> tuple[ModelCard | None, PiRagError | None]:
+    """The model of the file that the settings name, if they name one, or why it cannot be used."""
+    from pi_rag.models.shelf import own_file
+
+    try:
+        return (shelf.current(choice) if own_file(choice) else None), None
+    except (ModelError, NotFound) as error:
+        return None, error
+
+
+def _is(card: ModelCard, name: str) -> bool:
+    return card.name.lower() == name.lower()
 
 
 def _row(card: ModelCard, *, in_use: bool) -> tuple[str, ...]:
@@ -192,16 +225,22 @@ def _use(shelf: Shelf, args: Namespace) -> None:
     print("An index that was made with another model stays with that until you run: pi-rag reindex")
 
 
-def _verify(shelf: Shelf, args: Namespace) -> None:
+def _verify(shelf: Shelf, args: Namespace, choice: str) -> None:
+    from pi_rag.models.shelf import own_file
+
     cards = [shelf.card(args.name)] if args.name else shelf.cards()
     for card in cards:
         shelf.verify(card)
         if not args.json:
             print(f"{card.name}: checksum right")
+    own = shelf.current(choice) if own_file(choice) and not args.name else None
+    if own and not args.json:
+        print(f"{one_line(own.path)}: whole. {NOT_COMPARED} Its sha256: {own.sha256}")
     if args.json:
-        printing.as_json({"verified": [card.name for card in cards]})
-    elif not cards:
-        print("No model is installed. Get the default one with: pi-rag model pull")
+        not_compared = {"not_compared": [own.path]} if own else {}
+        printing.as_json({"verified": [card.name for card in cards], **not_compared})
+    elif not cards and not own:
+        print(NONE)
 
 
 class _Shown:

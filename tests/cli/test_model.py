@@ -12,11 +12,14 @@ import pytest
 from pi_rag.errors import ModelSourceFailed
 from pi_rag.host.processor import features
 from pi_rag.models.catalogue import DEFAULT
+from pi_rag.models.convert import convert
+from pi_rag.models.folder import read_folder
 from pi_rag.models.quantisation import fastest
 from pi_rag.models.shelf import Shelf
 from pi_rag.types import ModelCard, Quantisation
 from tests.cli.conftest import Run
 from tests.cli.test_printing import Terminal
+from tests.models.seeded import write_folder
 
 CONTENT = b"not read by the shelf"
 
@@ -77,6 +80,55 @@ def test_verify_reads_the_files_again(shelf: Shelf, run: Run) -> None:
     Path(shelf.card("second").path).write_bytes(b"changed")
     assert run("model", "verify", "first", "--json").json == {"verified": ["first"]}
     assert run("model", "verify").code == 6
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A whole model that the settings name by its path; nothing is installed."""
+    path = tmp_path / "mine.gguf"
+    convert(read_folder(write_folder(tmp_path / "small")), path, query_prefix="")
+    monkeypatch.setenv("PI_RAG_MODEL", str(path))
+    return path
+
+
+def test_a_file_that_the_settings_name_is_listed_as_the_one_in_use(own: Path, run: Run) -> None:
+    """It is no reason to fetch another."""
+    out = run("model", "list").out
+    assert out.splitlines()[0].split()[:3] == ["mine", "in", "use"]
+    assert "No model" not in out
+    [model] = run("model", "list", "--json").json["models"]
+    assert (model["path"], model["in_use"]) == (str(own), True)
+
+
+def test_a_file_that_the_settings_name_is_looked_over(own: Path, run: Run) -> None:
+    """There is no checksum to compare it with, and that is said."""
+    ran, sha256 = run("model", "verify"), hashlib.sha256(own.read_bytes()).hexdigest()
+    assert f"{own}: whole. There is no checksum to compare it with" in ran.out
+    assert sha256 in ran.out
+    told = run("model", "verify", "--json").json
+    assert told == {"verified": [], "not_compared": [str(own)]}
+
+
+def test_a_damaged_file_that_the_settings_name_is_told(own: Path, shelf: Shelf, run: Run) -> None:
+    """What is installed is not in use then, and a check of it does not end well."""
+    own.write_bytes(own.read_bytes()[:-9])
+    out = run("model", "list").out
+    assert "weights are missing" in out and "Put a whole file in its place." in out
+    assert "in use" not in out
+    assert run("model", "list", "--json").json["problem"]["code"] == "model_corrupt"
+    ran = run("model", "verify")
+    assert (ran.code, "first: checksum right" in ran.out) == (6, True)
+    assert "weights are missing" in ran.err
+    assert run("model", "verify", "first").code == 0
+
+
+def test_a_name_in_the_settings_goes_before_the_one_that_was_chosen(
+    shelf: Shelf, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service loads that one."""
+    monkeypatch.setenv("PI_RAG_MODEL", "second")
+    models = run("model", "list", "--json").json["models"]
+    assert [(model["name"], model["in_use"]) for model in models] == [("first", False), ("second", True)]
 
 
 @pytest.fixture
