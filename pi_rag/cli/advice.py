@@ -18,8 +18,8 @@ DEGRADED = {
     "store_silent": "The database gives no answer. See whether its disk is well: sudo dmesg",
     "store_damaged": "The database is damaged, and nothing is written any more. Stop the service, then: "
     "pi-rag restore BACKUP, or without one: pi-rag recover",
-    "store_read_only": "Nothing can be stored until the service is restarted. Give its user the right to "
-    f"write the data folder, then: {RESTART}",
+    "store_read_only": "Nothing can be stored until the service is restarted. See that its user may write "
+    f"the data folder, then: {RESTART}",
     "store_unusable": "The disk refuses to be read or written. See the kernel's messages: sudo dmesg. If it "
     "is the card, copy what can be read (pi-rag export), and get another.",
     "disk_full": "Nothing can be stored until there is room; then it goes on by itself. See: df -h",
