@@ -46,8 +46,11 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     state = str(status.get("state", "unknown"))
     up = f", pi-rag {status.get('version', '?')}, up {span(float(status.get('uptime_s') or 0))}"
     lines = [("state", styled(one_line(state), _COLOURS.get(state, "bold")) + one_line(up))]
-    lines.append(("model", _model(status.get("model"))))
-    lines.append(("workers", _workers(status.get("embedder") or {}, is_starting=state == "starting")))
+    embedder = dict(status.get("embedder") or {})
+    # Without a model there is nothing that workers could lack.
+    why = "" if status.get("model") else str(embedder.pop("reason", None) or "")
+    lines.append(("model", _model(status.get("model"), why)))
+    lines.append(("workers", _workers(embedder, is_starting=state == "starting")))
     lines.append(("memory", _memory(status.get("memory") or {})))
     lines += [("budget", budget)] if (budget := advice.budget(status.get("memory") or {})) else []
     lines += [("board", board)] if (board := _board(status.get("board") or {})) else []
@@ -64,9 +67,10 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
-def _model(model: dict[str, Any] | None) -> str:
+def _model(model: dict[str, Any] | None, why: str) -> str:
+    """`why` there is none, as the service says it."""
     if not model:
-        return "none; get one with: pi-rag model pull"
+        return one_line(f"none: {why}") if why else "none; get one with: pi-rag model pull"
     facts = [model.get("quantisation"), f"{model.get('dimensions')} dimensions", model.get("pooling")]
     return one_line(f"{model.get('name')} ({', '.join(str(fact) for fact in facts if fact)})")
 

@@ -78,6 +78,17 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
 
 
+def test_why_there_is_no_model_is_said_beside_it(service: StandIn, run: Run) -> None:
+    """A damaged file of one's own is no reason to fetch another model."""
+    why = "/m.gguf is not a whole GGUF file. Put a whole file in its place."
+    embedder = {"embedder": {"workers": [], "reason": why}}
+    service.on("GET", "/v1/status", STATUS | embedder | {"model": None})
+    out = run("status").out
+    assert f"model    none: {why}\n" in out
+    assert "workers  none\n" in out
+    assert "pull" not in out
+
+
 def test_what_waits_for_the_reader_is_named_by_all_its_kinds(service: StandIn, run: Run) -> None:
     """Who has added a PDF would not look for it among office files."""
     service.on("GET", "/v1/status", STATUS | {"degraded": ["reader_unavailable"]})

@@ -15,8 +15,12 @@ from pi_rag.cli.checks import service
 from pi_rag.client import Client
 from pi_rag.config import load
 from pi_rag.errors import AdministratorsOnly, DeadlineExceeded, PiRagError, StoreDamaged
+from pi_rag.models.convert import convert
+from pi_rag.models.folder import read_folder
+from pi_rag.models.shelf import OWN_HINT
 from tests.host import boards
 from tests.install.shell import Shell
+from tests.models.seeded import write_folder
 
 STATUS: dict[str, Any] = {"model": {"name": "first"}}
 
@@ -34,6 +38,37 @@ def test_models_of_another_user_are_left_to_the_service(
     unasked, without = (service.model(settings, status) for status in ({}, {"state": "degraded"}))
     assert [unasked.verdict, without.verdict] == ["warn", "warn"]
     assert ("does not answer" in unasked.detail, "has none" in without.detail) == (True, True)
+
+
+def test_no_checksum_is_told_of_a_file_that_has_none(tmp_path: Path) -> None:
+    """One that the settings name by its path was not installed; a damaged one is not to be pulled."""
+    mine = tmp_path / "mine.gguf"
+    convert(read_folder(write_folder(tmp_path / "small")), mine, query_prefix="")
+    settings = load(flags={"service.data": str(tmp_path), "embedder.model": str(mine)})
+    whole = service.model(settings, STATUS)
+    mine.write_bytes(mine.read_bytes()[:-9])
+    damaged = service.model(settings, STATUS)
+    assert (whole.verdict, "checksum right" in whole.detail, str(mine) in whole.detail) == ("ok", False, True)
+    assert (damaged.verdict, damaged.mend) == ("wrong", OWN_HINT)
+
+
+class Degraded(Client):
+    """A service that lacks this."""
+
+    def __init__(self, *reasons: str) -> None:
+        self.reasons = reasons
+
+    def status(self, *, check: bool = False) -> dict[str, Any]:
+        return {"state": "degraded", "ready": False, "degraded": list(self.reasons)}
+
+
+def test_the_doctor_does_not_send_to_the_doctor() -> None:
+    """A line of its own looks at the model; the service's reason is in its status."""
+    alone, beside = (
+        service.asked(Degraded("embedder_unavailable", *more))[0] for more in ((), ("safe_mode",))
+    )
+    assert alone.mend == "pi-rag status"
+    assert beside.mend == advice.DEGRADED["safe_mode"]
 
 
 class Checked(Client):
