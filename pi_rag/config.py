@@ -73,7 +73,9 @@ class ServiceSettings:
         96,
         "MiB",
         "Largest request body. Until it is queued it takes up to four times its size of RAM; where "
-        "memory.budget_mib has no such room it is refused, `memory_short`.",
+        "memory.budget_mib has no such room it is refused, `memory_short`. "
+        "What `agents.message_mib_max`, `client.upload_mib` or `ingest.document_mib_max` (of a file that a "
+        "client sends, in base64) allow beyond it is refused all the same, and the start says so.",
         low=1,
         high=1024,
     )
@@ -687,7 +689,8 @@ class IngestSettings:
         "folders",
         "Absolute paths of folders with colons between, as in PATH: only files beneath them are read from "
         "their paths, and no link leads out of them. Empty: every file that the service's user may read. "
-        "What a client sends itself is not bound by it.",
+        "What a client sends itself is not bound by it. "
+        "`pi-rag doctor` names one that is not there.",
     )
     web: str = setting(
         "off",
@@ -726,7 +729,8 @@ class IngestSettings:
         2.0,
         "s",
         "How long a document waits for its second attempt; each further wait is twice as long, with some "
-        "chance in it. What was a moment's trouble is over by then.",
+        "chance in it. What was a moment's trouble is over by then. "
+        "Not above `retry_s_max`.",
         low=0,
         high=3600,
     )
@@ -887,7 +891,8 @@ class IngestSettings:
         256,
         "MiB",
         "When the reading child keeps more memory of its own than this after a file, a new one takes its "
-        "place. Lower: less RAM between files, and a start of half a second more often.",
+        "place. Lower: less RAM between files, and a start of half a second more often. "
+        "Unless it is below `reader_memory_mib_max` it never holds, which the start says.",
         low=32,
         high=65536,
     )
@@ -938,7 +943,8 @@ class WatchSettings:
         300,
         "ms",
         "How long nothing may change before changes are looked at: a program that saves a file touches it "
-        "several times. Higher: fewer looks, and changes are found later.",
+        "several times. Higher: fewer looks, and changes are found later. "
+        "Not above `quiet_ms_max`.",
         low=20,
         high=10_000,
     )
@@ -1577,7 +1583,8 @@ class AgentsSettings:
         4000,
         "tokens",
         "About how much text an answer brings to an agent that names no `token_budget`. More text leaves it "
-        "less room to think; with less it asks more often.",
+        "less room to think; with less it asks more often. "
+        "Not above `answer_tokens_max`.",
         low=200,
         high=100_000,
     )
@@ -1811,22 +1818,37 @@ def load(config: str | None = None, *, flags: Mapping[str, Any] | None = None) -
     """
     chosen = config or os.environ.get("PI_RAG_CONFIG") or default_config_path()
     values = _from_file(Path(chosen)) if chosen else {}
-    values |= _from_environment()
-    values |= {name: value for name, value in (flags or {}).items() if value is not None}
-    return from_values(values)
+    origins = dict.fromkeys(values, f"the settings file {chosen}")
+    known = names()
+    for name, value in _from_environment().items():
+        values[name], origins[name] = value, f"the environment variable {env_name(name, known[name])}"
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = value
+            origins.pop(name, None)
+    return from_values(values, origins)
 
 
-def from_values(values: Mapping[str, Any]) -> Settings:
-    """Settings from dotted names; each value is checked, then their relations. Raises SettingsInvalid."""
+def from_values(values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> Settings:
+    """Settings from dotted names; each value is checked, then their relations. Raises SettingsInvalid.
+
+    `origins` says of names where their values come from, for the person who has to change one.
+    """
     known = names()
     groups: dict[str, dict[str, Any]] = {group.name: {} for group in fields(Settings)}
     for name, value in values.items():
+        origin = (origins or {}).get(name)
         if name not in known:
-            raise SettingsInvalid(f"There is no setting {name!r}.", hint=_nearest(name, list(known)))
+            there = f" in {origin}" if origin else ""
+            raise SettingsInvalid(f"There is no setting {name!r}{there}.", hint=_nearest(name, list(known)))
         group, key = name.split(".", 1)
-        groups[group][key] = _checked(name, value, known[name])
+        try:
+            groups[group][key] = _checked(name, value, known[name])
+        except SettingsInvalid as error:
+            raise SettingsInvalid(error.message + (f" It comes from {origin}." if origin else "")) from None
     settings = Settings(**{name: _GROUPS[name](**given) for name, given in groups.items()})
     _check_relations(settings)
+    _check_order(settings)
     _check_likeness(settings.remember)
     return settings
 
@@ -1886,7 +1908,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     import tomllib  # only where there is a file: light commands should not pay for it
 
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins it with a mark
     except FileNotFoundError:
         raise SettingsInvalid(f"The settings file {path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -1916,7 +1938,9 @@ def _from_environment() -> dict[str, Any]:
     ours = [key for key in os.environ if key.startswith("PI_RAG_")]
     unknown = [key for key in ours if key not in by_env and key not in _ENV_OTHER]
     if unknown:
-        raise SettingsInvalid(f"There is no setting {unknown[0]!r}.", hint=_nearest(unknown[0], list(by_env)))
+        long = {"PI_RAG_" + name.replace(".", "_").upper(): env for env, name in by_env.items()}
+        hint = _nearest(unknown[0], list(by_env), long)
+        raise SettingsInvalid(f"There is no setting {unknown[0]!r}.", hint=hint)
     return {by_env[key]: os.environ[key] for key in ours if key in by_env and os.environ[key]}
 
 
@@ -1924,7 +1948,7 @@ _ENV_OTHER = frozenset({"PI_RAG_CONFIG"})
 
 
 def _checked(name: str, value: Any, item: Any) -> Any:
-    converted = _converted(name, value, type(item.default))
+    converted = _converted(name, value, item)
     low, high, choices = item.metadata["low"], item.metadata["high"], item.metadata["choices"]
     if low is not None and not low <= converted <= high:
         raise SettingsInvalid(
@@ -1935,8 +1959,24 @@ def _checked(name: str, value: Any, item: Any) -> Any:
     return converted
 
 
-def _converted(name: str, value: Any, kind: type) -> Any:
+def _as_typed(value: Any) -> str:
+    """As a settings file has it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _text_wanted(value: Any, item: Any) -> str:
+    """What to type instead of a value that is no text."""
+    if item.metadata["choices"]:
+        return "one of these, with the quotes: " + ", ".join(f'"{each}"' for each in item.metadata["choices"])
+    if isinstance(value, list):
+        joined = ":".join(map(str, value)) if item.metadata["unit"] == "folders" else "..."
+        return f'one text, with the quotes: "{joined}"'
+    return f'a text, with the quotes: "{value}"'
+
+
+def _converted(name: str, value: Any, item: Any) -> Any:
     """TOML gives typed values, the environment only strings; both end as the default's type."""
+    kind = type(item.default)
     try:
         if isinstance(value, bool) or (kind is int and isinstance(value, float)):
             raise ValueError
@@ -1944,14 +1984,15 @@ def _converted(name: str, value: Any, kind: type) -> Any:
             raise ValueError
         return kind(value)
     except (TypeError, ValueError, OverflowError):
-        what = {int: "a whole number", float: "a number", str: "a text"}[kind]
-        raise SettingsInvalid(f"{name} is {value!r}; it must be {what}.") from None
+        what = _text_wanted(value, item) if kind is str else {int: "a whole number", float: "a number"}[kind]
+        raise SettingsInvalid(f"{name} is {_as_typed(value)}; it must be {what}.") from None
 
 
-def _nearest(name: str, known: list[str]) -> str | None:
+def _nearest(name: str, known: list[str], meant: Mapping[str, str] | None = None) -> str | None:
+    """`meant`: names that one would expect, and what they are called."""
     import difflib  # only on the way to an error: light commands should not pay for it
 
-    pool = {key: key for key in known} | {key.split(".", 1)[-1]: key for key in known}
+    pool = {**(meant or {})} | {key: key for key in known} | {key.split(".", 1)[-1]: key for key in known}
     found = difflib.get_close_matches(name, pool, n=1, cutoff=0.6) or difflib.get_close_matches(
         name.split(".", 1)[-1], pool, n=1, cutoff=0.6
     )
@@ -2020,6 +2061,55 @@ def _check_relations(settings: Settings) -> None:
         raise SettingsInvalid(
             f"store.close_s_max ({close_s_max:g}) must be below service.stop_s_max ({stop_s_max:g})."
         )
+
+
+ORDERED = (
+    ("ingest.retry_s_min", "ingest.retry_s_max"),
+    ("watch.quiet_ms", "watch.quiet_ms_max"),
+    ("agents.answer_tokens", "agents.answer_tokens_max"),
+)
+"""Of each two the first must not be above the second."""
+
+
+def _check_order(settings: Settings) -> None:
+    """A smallest that is above its largest: nobody could say which of them holds."""
+    for low, high in ORDERED:
+        (low_is, high_is) = (_value(settings, name) for name in (low, high))
+        if low_is > high_is:
+            raise SettingsInvalid(f"{low} ({low_is:g}) must not be above {high} ({high_is:g}).")
+
+
+def _value(settings: Settings, name: str) -> Any:
+    group, key = name.split(".", 1)
+    return getattr(getattr(settings, group), key)
+
+
+def doubts(settings: Settings) -> list[str]:
+    """What is taken as it is, though another setting keeps it from holding: which one wins, a sentence each.
+
+    Settings that worked so must not keep a service from starting.
+    """
+    ingest, request_mib_max = settings.ingest, settings.service.request_mib_max
+    found = []
+    if ingest.reader_grown_mib_max >= ingest.reader_memory_mib_max:
+        found.append(
+            f"ingest.reader_grown_mib_max ({ingest.reader_grown_mib_max}) is not below "
+            f"ingest.reader_memory_mib_max ({ingest.reader_memory_mib_max}), which holds: the reading child "
+            "is replaced only when a file was refused for it."
+        )
+    as_sent = {
+        "agents.message_mib_max": settings.agents.message_mib_max,
+        "client.upload_mib": settings.client.upload_mib,
+        "ingest.document_mib_max": -(-ingest.document_mib_max * 4 // 3),  # a client sends it in base64
+    }
+    for name, mib in as_sent.items():
+        if mib > request_mib_max:
+            takes = f", sent as {mib:g} MiB," if name == "ingest.document_mib_max" else ""
+            found.append(
+                f"{name} ({_value(settings, name):g}){takes} is above service.request_mib_max "
+                f"({request_mib_max}), which holds for all that is sent to the service."
+            )
+    return found
 
 
 def _check_likeness(remember: RememberSettings) -> None:

@@ -69,6 +69,27 @@ def test_a_misspelt_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("PI_RAG_EMBEDDER_WORKERS", "PI_RAG_WORKERS"),
+        ("PI_RAG_EMBEDDER_MODEL", "PI_RAG_MODEL"),
+        ("PI_RAG_SERVICE_DATA", "PI_RAG_DATA"),
+        ("PI_RAG_SERVICE_SOCKET", "PI_RAG_SOCKET"),
+        ("PI_RAG_EMBEDER_WORKERS", "PI_RAG_WORKERS"),
+    ],
+)
+def test_a_variable_named_after_its_group_gets_the_short_name(
+    typed: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most are named so, and the few that are not are the most used."""
+    monkeypatch.setenv(typed, "2")
+    with pytest.raises(SettingsInvalid) as caught:
+        config.load("/dev/null")
+
+    assert repr(meant) in caught.value.hint
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("embedder.workers", -1),
@@ -122,6 +143,84 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         config.from_values({"gpio.led_pin": 17, "gpio.button_pin": 17})
     with pytest.raises(SettingsInvalid, match=r"waiting_max \(32\) .*bulk_max \(4\) must .* below"):
         config.from_values({"service.requests_max": 36})
+
+
+@pytest.mark.parametrize(("low", "high"), config.ORDERED)
+def test_a_smallest_is_not_above_its_largest(low: str, high: str) -> None:
+    """Nobody could say which of them holds. Alike they may be; alone, one keeps to the other's default."""
+    item = config.names()[high]
+    config.from_values({low: item.default})
+    with pytest.raises(SettingsInvalid, match=rf"{low} \(\d+\) must not be above {high} \(\d+\)\."):
+        config.from_values({low: item.default + 1})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, None),
+        ({"ingest.reader_memory_mib_max": 256}, "ingest.reader_grown_mib_max (256) is not below"),
+        ({"agents.message_mib_max": 50.0, "service.request_mib_max": 90}, None),
+        ({"agents.message_mib_max": 96.0, "service.request_mib_max": 95}, "agents.message_mib_max (96) is"),
+        ({"client.upload_mib": 97}, "client.upload_mib (97) is above service.request_mib_max (96)"),
+        ({"ingest.document_mib_max": 72}, None),
+        ({"ingest.document_mib_max": 73}, "ingest.document_mib_max (73), sent as 98 MiB, is above"),
+    ],
+)
+def test_what_cannot_hold_is_said_and_taken(values: dict[str, Any], said: str | None) -> None:
+    """Settings that worked so start a service as before, and name the one that wins."""
+    found = config.doubts(config.from_values({"ingest.document_mib_max": 60, **values}))
+
+    assert found == [] if said is None else any(said in each for each in found)
+
+
+def test_the_defaults_leave_no_doubt() -> None:
+    """Nobody is warned of what was not chosen."""
+    assert config.doubts(config.Settings()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "[ingest]\nocr = true",
+            'ingest.ocr is true; it must be one of these, with the quotes: "off", "on".',
+        ),
+        ("[gpio]\nled_active_high = false", 'with the quotes: "on", "off".'),
+        ("[service]\nsocket_mode = 600", 'with the quotes: "600", "660", "666".'),
+        ('[ingest]\nroots = ["/a", "/b"]', 'it must be one text, with the quotes: "/a:/b".'),
+        ("[service]\ndata = 7", 'it must be a text, with the quotes: "7".'),
+    ],
+)
+def test_what_is_no_text_is_told_with_what_to_type(tmp_path: Path, line: str, told: str) -> None:
+    """A switch looks like a boolean, rights like a number, folders like a list; and the file is named."""
+    path = written(tmp_path, line)
+    with pytest.raises(SettingsInvalid) as caught:
+        config.load(path)
+
+    assert told in caught.value.message
+    assert caught.value.message.endswith(f"It comes from the settings file {path}.")
+
+
+def test_a_wrong_value_is_told_with_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The strongest place it was found in, which is where it has to be changed."""
+    path = written(tmp_path, "[embedder]\nworkers = 65\n")
+    with pytest.raises(SettingsInvalid, match=f"from the settings file {path}"):
+        config.load(path)
+    monkeypatch.setenv("PI_RAG_WORKERS", "66")
+    with pytest.raises(SettingsInvalid, match=r"is 66; .*from the environment variable PI_RAG_WORKERS"):
+        config.load(path)
+    with pytest.raises(SettingsInvalid, match=r"is 67; it must be from \d+ to \d+ \([a-z ]+\)\.$"):
+        config.load(path, flags={"embedder.workers": 67})
+
+
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    """It begins with a mark that is no TOML."""
+    path = tmp_path / "pi-rag.toml"
+    path.write_text("[query]\nk_max = 7\n", encoding="utf-8-sig")
+
+    assert config.load(str(path)).query.k_max == 7
 
 
 def test_a_number_out_of_bounds_is_told_with_both_bounds_and_their_unit() -> None:

@@ -97,7 +97,7 @@ def _all(args: Namespace, found: Findings) -> Iterator[Check]:
         yield from board.machine_board(ROOT)
         yield from system.system([], ROOT)
         return
-    yield Check("settings", "ok", "valid")
+    yield from setup.agreement(settings)
     yield from setup.data_folder(settings.data_path)
     yield from disk.disk(settings.data_path, ROOT)
     yield from _served(settings, found)

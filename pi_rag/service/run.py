@@ -22,7 +22,7 @@ import uvloop
 from pi_rag import log
 from pi_rag.budget import Step
 from pi_rag.clock import Clock, SystemClock, tick_s
-from pi_rag.config import Settings
+from pi_rag.config import Settings, doubts
 from pi_rag.errors import PiRagError, SettingsInvalid
 from pi_rag.host import memory, wall_clock
 from pi_rag.host.heat import temperature_c
@@ -75,6 +75,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     _configure_log(settings)
     with log.aside():
         _tell_of_the_clock(settings)
+        _tell_of_doubts(settings)
         return uvloop.run(_serve(settings, reload))
 
 
@@ -83,6 +84,11 @@ def _tell_of_the_clock(settings: Settings) -> None:
     behind_s = wall_clock.behind_s([settings.database_path])
     if behind_s >= wall_clock.BEHIND_S_MIN:
         _log.warning("clock_behind", seconds=round(behind_s), said="set it: timedatectl set-ntp true")
+
+
+def _tell_of_doubts(settings: Settings) -> None:
+    for said in doubts(settings):
+        _log.warning("settings_doubtful", said=said)
 
 
 def _configure_log(settings: Settings) -> None:
@@ -354,11 +360,13 @@ def _settle() -> None:
 def _apply(house: House, gate: Gate, reload: Callable[[], Settings], renewal: Renewal) -> None:
     """Take over what can change without a restart: log level, bounds of requests, search, the embedder."""
     try:
-        house.sized = sizing.resized(reload(), house.sized)
+        as_read = reload()
+        house.sized = sizing.resized(as_read, house.sized)
     except SettingsInvalid as error:
         _log.error("settings_kept", reason=error.message)
         return
     fresh = house.sized.settings
+    _tell_of_doubts(as_read)  # what was fitted to the budget is told apart from it
     _configure_log(fresh)
     gate.settings = fresh.service
     house.administration.choose(fresh.service.admin_group)

@@ -103,6 +103,15 @@ def test_a_clock_that_was_set_back_a_year_costs_one_line(tmp_path: Path) -> None
     assert "level=warning" in lines[0] and "timedatectl" in lines[0]
 
 
+def test_settings_that_cannot_hold_cost_one_line_and_no_start(tmp_path: Path) -> None:
+    """They worked so before; the log says which one wins."""
+    with RunningService(tmp_path, {"PI_RAG_CLIENT_UPLOAD_MIB": "97"}, ready=False) as service:
+        lines = [line for line in service.log_text().splitlines() if "event=settings_doubtful" in line]
+
+    assert len(lines) == 1
+    assert "client.upload_mib (97)" in lines[0] and "which holds" in lines[0]
+
+
 def test_without_a_model_systemd_is_told_ready_but_degraded(tmp_path: Path, systemd: Systemd) -> None:
     """A restart would not mend it, so the service stays up, answers from words, and says what is missing."""
     with RunningService(tmp_path, {"NOTIFY_SOCKET": str(systemd.path)}, ready=False) as service:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pi_rag.cli.checks.check import Check, Verdict
 from pi_rag.cli.printing import size
+from pi_rag.config import Settings, doubts
 from pi_rag.host import sysfs
 
 PYTHON_MIN = (3, 11)
@@ -36,6 +37,19 @@ def python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Check:
     if version < PYTHON_MIN:
         return Check("python", "wrong", f"{text} is older than 3.11", "sudo apt install python3.11-venv")
     return Check("python", "ok", text)
+
+
+def agreement(settings: Settings) -> Iterator[Check]:
+    """What is strange in settings that are valid: some that cannot hold, and roots that are not there."""
+    found = doubts(settings)
+    missing = [root for root in settings.ingest.roots.split(":") if root and not sysfs.exists(Path(root))]
+    for said in found:
+        yield Check("settings", "warn", said, "change one of them in the settings file")
+    for root in missing:
+        detail = f"ingest.roots has {root}, which is not there: no file below it is read"
+        yield Check("settings", "warn", detail, f"correct ingest.roots, or: ls -d {root}", is_private=True)
+    if not found and not missing:
+        yield Check("settings", "ok", "valid")
 
 
 def data_folder(path: Path, free_bytes: Callable[[Path], int] | None = None) -> Iterator[Check]:

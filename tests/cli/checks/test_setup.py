@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from pi_rag.cli.checks import setup
+from pi_rag.config import from_values
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,16 @@ def test_what_systemds_socket_has_otherwise_is_told(listening: Path, monkeypatch
     listening.rename(listening.with_name("pi-rag.sock"))
     elsewhere = setup.socket(Path("/nowhere/x.sock"))
     assert (elsewhere.verdict, "ListenStream= with /nowhere/x.sock" in elsewhere.mend) == ("wrong", True)
+
+
+def test_settings_that_cannot_hold_and_roots_that_are_not_there_are_named(tmp_path: Path) -> None:
+    """They are valid, and yet what they say does not happen."""
+    fine = from_values({"ingest.roots": str(tmp_path)})
+    odd = from_values({"ingest.roots": f"{tmp_path}:/not/there", "client.upload_mib": 97})
+
+    assert [check.verdict for check in setup.agreement(fine)] == ["ok"]
+    upload, root = setup.agreement(odd)
+    assert (upload.verdict, root.verdict) == ("warn", "warn")
+    assert "client.upload_mib (97)" in upload.detail
+    assert "/not/there, which is not there" in root.detail
+    assert str(tmp_path) not in root.detail
