@@ -36,20 +36,25 @@ if TYPE_CHECKING:
 
 
 class NoMeaning:
-    """Stands where an embedder would: every request is answered with the reason."""
+    """Stands where an embedder would: every request is answered with the reason.
+
+    For what is to be stored it is a passing one, as a pool's would be: a document that waits is not to blame.
+    """
 
     def __init__(self, reason: PiRagError) -> None:
         self.reason = reason
 
     async def embed(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> Vectors:
         """Raises the reason."""
-        self._refuse()
+        self._refuse(lane)
 
     async def count_tokens(self, texts: Sequence[Text], *, lane: Lane, deadline_s: float) -> list[int]:
         """Raises the reason."""
-        self._refuse()
+        self._refuse(lane)
 
-    def _refuse(self) -> NoReturn:
+    def _refuse(self, lane: Lane) -> NoReturn:
+        if lane == "ingest":
+            raise EmbedderUnavailable(f"There is no model: {self.reason.message}", hint=self.reason.hint)
         raise self.reason.again()
 
 

@@ -21,6 +21,7 @@ from pi_rag.service.house import House
 from pi_rag.service.meaning import Meaning
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard, NewItem
+from tests.embedder.fake import FakeEmbedder
 from tests.models.seeded import write_folder
 
 NOTE = NewItem("text", "note", payload=b"The lamp burns.")
@@ -115,6 +116,22 @@ async def test_a_model_that_does_not_fit_the_index_is_not_used(
         with pytest.raises(ModelMismatch):
             await house.runner.enqueue("default", [NOTE])
     assert house.meaning.degraded() == ["model_mismatch"]
+
+
+async def test_documents_that_wait_are_not_blamed_for_the_file(
+    house: House, settings: Settings, embedder: FakeEmbedder
+) -> None:
+    """What was queued before goes on waiting, and is taken in when there is a model again."""
+    await house.runner.pause()
+    job_id = await house.runner.enqueue("default", [NOTE])
+    async with looking(house, settings):
+        await house.runner.resume()
+        await until(lambda: house.runner.status()["waiting_for"] == "embedder_unavailable")
+        house.meaning.take_over(Meaning(None, embedder, None))
+        house.runner.follow(embedder, 512)
+        async with asyncio.timeout(20):
+            job = await house.runner.finished(job_id)
+    assert (job.items_done, job.refusals) == (1, ())
 
 
 async def test_a_model_that_was_there_is_not_looked_for(house: House, settings: Settings) -> None:
