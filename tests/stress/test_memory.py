@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("STRESS_SEED", "20261121"))
-BUDGET_MIB = 520
+BUDGET_MIB = 580
 OVER_PERCENT_MAX, OVER_S_MAX = 5.0, 5.0
 NORMAL_AGAIN_S_MAX = 60.0
 SLOWER_MAX = 3.0
