@@ -252,8 +252,9 @@ def http_answer(data: bytes) -> str:
 
 def _asked(sock: socket.socket, whole: bool) -> str:
     if whole:
-        bounds: dict[str, Any] = {"answer_s_max": 5, "answer_bytes_max": 5000, "clock": CLOCK}
-        _, body, _ = http1.exchange(sock, "GET", "/", None, **bounds)
+        _, body, _ = http1.exchange(
+            sock, "GET", "/", None, answer_s_max=5, answer_bytes_max=5000, clock=CLOCK
+        )
         assert len(body) <= 5000
     else:
         _, lines = http1.lines(sock, "/", silence_s_max=5, line_bytes_max=5000, clock=CLOCK)
