@@ -730,7 +730,7 @@ class IngestSettings:
         "s",
         "How long a document waits for its second attempt; each further wait is twice as long, with some "
         "chance in it. What was a moment's trouble is over by then. "
-        "Not above `retry_s_max`.",
+        "Above `retry_s_max` that one holds.",
         low=0,
         high=3600,
     )
@@ -944,7 +944,7 @@ class WatchSettings:
         "ms",
         "How long nothing may change before changes are looked at: a program that saves a file touches it "
         "several times. Higher: fewer looks, and changes are found later. "
-        "Not above `quiet_ms_max`.",
+        "Above `quiet_ms_max` that one holds.",
         low=20,
         high=10_000,
     )
@@ -1584,7 +1584,7 @@ class AgentsSettings:
         "tokens",
         "About how much text an answer brings to an agent that names no `token_budget`. More text leaves it "
         "less room to think; with less it asks more often. "
-        "Not above `answer_tokens_max`.",
+        "Above `answer_tokens_max` that one holds.",
         low=200,
         high=100_000,
     )
@@ -1848,7 +1848,6 @@ def from_values(values: Mapping[str, Any], origins: Mapping[str, str] | None = N
             raise SettingsInvalid(error.message + (f" It comes from {origin}." if origin else "")) from None
     settings = Settings(**{name: _GROUPS[name](**given) for name, given in groups.items()})
     _check_relations(settings)
-    _check_order(settings)
     _check_likeness(settings.remember)
     return settings
 
@@ -2068,15 +2067,7 @@ ORDERED = (
     ("watch.quiet_ms", "watch.quiet_ms_max"),
     ("agents.answer_tokens", "agents.answer_tokens_max"),
 )
-"""Of each two the first must not be above the second."""
-
-
-def _check_order(settings: Settings) -> None:
-    """A smallest that is above its largest: nobody could say which of them holds."""
-    for low, high in ORDERED:
-        (low_is, high_is) = (_value(settings, name) for name in (low, high))
-        if low_is > high_is:
-            raise SettingsInvalid(f"{low} ({low_is:g}) must not be above {high} ({high_is:g}).")
+"""Of each two the first should not be above the second."""
 
 
 def _value(settings: Settings, name: str) -> Any:
@@ -2090,7 +2081,11 @@ def doubts(settings: Settings) -> list[str]:
     Settings that worked so must not keep a service from starting.
     """
     ingest, request_mib_max = settings.ingest, settings.service.request_mib_max
-    found = []
+    found = [
+        f"{low} ({_value(settings, low):g}) is above {high} ({_value(settings, high):g}), which holds."
+        for low, high in ORDERED
+        if _value(settings, low) > _value(settings, high)
+    ]
     if ingest.reader_grown_mib_max >= ingest.reader_memory_mib_max:
         found.append(
             f"ingest.reader_grown_mib_max ({ingest.reader_grown_mib_max}) is not below "

@@ -6,8 +6,8 @@ is still good, and no errors but the kernel's.
 
 from __future__ import annotations
 
+import os
 import socket
-import threading
 import weakref
 
 from pi_rag.clock import Clock
@@ -19,36 +19,40 @@ IDLE_S_MAX = 2.0
 """Older ones are closed: the service hangs up after five seconds, and then never on a question."""
 
 
+_Kept = tuple[socket.socket, float, int]
+"""When it was given back, and by which process."""
+
+
 class Connections:
     """To one socket, for as long as a guest lives."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._idle: list[tuple[socket.socket, float]] = []
-        """With the time when each was given back, the last one last."""
-        self._lock = threading.Lock()
+        self._idle: list[_Kept] = []
+        """The last one last. Each look takes one out or puts one in, at once for all threads."""
         weakref.finalize(self, _close_all, self._idle)
 
     def used(self) -> socket.socket | None:
         """One that was given back and is still good, or None."""
-        while (last := self._last()) is not None:
-            sock, since_s = last
-            if self._clock.monotonic_s() - since_s < IDLE_S_MAX and _is_quiet(sock):
+        while (kept := self._taken(-1)) is not None:
+            sock, since_s, pid = kept
+            # Of two processes that asked on one connection either could get the other's answer.
+            if pid == os.getpid() and self._clock.monotonic_s() - since_s < IDLE_S_MAX and _is_quiet(sock):
                 return sock
             sock.close()
         return None
 
     def give_back(self, sock: socket.socket) -> None:
         """It is at the end of an answer, and the service keeps it open."""
-        with self._lock:
-            self._idle.append((sock, self._clock.monotonic_s()))
-            oldest = self._idle.pop(0)[0] if len(self._idle) > IDLE_MAX else None
-        if oldest is not None:
-            oldest.close()
+        self._idle.append((sock, self._clock.monotonic_s(), os.getpid()))
+        if len(self._idle) > IDLE_MAX and (oldest := self._taken(0)) is not None:
+            oldest[0].close()
 
-    def _last(self) -> tuple[socket.socket, float] | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
+    def _taken(self, place: int) -> _Kept | None:
+        try:
+            return self._idle.pop(place)
+        except IndexError:
+            return None
 
 
 def _is_quiet(sock: socket.socket) -> bool:
@@ -63,6 +67,6 @@ def _is_quiet(sock: socket.socket) -> bool:
     return False
 
 
-def _close_all(idle: list[tuple[socket.socket, float]]) -> None:
+def _close_all(idle: list[_Kept]) -> None:
     while idle:
         idle.pop()[0].close()

@@ -39,7 +39,7 @@ class HungUp(OSError):
 
 
 class NotRead(HungUp):
-    """It had closed the connection before it read the whole request: nothing was done."""
+    """It had closed the connection before it read all of the request, so nothing of it was done."""
 
 
 def connect(path: Path, timeout_s: float) -> socket.socket:

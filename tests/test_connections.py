@@ -153,6 +153,17 @@ def test_an_old_one_and_one_too_many_are_closed() -> None:
         theirs.close()
 
 
+def test_a_process_that_was_forked_uses_none_of_its_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Either could else get the other's answer."""
+    ours, theirs = socket.socketpair()
+    kept = Connections(Time())
+    kept.give_back(ours)
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert kept.used() is None
+    assert ours.fileno() == -1
+    theirs.close()
+
+
 def test_a_guest_who_goes_leaves_nothing_open() -> None:
     """Its connections end with it."""
     ours, theirs = socket.socketpair()

@@ -117,7 +117,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         counted = _is_counted(scope["path"], scope["query_string"])
-        if counted and self._expected:
+        if counted and self._expected and _is_first(scope):
             self._expected.popleft()
         if counted and self._inside >= self.settings.requests_max:
             error = self._full()
@@ -241,6 +241,12 @@ def _as_json(scope: Scope) -> Scope:
     """The same request, its body said to be JSON: every body here is, and `curl -d` calls it a form."""
     others = [header for header in scope["headers"] if header[0] != b"content-type"]
     return {**scope, "headers": [*others, (b"content-type", b"application/json")]}
+
+
+def _is_first(scope: Scope) -> bool:
+    """Whether it is its connection's first request: of the others nobody at the door knows."""
+    unasked = scope.get("state", {}).get("unasked", [True])
+    return bool(unasked and unasked.pop())
 
 
 def _is_counted(path: str, query: str | bytes) -> bool:

@@ -20,7 +20,10 @@ from pi_rag.host.systemd import notify
 from pi_rag.store.store import Store
 
 RETRY_S = 5.0
-"""How long after a try the next one comes; later by as long as a try takes, as of a schema."""
+"""How long after a try the next one comes."""
+
+RETRY_TIMES = 9
+"""Later by so many times as long as a try took: one that brings up a schema writes, which wears a card."""
 
 LOOK_S = 0.2
 """How soon a stop is noticed meanwhile."""
@@ -42,7 +45,7 @@ async def opened(attempt: Callable[[], Store], is_stopping: Callable[[], bool], 
             if not is_told:
                 _log.warning("start_waits", code=error.code, reason=error.message)
                 is_told = True
-        await _rest(RETRY_S + clock.monotonic_s() - begun_s, is_stopping)
+        await _rest(RETRY_S + RETRY_TIMES * (clock.monotonic_s() - begun_s), is_stopping)
     return None
 
 

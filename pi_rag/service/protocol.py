@@ -37,7 +37,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         # Every request finds it in its state.
-        self.app_state = {**self.app_state, "peer": peer_of(transport)}
+        self.app_state = {**self.app_state, "peer": peer_of(transport), "unasked": [True]}
         if len(self.connections) > self.settings.connections_max:
             self._refuse(Busy("Too many connections are open."))
             return

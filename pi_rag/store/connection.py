@@ -24,7 +24,7 @@ Policy = Callable[[Connection, StoreSettings], None]
 PAGE_BYTES = 16384
 
 INCREMENTAL = 2
-"""What SQLite calls it where it is asked."""
+"""An `auto_vacuum` by which pages can be given back. A database made without it only uses them again."""
 
 
 def load_sqlite_vec(db: Connection, _: StoreSettings) -> None:

@@ -35,13 +35,21 @@ def settle(db: Connection, path: Path) -> int:
         db.execute("ROLLBACK")
 
 
-def cut(db: Connection, path: Path, frames: int) -> None:
+def state(db: Connection) -> int:
+    """Another number whenever another connection has committed."""
+    return int(db.execute("PRAGMA data_version").get)
+
+
+def cut(db: Connection, path: Path, frames: int, of_state: int) -> None:
     """Take away what is behind so many frames of the log, and wait for the disk. It needs no room there.
 
-    `db` is as for `settle`, and all that it sees is in these frames.
+    `db` is as for `settle`. All that it saw in `of_state` is in these frames; where a stranger has
+    committed since, what is behind may be theirs, and stays.
     """
     db.execute("BEGIN IMMEDIATE")
     try:
+        if state(db) != of_state:
+            return
         step = FRAME_HEADER_BYTES + int(db.execute("PRAGMA page_size").get)
         with _opened(folder.wal_path(path)) as file:
             file.xTruncate(HEADER_BYTES + frames * step if frames else 0)

@@ -86,10 +86,11 @@ class Store:
             migrations.refuse_stranger(db)
             if cut_short:
                 raise StoreDamaged(f"{path} is cut short: its last page is not whole.")
-            counting = log_check.refuse_damaged(db, path, frames)
+            of_state = settling.state(db)
+            whole_frames = log_check.refuse_damaged(db, path, frames)
             _look_over(db, settings, clock)
-            if counting is not None:  # what is behind, with new frames before it, could be taken for damage
-                settling.cut(db, path, counting)
+            if whole_frames is not None:  # what is behind, with new ones before it, could be taken for damage
+                settling.cut(db, path, whole_frames, of_state)
             _make_ready(db, path, settings, before_upgrade)
             store = cls(path, settings, clock, db, lock, index)
             connection.leave_log(db, leave=False)
@@ -241,7 +242,7 @@ class Store:
 
     @property
     def held_up_by(self) -> str | None:
-        """The code of the error that the last write met at the disk; None once one has reached it."""
+        """The code of the store's error that the last write met; None once one has reached the log."""
         return self._writer.held_up_by
 
     @property

@@ -16,8 +16,9 @@ from typing import Any, Literal
 from pi_rag import log
 from pi_rag.clock import Clock, tick_s
 from pi_rag.config import StoreSettings
-from pi_rag.errors import StoreError, TryLater
+from pi_rag.errors import DiskFull, StoreError, TryLater
 from pi_rag.store import Connection, erased
+from pi_rag.store.connection import INCREMENTAL
 from pi_rag.store.rows import all_rows, value
 from pi_rag.store.store import Store
 
@@ -45,9 +46,6 @@ MERGE_PAGES = 16
 
 GIVEN_PAGES = 64
 """Pages that one step gives back: 7 ms here."""
-
-INCREMENTAL = 2
-"""`auto_vacuum` of a database that can give pages back. One that was made without it can only reuse them."""
 
 Due = Literal["empty_log", "plan", "merge", "give_back", "nothing"]
 
@@ -161,7 +159,12 @@ class Upkeep:
                 done.append(did)
 
     async def _try_disk(self) -> None:
-        """After a write that failed a small one finds out whether the disk takes any. Raises as it does."""
+        """After a write that failed a small one finds out whether the disk takes any. Raises as it does.
+
+        A full one may have room for it once the log is empty: what is in the database already needs none.
+        """
+        if self._store.held_up_by == DiskFull.code:
+            await self._store.empty_log()
         if self._store.held_up_by is not None:
             await self._store.write(touch)
             self._own_writes += 1

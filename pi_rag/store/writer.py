@@ -222,7 +222,7 @@ class Writer:
 
     @property
     def held_up_by(self) -> str | None:
-        """The code of the error that the last write met at the disk; None once one has reached the log."""
+        """The code of the store's error that the last write met; None once one has reached the log."""
         return self._held_up_by
 
     def met_damage(self, error: StoreDamaged) -> None:

@@ -250,6 +250,23 @@ async def test_who_never_comes_to_the_gate_is_expected_no_more(monkeypatch: pyte
     assert said(gate) is None
 
 
+async def test_what_comes_over_a_connection_again_takes_nobodys_place(path: Path) -> None:
+    """Only the first request of a connection was seen at the door: the place of another stays theirs."""
+    gate = Gate(House(), ServiceSettings(requests_max=1))
+    with listening(path, "600") as sock:
+        async with asyncio.timeout(20), web(gate, ServiceSettings(), sock, gate.refusal):
+            reader, writer = await asyncio.open_unix_connection(path)
+            places = []
+            for _ in range(2):
+                writer.write(REQUEST.replace(b"connection: close\r\n", b""))
+                await reader.readuntil(b"\r\n\r\n")
+                gate._expected.append(asyncio.get_running_loop().time())
+                places.append(len(gate._expected))
+            writer.close()
+
+    assert places == [1, 2]
+
+
 async def test_a_full_house_turns_away_at_the_door_and_lets_in_when_there_is_room(path: Path) -> None:
     """The gate and the doorman together: as many are inside as may be, and one after them."""
     entered, let = asyncio.Event(), asyncio.Event()

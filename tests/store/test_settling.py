@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,6 +13,7 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
 from pi_rag.errors import DiskFull, StoreDamaged
 from pi_rag.store import connection, documents, folder, settling
+from pi_rag.store import store as store_module
 from pi_rag.store.salvage import log_frames
 from pi_rag.store.store import Store
 from tests.durability import shim
@@ -78,6 +80,28 @@ async def test_a_log_that_was_left_is_opened_without_room(left: Path, is_torn: b
     with log.open("rb") as file:
         assert all(frame.is_whole for frame in log_frames.read(file.fileno()).frames)
     assert (await store.read(documents.counts)).documents == 2
+    assert await store.close()
+
+
+async def test_what_a_stranger_commits_meanwhile_is_not_cut_off(
+    left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies where the torn end was seen. What is torn may stay; no commit is taken away, whose it be."""
+    log = folder.wal_path(left)
+    log.write_bytes(log.read_bytes() + _cut_short(log))
+    look_over, stranger = store_module._look_over, apsw.Connection(str(left))
+
+    def meanwhile(*about: Any) -> None:
+        look_over(*about)
+        stranger.execute("CREATE TABLE theirs (number)")
+
+    monkeypatch.setattr(store_module, "_look_over", meanwhile)
+    store = Store.open(left, StoreSettings(), SystemClock())
+    stranger.close()
+    with apsw.Connection(str(left)) as fresh:
+        assert fresh.execute("SELECT count(*) FROM theirs").get == 0
+    fresh.close()
+    assert (await store.read(documents.counts)).documents == 1
     assert await store.close()
 
 
