@@ -301,6 +301,9 @@ def test_who_is_there_and_does_not_serve_is_told(kind: type[PiRagError], tmp_pat
 class Strange(MemoryClient):
     """One whose answers nobody understands."""
 
+    def __init__(self) -> None:
+        """It has nothing of a client's."""
+
     def __getattribute__(self, name: str) -> NoReturn:
         raise KeyError(name)
 
@@ -308,7 +311,7 @@ class Strange(MemoryClient):
 def test_a_writer_goes_on_after_what_nobody_thought_of(tmp_path: Path) -> None:
     """Each time counts as an error, and of what was asked nobody knows whether it was done."""
     torn = Torn(tmp_path / "s", tmp_path, Pool(1, 2), 1)
-    torn._client = Strange(tmp_path / "s")
+    torn._client = Strange()
     with torn:
         until(lambda: torn.errors["KeyError: 'log_event'"] and torn.errors["KeyError: 'remember'"])
 
