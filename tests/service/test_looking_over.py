@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -47,14 +46,16 @@ async def test_a_whole_memory_is_said_to_be_whole(house: House, guest: httpx.Asy
 
 
 async def test_what_was_lost_is_found(
-    house: House, guest: httpx.AsyncClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    house: House, guest: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Words that are gone, and a model whose file has changed; both are said, and the log counts them."""
     body = {"documents": [{"source": "a", "text": "tea in the garden"}], "wait": True}
     await guest.post("/v1/documents", json=body)
     await house.store.write(lose)
-    (tmp_path / "small.gguf").write_text("bits that flipped")
-    house.meaning.card = replace(CARD, path=str(tmp_path / "small.gguf"))
+    file = house.settings.models_path / "small.gguf"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("bits that flipped")
+    house.meaning.card = replace(CARD, path=str(file))
 
     problems = (await guest.post("/v1/upkeep", json={})).json()["problems"]
 
