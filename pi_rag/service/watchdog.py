@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from pi_rag.clock import Clock, tick_s
 from pi_rag.config import Settings
 from pi_rag.host import memory
 from pi_rag.host.heat import undervoltage
+from pi_rag.ingest.aside import apart
 from pi_rag.service.sampling import Known, Sampler
 from pi_rag.store.store import Store
 
@@ -117,7 +117,6 @@ class Watchdog:
         self._recycling: asyncio.Task[None] | None = None
         self._shedding: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        self._thread = _thread()
         self._shed_s = float("-inf")
         self.beat: Callable[[], None] = lambda: None
         """Called by the loop that looks, to say that it works."""
@@ -168,9 +167,6 @@ class Watchdog:
             each.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        # For one that hangs nobody waits. Who asks how memory is, as the service ends, has another.
-        self._thread.shutdown(wait=False)
-        self._thread = _thread()
 
     async def status(self) -> dict[str, Any]:
         """How memory is, measured now, as /v1/status shows it in `memory`."""
@@ -225,7 +221,7 @@ class Watchdog:
         assert self._hands is not None
         async with self._turn:
             look = partial(self._sampler.look, self._hands.processes(), often=often, well=well)
-            return await asyncio.get_running_loop().run_in_executor(self._thread, look)
+            return await apart(look)
 
     def _act(self, decision: Decision, hands: Hands) -> None:
         """Carry out all that the step asks for; most of it is so already.
@@ -285,11 +281,6 @@ class Watchdog:
         _log.warning(**{name: value for name, value in asdict(taken).items() if value is not None})
         for listener in self._listeners:
             listener(taken)
-
-
-def _thread() -> ThreadPoolExecutor:
-    """For looks alone: those that all share may hang on a disk, all of them."""
-    return ThreadPoolExecutor(1, "memory")
 
 
 def _is_free(task: asyncio.Task[None] | None) -> bool:

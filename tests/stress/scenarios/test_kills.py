@@ -223,6 +223,29 @@ def test_who_killed_nobody_cannot_tell(house: House) -> None:
     assert set(house.kept.values()) == {None}
 
 
+def test_after_the_kills_each_kind_of_write_is_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow machine a removal is acknowledged only once nobody is killed; without time it is not."""
+    monkeypatch.setattr(kills, "MemoryClient", Sound)
+    monkeypatch.setattr(kills._Kills, "quiet", lambda _: None)
+    done = killing(house)
+    done.wanted = 3
+    paused: list[int] = []
+
+    def pause(seconds: float) -> bool:
+        paused.append(done.count)
+        if paused.count(3) == 2:
+            done.torn.seen.update(kills.KINDS)
+        return True
+
+    monkeypatch.setattr(house, "pause", pause)
+    done.all()
+
+    assert done.count == 3
+    assert paused[-2:] == [3, 3] and paused.count(3) == 2
+
+
 def test_fewer_kills_than_promised_are_not_enough(house: House) -> None:
     """What they have shown counts all the same."""
     done = killing(house)
