@@ -11,11 +11,12 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pi_rag.cli import held, printing
-from pi_rag.cli.follow import follow
+from pi_rag.cli.follow import follow, handed_over
 from pi_rag.cli.parsing import a_path, is_url, json_or_text
 from pi_rag.cli.printing import counted, one_line, span
 from pi_rag.cli.reach import client_of, settings_of
@@ -215,7 +216,10 @@ class _Adding:
 
     def _send(self, batches: Iterable[list[dict[str, Any]]]) -> None:
         for batch in batches:
-            self._job(self._client.add_documents(batch, **self._of_all))
+            send = partial(self._client.add_documents, batch, **self._of_all)
+            # At the first a person is told at once; half of a folder is no state to leave it in.
+            is_first = not self.result.jobs
+            self._job(send() if is_first else handed_over(send, clock=SystemClock(), pause=time.sleep))
         self.result.refuse_here(self._upload.refusals_taken())
 
     def _job(self, answer: dict[str, Any]) -> None:

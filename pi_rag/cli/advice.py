@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,14 @@ def degraded(reason: str, status: dict[str, Any], root: Path = sysfs.ROOT) -> st
     if reason == "store_read_only" and status.get("data"):
         where = storage(Path(str(status["data"])), root)
         if where.read_only:
-            mend = f"sudo mount -o remount,rw {where.point} && {RESTART}"
-            return one_line(f"Nothing can be stored: the data folder is mounted read-only. {mend}")
+            mend = one_line(writable_again(where.point))
+            return f"Nothing can be stored: the data folder is mounted read-only. {mend}"
     return DEGRADED.get(reason, "Run: pi-rag doctor")
+
+
+def writable_again(point: str) -> str:
+    """The command for a disk that is mounted there to be read only. A name may have a space in it."""
+    return f"sudo mount -o remount,rw {shlex.quote(point)} && {RESTART}"
 
 
 def alert(told: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pi_rag.cli import held
 from pi_rag.cli.progress import Pace, Progress, progress
@@ -23,6 +23,11 @@ AWAY_S_MAX = 30.0
 
 STILL_S_MAX = 10.0
 """How long nothing may move before the service is asked what holds it up."""
+
+REFUSED_S_MAX = 120.0
+"""How long a service may take nothing more, before the rest of what is being handed over is given up."""
+
+T = TypeVar("T")
 
 BEGIN_S_MAX = 2.0
 """The same of a job that has not begun. What holds that back is asked at once first, since somebody may have
@@ -47,6 +52,28 @@ def follow(
             ask_s = min(ASK_S_MAX, ask_s * 1.5)
             job = waiting.asked(job)
     return job
+
+
+def handed_over(send: Callable[[], T], *, clock: Clock, pause: Callable[[float], None]) -> T:
+    """What `send` gives, for the next piece of what is half handed over: its moment is waited for.
+
+    It may be sent twice, so it must be the same the second time. Raises what `send` raises for too long.
+    """
+    begun_s: float | None = None
+    while True:
+        try:
+            return send()
+        except SocketForbidden:
+            raise
+        except (ServiceDown, TryLater) as error:
+            s_max = REFUSED_S_MAX if isinstance(error, TryLater) else AWAY_S_MAX
+            now_s = clock.monotonic_s()
+            if begun_s is None:
+                begun_s = now_s
+                print(f"Waiting for the service, up to {s_max:g} s: {error.message}", file=sys.stderr)
+            if now_s - begun_s > s_max:
+                raise
+            pause((error.retry_after_ms or 1000 * ASK_S_MAX) / 1000)
 
 
 def until_over(

@@ -14,12 +14,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pi_rag.cli import printing
 from pi_rag.cli.add import Result
-from pi_rag.cli.follow import follow
+from pi_rag.cli.follow import follow, handed_over
 from pi_rag.cli.parsing import a_path, no_constant
 from pi_rag.cli.printing import counted, span
 from pi_rag.cli.reach import client_of, settings_of
@@ -192,9 +193,12 @@ class _Importing:
             self._refuse(numbers[source], source, error)
 
     def _send(self, collection: str, lines: list[Line], numbers: dict[str, int]) -> None:
-        answer = self._client.import_documents(lines, made_by=self.made_by, collection=collection)
-        self.vectors, self.different = answer["vectors"], answer["different"]
         clock = SystemClock()
+        send = partial(self._client.import_documents, lines, made_by=self.made_by, collection=collection)
+        # At the first a person is told at once; half of a file is no state to leave it in.
+        is_first = not self.result.jobs
+        answer = send() if is_first else handed_over(send, clock=clock, pause=time.sleep)
+        self.vectors, self.different = answer["vectors"], answer["different"]
         job = follow(self._client, answer["job"], clock=clock, pause=time.sleep, quiet=self._quiet)
         self.result.jobs.append(job)
         named = [_named(each, numbers) for each in job.get("refusals") or []]

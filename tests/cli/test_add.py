@@ -180,6 +180,27 @@ def test_large_uploads_go_in_several_requests(service: StandIn, run: Run, tmp_pa
     assert [[Path(source).name for source in batch] for batch in sent] == [["a"], ["b"], ["c"], ["d"]]
 
 
+def test_half_a_folder_is_not_left_for_want_of_memory(service: StandIn, run: Run, tmp_path: Path) -> None:
+    """The second request is refused for a moment, and sent again; the first would have been told at once."""
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"x" * 800_000)
+    config = tmp_path / "c.toml"
+    config.write_text("[client]\nupload_mib = 1\n")
+    paths = [str(tmp_path / name) for name in "ab"]
+    short = {"code": "memory_short", "message": "It is short.", "hint": "Wait.", "retry_after_ms": 10}
+    waiting: list[Reply] = [
+        (200, {"job": job(1, **refused(*(("document_unreadable", path) for path in paths)))}),
+        (200, {"job": job(2, items_done=1)}),
+        (503, {"error": short}),
+        (200, {"job": job(3, items_done=1)}),
+    ]
+    service.on("POST", "/v1/documents", lambda asked: waiting.pop(0))
+    ran = run("add", *paths, "--config", str(config))
+    assert ran.code == 0
+    assert "2 added" in ran.out
+    assert "It is short." in ran.err
+
+
 def test_what_cannot_be_uploaded_is_refused_here(
     service: StandIn, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

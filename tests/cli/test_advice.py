@@ -21,3 +21,8 @@ def test_a_folder_mounted_read_only_is_told_as_one(tmp_path: Path) -> None:
     assert "mounted read-only" in mounted and f"remount,rw / && {advice.RESTART}" in mounted
     assert others == [advice.DEGRADED["store_read_only"]] * 2
     assert advice.RESTART in others[0]
+
+
+def test_a_mount_point_with_a_space_is_one_word_of_the_command() -> None:
+    """A drive is often mounted under its label."""
+    assert "remount,rw '/media/My Disk' &&" in advice.writable_again("/media/My Disk")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
 from pi_rag import errors
-from pi_rag.cli.follow import ASK_S_MAX, AWAY_S_MAX, follow
+from pi_rag.cli.follow import ASK_S_MAX, AWAY_S_MAX, REFUSED_S_MAX, follow, handed_over
 from pi_rag.client import Client
 
 Said = dict[str, Any] | errors.PiRagError
@@ -115,6 +115,38 @@ def test_missing_rights_do_not_come_by_waiting() -> None:
     with pytest.raises(errors.SocketForbidden):
         followed(Service(errors.SocketForbidden("No.")), clock)
     assert len(clock.pauses) == 1
+
+
+def pieces(*said: Said) -> Callable[[], Said]:
+    """Sends a piece: each time what comes next, the last one again and again."""
+    service = Service(*said)
+    return lambda: service.job(1)["job"]
+
+
+def test_the_next_piece_waits_for_its_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service short of memory, full or away takes the rest of a folder later; why it waits is said once."""
+    clock = Clock()
+    refused = [errors.MemoryShort("Short."), errors.Busy("Full."), errors.ServiceDown("Away.")]
+    assert handed_over(pieces(*refused, job("queued")), clock=clock, pause=clock.pause) == job("queued")
+    assert clock.pauses[0] == refused[0].retry_after_ms / 1000  # type: ignore[operator]
+    assert capsys.readouterr().err.count("Waiting for the service") == 1
+
+
+@pytest.mark.parametrize(
+    "error, s_max",
+    [
+        (errors.MemoryShort("Short."), REFUSED_S_MAX),
+        (errors.ServiceDown("Away."), AWAY_S_MAX),
+        (errors.SocketForbidden("No."), 0),
+        (errors.DiskFull("Full."), 0),
+    ],
+)
+def test_a_piece_that_is_never_taken_is_given_up(error: errors.PiRagError, s_max: float) -> None:
+    """After the time for what may pass, and at once for what does not pass by waiting."""
+    clock = Clock()
+    with pytest.raises(type(error)):
+        handed_over(pieces(error), clock=clock, pause=clock.pause)
+    assert s_max <= clock.now_s - 100 <= s_max + 11
 
 
 def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pi_rag.cli.advice import RESTART
+from pi_rag.cli.advice import writable_again
 from pi_rag.cli.checks.check import Check
 from pi_rag.cli.printing import counted, size
 from pi_rag.host import kernel_log, sysfs
@@ -41,8 +41,8 @@ def _storage(where: Storage) -> Check:
     name = ", ".join(filter(None, [where.kind, where.partition, where.filesystem]))
     if where.read_only:
         mend = (
-            f"sudo mount -o remount,rw {where.point} && {RESTART}   (if that is refused, or it does not stay "
-            "so: sudo dmesg, copy the data, and replace the disk)"
+            f"{writable_again(where.point)}   (if that is refused, or it does not stay so: sudo dmesg, "
+            "copy the data, and replace the disk)"
         )
         return Check("storage", "wrong", f"{name}: mounted to be read only, nothing can be added", mend)
     if where.kind == "network":
