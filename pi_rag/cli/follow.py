@@ -21,17 +21,17 @@ ASK_S_MIN, ASK_S_MAX = 0.1, 0.5
 AWAY_S_MAX = 30.0
 """How long a service may be away, for a restart by systemd, before waiting for it is given up."""
 
-STILL_S_MAX = 10.0
-"""How long nothing may move before the service is asked what holds it up."""
-
 REFUSED_S_MAX = 120.0
 """How long a service may take nothing more, before the rest of what is being handed over is given up."""
 
-T = TypeVar("T")
+STILL_S_MAX = 10.0
+"""How long nothing may move before the service is asked what holds it up."""
 
 BEGIN_S_MAX = 2.0
 """The same of a job that has not begun. What holds that back is asked at once first, since somebody may have
 paused everything long ago."""
+
+T = TypeVar("T")
 
 
 def follow(

@@ -55,7 +55,13 @@ def reason(job: dict[str, Any], ingest: dict[str, Any]) -> str:
     mounts = [str(each["mount"]) for each in ingest.get("disks_stuck") or []]
     if mounts and held_by in {"", DiskStuck.code}:
         return f"No answer from {', '.join(mounts)}; what lies there has to wait. See: df -h"
-    return _of_code(held_by) if held_by else ""
+    return up_by(ingest)
+
+
+def up_by(ingest: dict[str, Any]) -> str:
+    """What holds all documents up, but for what a person has paused; empty when nothing does."""
+    held_by = str(ingest.get("waiting_for") or "")
+    return _of_code(held_by) if held_by and held_by not in NOT_BEGUN else ""
 
 
 def behind(client: Client, job: dict[str, Any]) -> list[str]:

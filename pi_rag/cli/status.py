@@ -5,8 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from pi_rag.cli import advice, printing, watch
-from pi_rag.cli.held import NOT_BEGUN
+from pi_rag.cli import advice, held, printing, watch
 from pi_rag.cli.model_change import state_line
 from pi_rag.cli.printing import counted, one_line, span, styled
 from pi_rag.cli.reach import client_of, settings_of
@@ -56,6 +55,7 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     lines += [("board", board)] if (board := _board(status.get("board") or {})) else []
     lines.append(("stored", _counts(status.get("counts", {}))))
     lines.append(("adding", _ingest(status.get("ingest") or {}, status.get("counts") or {})))
+    lines += [("held up", why)] if (why := held.up_by(status.get("ingest") or {})) else []
     lines += [("told", told)] if (told := _told(status.get("remembered") or {})) else []
     lines += [("no answer", stuck)] if (stuck := _stuck(status.get("ingest") or {})) else []
     lines += [("watching", watching)] if (watching := watch.state_line(status.get("watching") or {})) else []
@@ -140,13 +140,13 @@ def _ingest(ingest: dict[str, Any], counts: dict[str, Any]) -> str:
         return ", ".join(["nothing", *_paused(ingest)])
     parts = [counted(queued, "document") + " waiting"]
     parts += [f"{float(ingest['rate_chunks_s']):.1f} passages/s"] if ingest.get("rate_chunks_s") else []
-    parts += _paused(ingest) or ([f"held up by {ingest['waiting_for']}"] if ingest.get("waiting_for") else [])
+    parts += _paused(ingest)
     parts += [f"now {current[0]}"] if current else []
     return one_line(", ".join(parts))
 
 
 def _paused(ingest: dict[str, Any]) -> list[str]:
-    why = NOT_BEGUN.get(str(ingest.get("waiting_for")))
+    why = held.NOT_BEGUN.get(str(ingest.get("waiting_for")))
     return [f"{why}: let it go on with pi-rag jobs resume"] if why else []
 
 

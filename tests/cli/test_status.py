@@ -72,7 +72,7 @@ def test_what_is_missing_is_said_with_what_to_do(service: StandIn, run: Run) -> 
     service.on("GET", "/v1/status", STATUS | degraded | ingest)
     out = run("status").out
     assert "model    none; get one with: pi-rag model pull" in out
-    assert "held up by disk_full" in out
+    assert "held up  Documents wait. The disk is full; what was acknowledged before is safe." in out
     assert "no answer" not in out
     assert "degraded: model_mismatch\n  The index was made with another model." in out
     assert "degraded: of_a_newer_service\n  Run: pi-rag doctor" in out
