@@ -7,6 +7,7 @@ TEST_MODELS points.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,10 @@ from pi_rag.types import ModelCard
 # On a busy machine numpy's own threads wait for each other ten times longer than they compute. It reads this
 # when it is first imported, which nothing above does.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A run in the background of a shell ignores Ctrl-C, and so would the programs that tests begin and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test asserts how long something takes. A property is tried on the same examples in every run, so what has
 # passed here passes elsewhere; `--long` goes looking for others, ten times as far.
