@@ -272,6 +272,7 @@ def held(
     What is not felt is kept out before anything has to be given up for it.
     """
     idle_ms = idle_p95_ms(guests)
+    watched.normal_again()  # a crowd at rest is a crowd all the same
     before = time.time()
     with watched.seen(guests) as seen:
         fault()
