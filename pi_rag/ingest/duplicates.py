@@ -37,20 +37,24 @@ async def candidates(
     moves: Moves = nobody,
 ) -> list[Sequence[int]]:
     """For each passage, stored ones that it may be a near-duplicate of. Raises StoreError kinds."""
-    count = len(embedded.text_hashes)
-    width = len(embedded.vectors) // max(1, count)
+    width = len(embedded.vectors) // max(1, len(embedded.text_hashes))
+    first: dict[bytes, int] = {}
+    for at, text_hash in enumerate(embedded.text_hashes):
+        first.setdefault(text_hash, at)
+    # What is the same has the same neighbours: a long file may say one thing thousands of times.
+    different = list(first.items())
     before: Mapping[bytes, int] | None = None
-    found: list[Sequence[int]] = []
-    for start in range(0, count, LOOKUP_VECTORS):
+    found: dict[bytes, Sequence[int]] = {}
+    for start in range(0, len(different), LOOKUP_VECTORS):
         made_of = [
-            (embedded.text_hashes[at], embedded.vectors[at * width : (at + 1) * width])
-            for at in range(start, min(start + LOOKUP_VECTORS, count))
+            (text_hash, embedded.vectors[at * width : (at + 1) * width])
+            for text_hash, at in different[start : start + LOOKUP_VECTORS]
         ]
         known = (collection, source) if before is None else before
         before, some = await store.read(_candidates, store.derived, known, made_of, similarity_min)
-        found += some
+        found.update(zip((text_hash for text_hash, _ in made_of), some, strict=True))
         moves()
-    return found
+    return [found[text_hash] for text_hash in embedded.text_hashes]
 
 
 def _candidates(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from pi_rag.clock import SystemClock
 from pi_rag.config import Settings, from_values
 from pi_rag.embedder.pool import Pool
 from pi_rag.ingest import duplicates as looking
+from pi_rag.ingest.cutting import Embedded
 from pi_rag.ingest.runner import Runner
-from pi_rag.store import duplicates, identity, job_rows, removal
+from pi_rag.store import Connection, duplicates, identity, job_rows, removal, vectors
 from pi_rag.store.keeper import Keeper
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
@@ -75,6 +77,26 @@ async def test_a_job_tells_in_which_collection_the_other_is(store: Store, settin
     await store.write(removal.document, 1, 0.0)
     later = await store.read(job_rows.job, job.id, 0)
     assert later.repeated == (Repeated("letter", 1, 1, "letter", 1, None),)
+
+
+async def test_what_is_the_same_is_looked_for_once(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may say one thing thousands of times; each of its passages still has its neighbours."""
+    await add(store, settings, first=LETTER)
+    [(stored, near)] = await store.read(vectors.of, [1])
+    looked: list[bytes] = []
+    look = duplicates.candidates
+
+    def counted(db: Connection, before: Any, made_of: Any, nearest: Any, similarity_min: float) -> Any:
+        looked.extend(text_hash for text_hash, _ in made_of)
+        return look(db, before, made_of, nearest, similarity_min)
+
+    monkeypatch.setattr(duplicates, "candidates", counted)
+    hashes, far = [b"near", b"far"] * 20, bytes(4) * 383 + near[:4]
+    found = await looking.candidates(store, "default", "second", Embedded((near + far) * 20, hashes), 0.95)
+    assert looked == [b"near", b"far"]
+    assert found == [[stored], []] * 20
 
 
 async def test_a_job_without_repeats_says_so(store: Store, settings: Settings) -> None:
