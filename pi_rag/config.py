@@ -219,7 +219,7 @@ class EmbedderSettings:
         high=19,
     )
     ingest_share: float = setting(
-        0.05,
+        0.15,
         "of the time",
         "How much of the time a worker goes on embedding documents while somebody is being answered; else it "
         "stands aside. Two cores at work slow each other down, whatever their priorities. Less makes "
