@@ -217,9 +217,8 @@ class _Adding:
     def _send(self, batches: Iterable[list[dict[str, Any]]]) -> None:
         for batch in batches:
             send = partial(self._client.add_documents, batch, **self._of_all)
-            # At the first a person is told at once; half of a folder is no state to leave it in.
             is_first = not self.result.jobs
-            self._job(send() if is_first else handed_over(send, clock=SystemClock(), pause=time.sleep))
+            self._job(handed_over(send, is_first=is_first, clock=SystemClock(), pause=time.sleep))
         self.result.refuse_here(self._upload.refusals_taken())
 
     def _job(self, answer: dict[str, Any]) -> None:

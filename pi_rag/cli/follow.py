@@ -54,11 +54,15 @@ def follow(
     return job
 
 
-def handed_over(send: Callable[[], T], *, clock: Clock, pause: Callable[[float], None]) -> T:
-    """What `send` gives, for the next piece of what is half handed over: its moment is waited for.
+def handed_over(send: Callable[[], T], *, is_first: bool, clock: Clock, pause: Callable[[float], None]) -> T:
+    """What `send` gives, for a piece of what is handed over.
 
-    It may be sent twice, so it must be the same the second time. Raises what `send` raises for too long.
+    When the first is refused a person is told at once. Half is no state to leave a folder in, so of the
+    others the moment is waited for. They may be sent twice, so it must be the same the second time. Raises
+    what `send` raises for too long.
     """
+    if is_first:
+        return send()
     begun_s: float | None = None
     while True:
         try:

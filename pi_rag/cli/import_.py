@@ -195,9 +195,7 @@ class _Importing:
     def _send(self, collection: str, lines: list[Line], numbers: dict[str, int]) -> None:
         clock = SystemClock()
         send = partial(self._client.import_documents, lines, made_by=self.made_by, collection=collection)
-        # At the first a person is told at once; half of a file is no state to leave it in.
-        is_first = not self.result.jobs
-        answer = send() if is_first else handed_over(send, clock=clock, pause=time.sleep)
+        answer = handed_over(send, is_first=not self.result.jobs, clock=clock, pause=time.sleep)
         self.vectors, self.different = answer["vectors"], answer["different"]
         job = follow(self._client, answer["job"], clock=clock, pause=time.sleep, quiet=self._quiet)
         self.result.jobs.append(job)

@@ -127,7 +127,8 @@ def test_the_next_piece_waits_for_its_moment(capsys: pytest.CaptureFixture[str])
     """A service short of memory, full or away takes the rest of a folder later; why it waits is said once."""
     clock = Clock()
     refused = [errors.MemoryShort("Short."), errors.Busy("Full."), errors.ServiceDown("Away.")]
-    assert handed_over(pieces(*refused, job("queued")), clock=clock, pause=clock.pause) == job("queued")
+    said = pieces(*refused, job("queued"))
+    assert handed_over(said, is_first=False, clock=clock, pause=clock.pause) == job("queued")
     assert clock.pauses[0] == refused[0].retry_after_ms / 1000  # type: ignore[operator]
     assert capsys.readouterr().err.count("Waiting for the service") == 1
 
@@ -145,8 +146,16 @@ def test_a_piece_that_is_never_taken_is_given_up(error: errors.PiRagError, s_max
     """After the time for what may pass, and at once for what does not pass by waiting."""
     clock = Clock()
     with pytest.raises(type(error)):
-        handed_over(pieces(error), clock=clock, pause=clock.pause)
+        handed_over(pieces(error), is_first=False, clock=clock, pause=clock.pause)
     assert s_max <= clock.now_s - 100 <= s_max + 11
+
+
+def test_the_first_piece_is_refused_at_once() -> None:
+    """Nothing is there by half yet, and who waits for a prompt wants to know."""
+    clock = Clock()
+    with pytest.raises(errors.MemoryShort):
+        handed_over(pieces(errors.MemoryShort("Short.")), is_first=True, clock=clock, pause=clock.pause)
+    assert clock.pauses == []
 
 
 def test_what_holds_a_still_job_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
