@@ -244,42 +244,6 @@ def test_of_an_edited_file_only_what_changed_is_embedded(tmp_path: Path, minilm:
     assert first["text"].count("cat") == 20
 
 
-def test_what_was_loaded_is_not_collected_over_and_over() -> None:
-    """A full collection in the middle of searches looks at what came since the start, and ends at once.
-
-    And no thread that computes keeps the others waiting for milliseconds.
-    """
-    program = (
-        "import asyncio, gc, sys; from unittest.mock import AsyncMock, MagicMock\n"
-        "from pi_rag.clock import SystemClock; from pi_rag.config import Settings\n"
-        "from pi_rag.service import run\n"
-        "run.selftest = MagicMock(prove_words=AsyncMock(), prove_meaning=AsyncMock())\n"
-        "house = MagicMock(proven=False); house.meaning.start = AsyncMock(); before = len(gc.get_objects())\n"
-        "house.settings = Settings(); house.clock = SystemClock()\n"
-        "telling = MagicMock(first=AsyncMock(return_value='ready'), look=AsyncMock(side_effect=KeyError))\n"
-        "try: asyncio.run(run._prove_and_tell(house, telling))\n"
-        "except KeyError: pass\n"
-        "assert house.proven and len(gc.get_objects()) < before / 10 and gc.get_freeze_count() > 10_000\n"
-        "assert sys.getswitchinterval() < 0.001"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-
-
-def test_a_stop_is_bounded_whatever_hangs() -> None:
-    """A thread that waits for a dead disk for ever does not keep the process from ending."""
-    code = (
-        "import threading; from pi_rag.service.run import _bound_the_stop;"
-        "threading.Thread(target=threading.Event().wait).start();"
-        "_bound_the_stop(0.2)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], timeout=60, check=False, capture_output=True, text=True
-    )
-
-    assert ended.returncode == 0
-    assert "stop_cut_short" in ended.stderr
-
-
 def test_a_log_that_cannot_be_written_ends_nothing() -> None:
     """Its disk may be full; what the service does is worth more than its account of it."""
     code = "from pi_rag import log; log.logger('a').warning('b'); print('on')"
