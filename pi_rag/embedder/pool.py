@@ -120,13 +120,18 @@ class Pool:
         is_closed = self._circuit.state(self._clock.monotonic_s()) == "closed"
         return self._staff.words if is_closed else None
 
+    def begin(self) -> None:
+        """Have processes started, and kept until `stop`. Nobody waits for them yet; twice is harmless."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_nursery(), name="embedder")
+
     async def start(self) -> None:
         """Return when the first worker is ready.
 
         Raises ModelError and its kinds or EmbedderUnavailable when it cannot be; the pool then goes on
         trying in the background, until `stop`. Raises Stopping when that comes first.
         """
-        self._keeper = asyncio.create_task(self._keep_nursery(), name="embedder")
+        self.begin()
         await self._settled.wait()
         if self._stopping:
             raise Stopping("The embedder is stopping.")

@@ -25,6 +25,10 @@ class Succession:
         self._pool = first
         self._stopped = False
 
+    def begin(self) -> None:
+        """As Pool.begin."""
+        self._pool.begin()
+
     async def start(self) -> None:
         """As Pool.start."""
         await self._pool.start()

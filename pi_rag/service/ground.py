@@ -1,6 +1,6 @@
 """What the service stands on: the log, the signals, the database, and the model.
 
-The model is known here and its processes are not yet begun. It knows neither the desks nor who is answered.
+The model's processes begin here, so that they load it while all else is made ready. It knows neither the desks nor who is answered.
 """
 
 from __future__ import annotations
@@ -91,6 +91,8 @@ async def laid(settings: Settings, signals: Signals, clock: Clock) -> AsyncItera
         stack.push_async_callback(keeper.stop)
         meaning = await meanings.joined(start.card, start.settings.embedder, start.curve, store, clock)
         stack.push_async_callback(meaning.stop)
+        meaning.begin()
+        await asyncio.sleep(0)  # its first process is there before anything keeps the loop busy
         yield Ground(sized, start, store, watchdog, keeper, meaning, clock)
 
 

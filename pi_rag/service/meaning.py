@@ -64,6 +64,10 @@ class StartedEmbedder(Embedder, Protocol):
     curve: Curve
     """What batches are composed with."""
 
+    def begin(self) -> None:
+        """Have processes started, for which nobody waits yet."""
+        ...
+
     async def start(self) -> None:
         """Until the first worker is ready. Raises ModelError or EmbedderUnavailable, and goes on trying."""
         ...
@@ -125,6 +129,11 @@ class Meaning:
     def tokens_max(self) -> int:
         """The model's window in tokens; without a model nothing is cut, and any number will do."""
         return self.card.tokens_max if self.card else 512
+
+    def begin(self) -> None:
+        """Have the pool's processes started; `start` waits for them."""
+        if self._pool is not None:
+            self._pool.begin()
 
     async def start(self) -> None:
         """Start the pool. A model that cannot boot is not an error here: the pool goes on trying.

@@ -37,6 +37,9 @@ class FakeEmbedder:
         """(task, lane, number of texts) of every call that was let in."""
         self._running = False
 
+    def begin(self) -> None:
+        """As Pool.begin: there is no process."""
+
     async def start(self) -> None:
         """As Pool.start."""
         self._running = True
