@@ -28,8 +28,9 @@ CODE_S_MAX = 1.0
 STACK_S_MAX = 1.0
 """How long a silent worker has to write down its stack. One that is stopped cannot, and is killed then."""
 
-LOOKS = 4
-"""A silence is looked at so often before it is one."""
+LOOKS = 3
+"""A silence is looked at so often before it is one. Less often than a worker at rest beats, as both are set:
+so none wakes a service at rest."""
 
 
 class LinkLost(Exception):
@@ -128,23 +129,31 @@ class WorkerLink:
 
     async def _next_word(self) -> bytes:
         """The next frame that is more than a beat."""
-        while True:
-            payload = await self._next_frame()
-            self.on_word()
-            if payload != wire.BEAT:
-                return payload
-
-    async def _next_frame(self) -> bytes:
-        reading = asyncio.ensure_future(read_frame(self._reader, self._bytes_max))
+        self._expect_word()
         try:
-            # In several looks: when it was we who stood still, the worker has spoken by the next one.
-            for _ in range(LOOKS):
-                await asyncio.wait({reading}, timeout=self._silence_s_max / LOOKS)
-                if reading.done():
-                    return reading.result()
+            while True:
+                payload = await read_frame(self._reader, self._bytes_max)
+                self.on_word()
+                if payload != wire.BEAT:
+                    return payload
+                self._watch.cancel()
+                self._expect_word()
         finally:
-            reading.cancel()
-        raise WorkerSilent(f"It has been silent for {self._silence_s_max:g} s.")
+            self._watch.cancel()
+
+    def _expect_word(self, looks: int = LOOKS) -> None:
+        """Have who listens be told when none has come after so many looks.
+
+        Several, since it may be we who stood still: then the worker has spoken by the next one.
+        """
+        loop, look_s = asyncio.get_running_loop(), self._silence_s_max / LOOKS
+        self._watch = loop.call_later(look_s, self._look, looks - 1)
+
+    def _look(self, looks: int) -> None:
+        if looks:
+            self._expect_word(looks)
+        else:
+            self._reader.set_exception(WorkerSilent(f"It has been silent for {self._silence_s_max:g} s."))
 
 
 class NurseryLink:

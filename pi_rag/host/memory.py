@@ -61,19 +61,14 @@ def private_mib(pid: int) -> float | None:
 
 def resident_mib(pid: int) -> float | None:
     """All pages that a process has in RAM, shared ones too; None when it is gone. It takes microseconds."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * mmap.PAGESIZE / MIB
+    words = sysfs.text(f"/proc/{pid}/statm").split()
+    pages = sysfs.as_number(words[1]) if len(words) > 1 else None
+    return pages * mmap.PAGESIZE / MIB if pages is not None else None
 
 
 def children(pid: int) -> list[int]:
     """The processes that its first thread has started; empty where the kernel does not say."""
-    try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (OSError, ValueError):
-        return []
+    return [int(each) for each in sysfs.text(f"/proc/{pid}/task/{pid}/children").split()]
 
 
 def available_mib(root: Path = ROOT) -> float | None:
@@ -89,9 +84,9 @@ def total_mib(root: Path = ROOT) -> float | None:
 def pressure_percent(root: Path = ROOT) -> float | None:
     """Share of the last ten seconds in which some program waited for memory; None where that is not told."""
     try:
-        line = (root / "proc/pressure/memory").read_text(encoding="ascii").splitlines()[0]
+        line = sysfs.lines(root / "proc/pressure/memory")[0]
         return float(dict(each.split("=") for each in line.split()[1:])["avg10"])
-    except (OSError, ValueError, IndexError, KeyError):
+    except (ValueError, IndexError, KeyError):
         return None
 
 

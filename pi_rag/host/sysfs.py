@@ -17,11 +17,14 @@ ROOT = Path("/")
 BYTES_MAX = 1 << 20
 """No file read here is that long; one that is longer is cut, so that a wrong path cannot fill the memory."""
 
+CHUNK_BYTES = 1 << 14
+"""Most are shorter by far, and some are read every second."""
+
 NUMBER_MAX = 2**63
 """The kernel's largest numbers are below it; what is larger is no number of its making."""
 
 
-def text(path: Path) -> str:
+def text(path: Path | str) -> str:
     """What stands in a file, without the blanks and zero bytes around it; "" where it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -38,9 +41,9 @@ def _read(descriptor: int) -> bytes:
     found = b""
     # A file of /proc/pressure that the kernel was started without opens, and cannot be read.
     with contextlib.suppress(OSError):
-        while len(found) < BYTES_MAX and (more := os.read(descriptor, BYTES_MAX - len(found))):
+        while len(found) < BYTES_MAX and (more := os.read(descriptor, CHUNK_BYTES)):
             found += more
-    return found
+    return found[:BYTES_MAX]
 
 
 def lines(path: Path) -> list[str]:
