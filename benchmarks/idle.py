@@ -10,6 +10,7 @@ workers, and 3 s from a cold start with a warm page cache until it is ready.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import statistics
@@ -104,12 +105,19 @@ def spent(pid: int) -> Spent:
     proc = Path("/proc") / str(pid)
     # The name in parentheses may hold anything, so counting begins after it.
     numbers = (proc / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    statuses = [_facts(task / "status") for task in (proc / "task").iterdir()]
+    statuses = [found for task in (proc / "task").iterdir() if (found := _status(task))]
     return Spent(
         processor_s=(int(numbers[11]) + int(numbers[12])) / TICKS,
         wake_ups=sum(int(facts["voluntary_ctxt_switches"]) for facts in statuses),
         written_bytes=int(_facts(proc / "io")["write_bytes"]),
     )
+
+
+def _status(task: Path) -> dict[str, str]:
+    """Of a thread; empty when it has ended since it was listed."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return _facts(task / "status")
+    return {}
 
 
 def _facts(path: Path) -> dict[str, str]:

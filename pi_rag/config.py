@@ -309,7 +309,7 @@ class EmbedderSettings:
         high=3600,
     )
     beat_s: float = setting(
-        2.0,
+        3.0,
         "s",
         "How often a worker that has nothing to do says that it lives. It must be well below silence_s_max.",
         low=0.05,
@@ -1405,7 +1405,8 @@ class MemorySettings:
     look_s: float = setting(
         1.0,
         "s",
-        "How often the size of each process is looked at, which costs some microseconds.",
+        "How often the size of each process is looked at, which costs some microseconds; half as often while "
+        "all is well and no process grows.",
         low=0.2,
         high=60,
     )
@@ -1413,7 +1414,8 @@ class MemorySettings:
         15.0,
         "s",
         "How often it is measured well, which takes some milliseconds a process; at once when it has grown, "
-        "and more seldom when measuring would take more than a hundredth of a core.",
+        "an eighth as often while none moves, and more seldom when measuring would take more than a hundredth "
+        "of a core.",
         low=0.2,
         high=600,
     )

@@ -28,9 +28,9 @@ CODE_S_MAX = 1.0
 STACK_S_MAX = 1.0
 """How long a silent worker has to write down its stack. One that is stopped cannot, and is killed then."""
 
-LOOKS = 3
-"""A silence is looked at so often before it is one. Less often than a worker at rest beats, as both are set:
-so none wakes a service at rest."""
+GRACE = 0.25
+"""Of the longest silence: so much before its end it is looked at, and again at the end. A worker at rest has
+beaten by then, so that no look wakes a service at rest."""
 
 
 class LinkLost(Exception):
@@ -141,19 +141,21 @@ class WorkerLink:
         finally:
             self._watch.cancel()
 
-    def _expect_word(self, looks: int = LOOKS) -> None:
-        """Have who listens be told when none has come after so many looks.
+    def _expect_word(self) -> None:
+        """Have who listens be told when none comes for too long."""
+        grace_s = GRACE * self._silence_s_max
+        self._watch = _later(self._silence_s_max - grace_s, lambda: self._give_grace(grace_s))
 
-        Several, since it may be we who stood still: then the worker has spoken by the next one.
-        """
-        loop, look_s = asyncio.get_running_loop(), self._silence_s_max / LOOKS
-        self._watch = loop.call_later(look_s, self._look, looks - 1)
+    def _give_grace(self, grace_s: float) -> None:
+        """It may be we who stood still: then the worker has spoken by the end of it."""
+        self._watch = _later(grace_s, self._miss_word)
 
-    def _look(self, looks: int) -> None:
-        if looks:
-            self._expect_word(looks)
-        else:
-            self._reader.set_exception(WorkerSilent(f"It has been silent for {self._silence_s_max:g} s."))
+    def _miss_word(self) -> None:
+        self._reader.set_exception(WorkerSilent(f"It has been silent for {self._silence_s_max:g} s."))
+
+
+def _later(seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, do)
 
 
 class NurseryLink:

@@ -1,7 +1,7 @@
 """A worker's whole life: greet, then read a frame, compute, answer, until the socket ends.
 
 It runs in a process that the nursery forked, with one socket. The loop that works also beats: a worker that
-has nothing to do says so every second, and one that says nothing at all is not well. It opens no file, no
+has nothing to do says so now and then, and one that says nothing at all is not well. It opens no file, no
 network and no database. For documents it steps back behind the rest of the machine, on a thread of its own,
 since what has stepped back may not come forward again. When anything goes wrong that has no name it simply
 dies: the pool asks another worker and has a new one forked.

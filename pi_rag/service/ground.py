@@ -1,6 +1,7 @@
 """What the service stands on: the log, the signals, the database, and the model.
 
-The model's processes begin here, so that they load it while all else is made ready. It knows neither the desks nor who is answered.
+The model's processes begin here, so that they load it while all else is made ready. It knows neither the
+desks nor who is answered.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ GROWN_MIB = 8.0
 STILL_MIB = 1.0
 """No process at rest moves by more."""
 
-STILL_TIMES = 4
+STILL_TIMES = 8
 """So many times as seldom all are measured while none has moved: little can have become of them. A page that
 several had and one has written to is seen that much later."""
 
@@ -77,6 +77,8 @@ class Sampler:
         self._seen: dict[int, _Seen] = {}
         self._measured_s = float("-inf")
         self._not_before_s = float("-inf")
+        self.is_still = False
+        """Whether the last look found the processes that were measured, and as large."""
         self._turn = threading.Lock()
         self.cost_ms = 0.0
         """Processor time of the last measuring of all processes."""
@@ -114,7 +116,8 @@ class Sampler:
             for pid, mib in resident.items()
             if pid in self._seen
         )
-        times = STILL_TIMES if self._is_still(resident) else 1
+        self.is_still = self._is_still(resident)
+        times = STILL_TIMES if self.is_still else 1
         due = often or grown or now_s - self._measured_s >= times * self._settings.measure_s
         wanted = well and now_s - self._measured_s >= FRESH_S
         all_of_them = wanted or (due and now_s >= self._not_before_s)
@@ -128,7 +131,6 @@ class Sampler:
             self._measured_s, self.cost_ms = now_s, round(cost_s * 1000, 2)
 
     def _is_still(self, resident: Mapping[int, float]) -> bool:
-        """Whether the processes are those that were measured, and as large."""
         return all(
             pid in self._seen and abs(mib - self._seen[pid].resident_mib) < STILL_MIB
             for pid, mib in resident.items()

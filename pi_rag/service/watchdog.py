@@ -26,6 +26,10 @@ from pi_rag.store.store import Store
 STEPS_KEPT = 20
 """How many of the last steps /v1/status tells."""
 
+REST_TIMES = 2
+"""So many times as seldom it looks while all is well and no process moves. Most of what a look costs is to be
+woken for it."""
+
 SHED_S_BETWEEN = 5.0
 """How often what is cached is dropped until there is room again."""
 
@@ -127,6 +131,12 @@ class Watchdog:
         return self._state.step
 
     @property
+    def rest_s(self) -> float:
+        """How long it rests between two looks."""
+        is_calm = self.step is Step.NORMAL and self._sampler.is_still
+        return self._terms.settings.look_s * (REST_TIMES if is_calm else 1)
+
+    @property
     def used_share(self) -> float | None:
         """Of the budget, as at the last look; None before the first."""
         return self._sample.used_mib / self._terms.budget_mib if self._sample.processes else None
@@ -196,7 +206,7 @@ class Watchdog:
             except Exception:
                 # Whatever it is, the next look may do better, and a watchdog that has ended does nothing.
                 _log.exception("memory_fault")
-            await asyncio.sleep(tick_s(self._clock, self._terms.settings.look_s))
+            await asyncio.sleep(tick_s(self._clock, self.rest_s))
 
     async def look(self) -> None:
         """Once, and do what follows from it."""

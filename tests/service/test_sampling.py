@@ -12,7 +12,7 @@ import pytest
 from pi_rag.config import MemorySettings
 from pi_rag.host import memory
 from pi_rag.host.memory import Size
-from pi_rag.service.sampling import FRESH_S, Sampler
+from pi_rag.service.sampling import FRESH_S, STILL_TIMES, Sampler
 from tests.host import machines
 from tests.service.test_run import until
 
@@ -73,8 +73,9 @@ def test_between_two_measurements_pages_are_counted(machine: Machine) -> None:
 def test_one_that_stands_still_is_measured_seldom(machine: Machine) -> None:
     """At rest nothing is measured that cannot have changed, which would cost more than all else there."""
     machine.look()
-    for _ in range(3):
+    for _ in range(STILL_TIMES - 1):
         machine.look(SETTINGS.measure_s)
+        assert machine.sampler.is_still
     assert machine.measured == 1
     machine.look(SETTINGS.measure_s)
     assert machine.measured == 2
@@ -82,6 +83,7 @@ def test_one_that_stands_still_is_measured_seldom(machine: Machine) -> None:
     machine.resident_mib = 98.0
     machine.look()
     assert machine.measured == 3
+    assert not machine.sampler.is_still, "the look that finds it moved says so, whatever it does about it"
 
 
 def test_one_that_has_grown_is_measured_at_once(machine: Machine) -> None:

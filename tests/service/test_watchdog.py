@@ -119,6 +119,16 @@ async def test_in_good_times_nothing_is_asked_for(scene: Scene) -> None:
     assert scene.watchdog.used_share == 0.1
 
 
+async def test_while_nothing_moves_and_nothing_is_given_up_it_looks_half_as_often(scene: Scene) -> None:
+    """A house at rest is left in peace; one that grows, or has given something up, is not."""
+    rests: list[float] = []
+    for is_still, used_mib in ((False, 100.0), (True, 100.0), (True, 910.0)):
+        scene.sampler.is_still, scene.sampler.used_mib = is_still, used_mib
+        await scene.looks()
+        rests.append(scene.watchdog.rest_s)
+    assert rests == [SETTINGS.look_s, 2 * SETTINGS.look_s, SETTINGS.look_s]
+
+
 async def test_there_is_room_until_something_would_be_given_up(scene: Scene) -> None:
     """Up to where caches are dropped; none while they are; before the first look nobody knows."""
     rooms = [scene.watchdog.room_mib]
