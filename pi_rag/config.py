@@ -1414,8 +1414,8 @@ class MemorySettings:
         15.0,
         "s",
         "How often it is measured well, which takes some milliseconds a process; at once when it has grown, "
-        "an eighth as often while none moves, and more seldom when measuring would take more than a hundredth "
-        "of a core.",
+        "an eighth as often while none moves, and more seldom when measuring would take more than a "
+        "hundredth of a core.",
         low=0.2,
         high=600,
     )
