@@ -44,7 +44,7 @@ class Spent:
 
     processor_s: float
     wake_ups: int
-    """How often one of its threads has gone to sleep, so that something had to wake it."""
+    """How often a thread that it still has went to sleep, so that something had to wake it."""
     written_bytes: int
 
 

@@ -309,7 +309,7 @@ class EmbedderSettings:
         high=3600,
     )
     beat_s: float = setting(
-        3.0,
+        2.0,
         "s",
         "How often a worker that has nothing to do says that it lives. It must be well below silence_s_max.",
         low=0.05,
@@ -1405,8 +1405,8 @@ class MemorySettings:
     look_s: float = setting(
         1.0,
         "s",
-        "How often the size of each process is looked at, which costs some microseconds; half as often while "
-        "all is well and no process grows.",
+        "How often the size of each process is looked at, which costs some microseconds. While all is well "
+        "and no process moves, the rest is looked at a quarter as often.",
         low=0.2,
         high=60,
     )

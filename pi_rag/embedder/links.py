@@ -13,6 +13,7 @@ from typing import Any
 
 from pi_rag.embedder import wire
 from pi_rag.embedder.order import CONTROL_BYTES_MAX, FORK, Order
+from pi_rag.embedder.silence import Silence
 from pi_rag.errors import EmbedderUnavailable, ModelUnsupported, VectorInvalid, from_wire
 from pi_rag.processes import right_of_way
 from pi_rag.processes.child import ONE_THREAD_ENVIRON, Child
@@ -27,10 +28,6 @@ CODE_S_MAX = 1.0
 
 STACK_S_MAX = 1.0
 """How long a silent worker has to write down its stack. One that is stopped cannot, and is killed then."""
-
-GRACE = 0.25
-"""Of the longest silence: so much before its end it is looked at, and again at the end. A worker at rest has
-beaten by then, so that no look wakes a service at rest."""
 
 
 class LinkLost(Exception):
@@ -63,6 +60,7 @@ class WorkerLink:
         self.dimensions = dimensions
         self._bytes_max = bytes_max
         self._silence_s_max = silence_s_max
+        self._silence = Silence(silence_s_max, self._miss_word)
         self.on_word: Callable[[], None] = lambda: None
         """Called for every frame, beats included."""
         self.speaking = self._listen()
@@ -81,6 +79,7 @@ class WorkerLink:
             self._writer.write(packed(payload, self._bytes_max))
         except ConnectionError as error:
             raise LinkLost(str(error)) from error
+        self._silence.begin()  # whenever it has beaten last, all of the time is for this
         await asyncio.wait({self.speaking})
         return self.heard()
 
@@ -118,6 +117,7 @@ class WorkerLink:
         """Kill it and let go of everything. It holds nothing that would need an orderly end."""
         self.kill()
         os.close(self._pidfd)
+        self._silence.end()
         self.speaking.cancel()
         self._writer.close()
 
@@ -129,33 +129,19 @@ class WorkerLink:
 
     async def _next_word(self) -> bytes:
         """The next frame that is more than a beat."""
-        self._expect_word()
+        self._silence.begin()
         try:
             while True:
                 payload = await read_frame(self._reader, self._bytes_max)
                 self.on_word()
                 if payload != wire.BEAT:
                     return payload
-                self._watch.cancel()
-                self._expect_word()
+                self._silence.begin()
         finally:
-            self._watch.cancel()
-
-    def _expect_word(self) -> None:
-        """Have who listens be told when none comes for too long."""
-        grace_s = GRACE * self._silence_s_max
-        self._watch = _later(self._silence_s_max - grace_s, lambda: self._give_grace(grace_s))
-
-    def _give_grace(self, grace_s: float) -> None:
-        """It may be we who stood still: then the worker has spoken by the end of it."""
-        self._watch = _later(grace_s, self._miss_word)
+            self._silence.end()
 
     def _miss_word(self) -> None:
         self._reader.set_exception(WorkerSilent(f"It has been silent for {self._silence_s_max:g} s."))
-
-
-def _later(seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle:
-    return asyncio.get_running_loop().call_later(seconds, do)
 
 
 class NurseryLink:

@@ -122,7 +122,7 @@ class Pool:
 
     def begin(self) -> None:
         """Have processes started, and kept until `stop`. Nobody waits for them yet; twice is harmless."""
-        if self._keeper is None:
+        if self._keeper is None and not self._stopping:
             self._keeper = asyncio.create_task(self._keep_nursery(), name="embedder")
 
     async def start(self) -> None:

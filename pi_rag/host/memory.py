@@ -68,7 +68,8 @@ def resident_mib(pid: int) -> float | None:
 
 def children(pid: int) -> list[int]:
     """The processes that its first thread has started; empty where the kernel does not say."""
-    return [int(each) for each in sysfs.text(f"/proc/{pid}/task/{pid}/children").split()]
+    found = (sysfs.as_number(each) for each in sysfs.text(f"/proc/{pid}/task/{pid}/children").split())
+    return [each for each in found if each is not None]
 
 
 def available_mib(root: Path = ROOT) -> float | None:

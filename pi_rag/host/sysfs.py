@@ -18,7 +18,7 @@ BYTES_MAX = 1 << 20
 """No file read here is that long; one that is longer is cut, so that a wrong path cannot fill the memory."""
 
 CHUNK_BYTES = 1 << 14
-"""Most are shorter by far, and some are read every second."""
+"""Room is made for so much before each reading. Most files are shorter, and some are read every second."""
 
 NUMBER_MAX = 2**63
 """The kernel's largest numbers are below it; what is larger is no number of its making."""

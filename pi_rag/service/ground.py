@@ -75,7 +75,10 @@ def tell_of_doubts(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def laid(settings: Settings, signals: Signals, clock: Clock) -> AsyncIterator[Ground | None]:
-    """It, left in reverse; None when the service is to stop before the database could be opened."""
+    """It, left in reverse; None when the service is to stop before the database could be opened.
+
+    A start that fails later, as when somebody else has the socket, has begun the model for nothing.
+    """
     sized = sizing.sized(settings)
     chosen = tuning.at_start(sized.settings)
     notify("", "opening the database")

@@ -55,7 +55,7 @@ State = Literal["starting", "ready", "degraded", "stopping"]
 
 
 class House:
-    """What routes and the supervisor share. It is built once, in `run.py`."""
+    """What routes and the supervisor share. It is built once, in `serving.py`."""
 
     def __init__(
         self,

@@ -77,8 +77,6 @@ class Sampler:
         self._seen: dict[int, _Seen] = {}
         self._measured_s = float("-inf")
         self._not_before_s = float("-inf")
-        self.is_still = False
-        """Whether the last look found the processes that were measured, and as large."""
         self._turn = threading.Lock()
         self.cost_ms = 0.0
         """Processor time of the last measuring of all processes."""
@@ -116,8 +114,7 @@ class Sampler:
             for pid, mib in resident.items()
             if pid in self._seen
         )
-        self.is_still = self._is_still(resident)
-        times = STILL_TIMES if self.is_still else 1
+        times = STILL_TIMES if self._is_still(resident) else 1
         due = often or grown or now_s - self._measured_s >= times * self._settings.measure_s
         wanted = well and now_s - self._measured_s >= FRESH_S
         all_of_them = wanted or (due and now_s >= self._not_before_s)
@@ -129,6 +126,11 @@ class Sampler:
             self._not_before_s = max(self._not_before_s, now_s) + cost_s / COST_SHARE
         if all_of_them:
             self._measured_s, self.cost_ms = now_s, round(cost_s * 1000, 2)
+
+    def stands_still(self, known: Known) -> bool:
+        """Whether these are the processes that were measured, and as large. A matter of microseconds."""
+        resident = self._resident(_with_strangers(known))
+        return self._is_still({pid: mib for (pid, _), mib in resident.items()})
 
     def _is_still(self, resident: Mapping[int, float]) -> bool:
         return all(

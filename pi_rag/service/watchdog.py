@@ -26,9 +26,9 @@ from pi_rag.store.store import Store
 STEPS_KEPT = 20
 """How many of the last steps /v1/status tells."""
 
-REST_TIMES = 2
-"""So many times as seldom it looks while all is well and no process moves. Most of what a look costs is to be
-woken for it."""
+REST_TIMES = 4
+"""While all is well and no process moves, only every such look is a whole one: most of what that costs is the
+thread it is done on."""
 
 SHED_S_BETWEEN = 5.0
 """How often what is cached is dropped until there is room again."""
@@ -122,6 +122,8 @@ class Watchdog:
         self._shedding: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._shed_s = float("-inf")
+        self._passed = 0
+        """How often it was not due since the last whole look."""
         self.beat: Callable[[], None] = lambda: None
         """Called by the loop that looks, to say that it works."""
 
@@ -129,12 +131,6 @@ class Watchdog:
     def step(self) -> Step:
         """How far up the ladder the service is."""
         return self._state.step
-
-    @property
-    def rest_s(self) -> float:
-        """How long it rests between two looks."""
-        is_calm = self.step is Step.NORMAL and self._sampler.is_still
-        return self._terms.settings.look_s * (REST_TIMES if is_calm else 1)
 
     @property
     def used_share(self) -> float | None:
@@ -202,11 +198,22 @@ class Watchdog:
         while True:
             self.beat()
             try:
-                await self.look()
+                if self._is_due():
+                    await self.look()
             except Exception:
                 # Whatever it is, the next look may do better, and a watchdog that has ended does nothing.
                 _log.exception("memory_fault")
-            await asyncio.sleep(tick_s(self._clock, self.rest_s))
+            await asyncio.sleep(tick_s(self._clock, self._terms.settings.look_s))
+
+    def _is_due(self) -> bool:
+        """Whether to look as a whole. A process that moves is seen all the same."""
+        assert self._hands is not None
+        self._passed += 1
+        is_calm = self.step is Step.NORMAL and self._sampler.stands_still(self._hands.processes())
+        if is_calm and self._passed < REST_TIMES:
+            return False
+        self._passed = 0
+        return True
 
     async def look(self) -> None:
         """Once, and do what follows from it."""

@@ -11,7 +11,7 @@ import pytest
 from pi_rag.budget import Process, Sample, Step, Terms
 from pi_rag.config import MemorySettings
 from pi_rag.service.sampling import Known, Sampler
-from pi_rag.service.watchdog import Taken, Watchdog
+from pi_rag.service.watchdog import REST_TIMES, Taken, Watchdog
 from tests.embedder.waiting import until
 from tests.service.held import Hanging, shared_threads_held
 
@@ -41,16 +41,25 @@ class FakeSampler(Sampler):
         self.undervoltage: bool | None = None
         self.fault: Exception | None = None
         self.looks = 0
+        self.still_times = 0
+        """So many times it stands still; then it moves."""
+        self.seen: list[str] = []
         self.often = False
 
     def look(self, known: Known, *, often: bool = False, well: bool = False) -> Sample:
         self.often = often
+        self.seen.append("whole")
         assert list(known) == [(7, "worker")]
         self.looks += 1
         self.time.now_s += 1.0
         if self.fault is not None:
             raise self.fault
         return Sample((Process(7, "worker", self.used_mib, self.used_mib),), undervoltage=self.undervoltage)
+
+    def stands_still(self, known: Known) -> bool:
+        self.seen.append("small")
+        self.still_times -= 1
+        return self.still_times >= 0
 
 
 class FakeHands:
@@ -119,14 +128,19 @@ async def test_in_good_times_nothing_is_asked_for(scene: Scene) -> None:
     assert scene.watchdog.used_share == 0.1
 
 
-async def test_while_nothing_moves_and_nothing_is_given_up_it_looks_half_as_often(scene: Scene) -> None:
-    """A house at rest is left in peace; one that grows, or has given something up, is not."""
-    rests: list[float] = []
-    for is_still, used_mib in ((False, 100.0), (True, 100.0), (True, 910.0)):
-        scene.sampler.is_still, scene.sampler.used_mib = is_still, used_mib
-        await scene.looks()
-        rests.append(scene.watchdog.rest_s)
-    assert rests == [SETTINGS.look_s, 2 * SETTINGS.look_s, SETTINGS.look_s]
+async def test_while_nothing_moves_most_looks_are_small(scene: Scene) -> None:
+    """A house at rest is left in peace; one that grows, or has given something up, is looked at each time."""
+    scene.sampler.still_times = 2 * REST_TIMES
+    scene.watchdog.start()
+    await until(lambda: scene.sampler.seen.count("whole") >= 4)
+    at_rest, moving = ["small"] * REST_TIMES + ["whole"], ["small", "whole"]
+    assert scene.sampler.seen[: 2 * REST_TIMES + 6] == at_rest * 2 + moving * 2
+    scene.sampler.still_times, scene.sampler.used_mib = 1000, 910.0
+    await until(lambda: scene.watchdog.step is Step.SHED)
+    scene.sampler.seen.clear()
+    await until(lambda: len(scene.sampler.seen) >= 3)
+    assert set(scene.sampler.seen) == {"whole"}
+    await scene.watchdog.stop()
 
 
 async def test_there_is_room_until_something_would_be_given_up(scene: Scene) -> None:
