@@ -1,35 +1,53 @@
 """How much of the processors others use: on a machine that is busy otherwise, a bound in time means little.
 
 It is looked at for a moment while the service does nothing or is not there, so that what is busy is others.
+What other guests of the same host took is told apart at any time; a Pi is nobody's guest.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 BUSY_SHARE = 0.25
 """Of all processors. Above it, a bound that was missed says nothing about the service."""
 
+STOLEN_SHARE = 0.05
+"""Of all processors, taken by other guests. Above it, a time that was measured meanwhile is theirs too."""
+
 STAT = Path("/proc/stat")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of all processors since the machine started, in ticks (proc_stat(5)); 0 where the kernel is silent."""
+
+    busy: int = 0
+    stolen: int = 0
+    total: int = 0
+
+    def stolen_share_since(self, before: Times) -> float:
+        """Of all that passed between two looks, what other guests took while somebody here wanted it."""
+        return (self.stolen - before.stolen) / max(1, self.total - before.total)
 
 
 def share(seconds: float, sleep: Callable[[float], object] = time.sleep, stat: Path = STAT) -> float:
     """Of all processors, the part that was at work for so long; 0 where the kernel does not say."""
-    busy, total = _times(stat)
+    before = times(stat)
     sleep(seconds)
-    busy_after, total_after = _times(stat)
-    return (busy_after - busy) / (total_after - total) if total_after > total else 0.0
+    after = times(stat)
+    return (after.busy - before.busy) / max(1, after.total - before.total)
 
 
-def _times(stat: Path) -> tuple[int, int]:
-    """(at work, altogether) since the machine started, in ticks (proc_stat(5))."""
+def times(stat: Path = STAT) -> Times:
+    """As they are now."""
     try:
         fields = [int(each) for each in stat.read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+        return Times(busy=sum(fields) - fields[3] - fields[4], stolen=fields[7], total=sum(fields))
     except (OSError, ValueError, IndexError):
-        return 0, 0
-    return sum(fields) - fields[3] - fields[4], sum(fields)
+        return Times()
 
 
 def judged(is_held: bool, seen: str, others_share: float) -> tuple[str, bool | None]:

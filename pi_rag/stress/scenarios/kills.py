@@ -26,7 +26,7 @@ QUIET_EACH, QUIET_EACH_QUICK = 100, 50
 """After so many kills, all that was acknowledged is waited for; until then it piles up."""
 BETWEEN_S_MAX, BETWEEN_QUICK_S_MAX = 0.5, 0.3
 """Kills come at random moments, this far apart at most."""
-READY_S_MAX = 5.0
+READY, READY_S_MAX = "READY soon after a kill", 5.0
 """Promised of 99 starts of 100."""
 QUIET_S_MAX = 240.0
 """Far more than the work takes, and far less than `ingest.lease_s`, which nobody is to wait for."""
@@ -73,6 +73,8 @@ class _Kills:
         self.stage, self.torn = stage, torn
         self.killed: Counter[str] = Counter()
         self.ready_s: list[float] = []
+        self.ready_alone_s: list[float] = []
+        """Those of them that no other guest of the host took part in."""
         self.quiet_s: list[float] = []
         self.others: list[float] = []
         """What others used of the processors while the service was not there."""
@@ -142,9 +144,11 @@ class _Kills:
             self._start()
 
     def _start(self) -> None:
-        began_s = time.monotonic()
+        began_s, before = time.monotonic(), neighbours.times()
         self.stage.service.start()
         self.ready_s.append(time.monotonic() - began_s)
+        if neighbours.times().stolen_share_since(before) <= neighbours.STOLEN_SHARE:
+            self.ready_alone_s.append(self.ready_s[-1])
         with self.torn.lock:
             found = self.torn.found()
             self.wrong["lost"] += self.torn.promises.strange(found)
@@ -231,16 +235,25 @@ class _Kills:
         if self.quiet_s:
             stage.figure("worked_off_s_max", max(self.quiet_s))
         if not self.ready_s:
-            stage.check("READY soon after a kill", "some start", "none happened", None)
+            stage.check(READY, "some start", "none happened", None)
             return
-        p99_s = percentile(self.ready_s, 99)
-        stage.figure("ready_p50_s", percentile(self.ready_s, 50))
-        stage.figure("ready_p99_s", p99_s)
-        stage.figure("ready_max_s", max(self.ready_s))
-        others = sum(self.others) / max(1, len(self.others))
+        for name, percent in (("p50", 50), ("p99", 99), ("max", 100)):
+            stage.figure(f"ready_{name}_s", percentile(self.ready_s, percent))
+        self._judge_starts(sum(self.others) / max(1, len(self.others)))
+
+    def _judge_starts(self, others: float) -> None:
+        """By those that were the service's own doing."""
+        stage, alone, stolen = self.stage, self.ready_alone_s, len(self.ready_s) - len(self.ready_alone_s)
         stage.figure("others_share", others)
-        asked, seen = f"p99 at most {READY_S_MAX:g} s", f"{p99_s:.2f} s of {len(self.ready_s)} starts"
-        stage.check("READY soon after a kill", asked, *neighbours.judged(p99_s <= READY_S_MAX, seen, others))
+        stage.figure("starts_stolen_from", stolen)
+        left_out = f"; of {stolen} more, other guests of the host took a part" if stolen else ""
+        asked = f"p99 at most {READY_S_MAX:g} s"
+        if not alone:
+            stage.check(READY, asked, f"no start{left_out}", None)
+            return
+        p99_s = percentile(alone, 99)
+        seen = f"{p99_s:.2f} s of {len(alone)} starts{left_out}"
+        stage.check(READY, asked, *neighbours.judged(p99_s <= READY_S_MAX, seen, others))
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

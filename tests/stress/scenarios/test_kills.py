@@ -23,7 +23,7 @@ from pi_rag.errors import (
     StoreBusy,
 )
 from pi_rag.memory_client import MemoryClient
-from pi_rag.stress import ending, truth
+from pi_rag.stress import ending, neighbours, truth
 from pi_rag.stress.papers import Pool
 from pi_rag.stress.promises import Promises
 from pi_rag.stress.scenarios import kills
@@ -47,7 +47,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_there_by_half(
     record = ran(kills.SCENARIO, tmp_path, minilm, long_form=long_form)
     named = {check.name: check for check in record.checks}
 
-    assert [check for check in broken(record) if not check.name.startswith("READY")] == []
+    assert [check for check in broken(record) if not check.name.startswith(kills.READY)] == []
     assert record.figures["kills"] == (kills.KILLS if long_form else kills.KILLS_QUICK)
     assert record.figures["databases_verified"] > 0
     for promise in ("enough happened to tell", "0 acknowledged writes lost", "0 documents by half"):
@@ -214,6 +214,39 @@ def test_who_outlives_a_killed_supervisor_is_counted_and_ended(
 
     assert done.orphans == 1
     assert not house.service.is_fallen, "it was started again"
+
+
+def test_a_start_that_other_guests_took_from_is_set_apart(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long it took is not the service's doing alone."""
+    looks = iter([(0, 0), (10, 100), (10, 100), (10, 200)])
+    monkeypatch.setattr(neighbours, "times", lambda: neighbours.Times(0, *next(looks)))
+    done = killing(house)
+    done._start()
+    assert (len(done.ready_s), len(done.ready_alone_s)) == (1, 0), "a tenth of it was taken"
+    done._start()
+    assert (len(done.ready_s), len(done.ready_alone_s)) == (2, 1), "none of it was"
+
+
+@pytest.mark.parametrize(
+    ("alone_s", "kept", "said"),
+    [
+        ([], None, "no start; of 1 more"),
+        ([1.0, 2.0], True, "2.00 s of 2 starts; of 1 more"),
+        ([1.0, kills.READY_S_MAX + 1], False, "6.00 s of 2 starts; of 1 more"),
+    ],
+)
+def test_starts_are_judged_by_those_that_nobody_took_from(
+    house: House, alone_s: list[float], kept: bool | None, said: str
+) -> None:
+    """The figures are of all; with no start that was the service's own, nobody knows."""
+    done = killing(house)
+    done.ready_s, done.ready_alone_s = [*alone_s, 30.0], alone_s
+    done.tell()
+    assert house.kept[kills.READY] is kept
+    assert said in house.seen[kills.READY]
+    assert (house.figures["ready_max_s"], house.figures["starts_stolen_from"]) == (30.0, 1)
 
 
 def test_who_killed_nobody_cannot_tell(house: House) -> None:
