@@ -1,4 +1,4 @@
-"""What the service costs while nobody asks it anything: processor, wake-ups, writes, RAM; and its start.
+"""What the service costs while nobody asks it anything: processor, wake-ups, writes, faults, RAM; its start.
 
     python -m benchmarks.idle [--seconds 600] [--quick] [--json FILE]
 
@@ -46,6 +46,8 @@ class Spent:
     wake_ups: int
     """How often a thread that it still has went to sleep, so that something had to wake it."""
     written_bytes: int
+    page_faults: int
+    """How often a page was not there. At rest a process needs no new ones: the kernel had taken it back."""
 
 
 def main() -> int:
@@ -81,6 +83,7 @@ def measure(seconds: float, settle_s: float) -> Figures:
             "core_percent": round(100 * each[pid].processor_s / took_s, 3),
             "wake_ups_s": round(each[pid].wake_ups / took_s, 2),
             "written_kib_h": round(each[pid].written_bytes / 1024 / took_s * 3600, 1),
+            "page_faults_s": round(each[pid].page_faults / took_s, 2),
         }
         for pid, role in roles.items()
     ]
@@ -91,6 +94,7 @@ def measure(seconds: float, settle_s: float) -> Figures:
             "written_mib_h": round(
                 sum(spent.written_bytes for spent in each.values()) / 2**20 / took_s * 3600, 3
             ),
+            "page_faults_s": round(sum(spent.page_faults for spent in each.values()) / took_s, 1),
             "pss_mib": memory["pss_mib_total"],
             "start_s": round(statistics.median(took_s for took_s, _ in starts), 2),
             "start_processor_s": round(statistics.median(processor_s for _, processor_s in starts), 2),
@@ -110,6 +114,7 @@ def spent(pid: int) -> Spent:
         processor_s=(int(numbers[11]) + int(numbers[12])) / TICKS,
         wake_ups=sum(int(facts["voluntary_ctxt_switches"]) for facts in statuses),
         written_bytes=int(_facts(proc / "io")["write_bytes"]),
+        page_faults=int(numbers[7]) + int(numbers[9]),
     )
 
 
@@ -130,6 +135,7 @@ def _between(before: Spent, after: Spent) -> Spent:
         after.processor_s - before.processor_s,
         after.wake_ups - before.wake_ups,
         after.written_bytes - before.written_bytes,
+        after.page_faults - before.page_faults,
     )
 
 

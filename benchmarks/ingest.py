@@ -62,15 +62,15 @@ def main() -> int:
     """Measure and print."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--kind", action="append", help="kinds with this word; may be repeated")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
+    parser.add_argument("--rounds", type=int, help="turns of each side (default: 3, of the short form 1)")
     parser.add_argument("--data", type=Path, default=DEFAULT_ROOT.parent, help="folder of the documents")
     parser.add_argument("--unchanged", type=int, default=UNCHANGED, help="files added again; 0: none")
     args = parser.parse_args()
     if not (args.data / "docs").is_dir():
         print(f"There are no documents in {args.data}.", file=sys.stderr)
         return 2
-    if args.quick:
-        args.rounds, args.unchanged = 1, min(args.unchanged, 500)
+    args.rounds = args.rounds or (1 if args.quick else 3)
+    args.unchanged = min(args.unchanged, 500) if args.quick else args.unchanged
     publish(asyncio.run(measure(args)), args.json)
     return 0
 

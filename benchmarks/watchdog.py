@@ -21,7 +21,6 @@ from pi_rag.config import MemorySettings
 from pi_rag.host.heat import undervoltage
 from pi_rag.service import sampling
 from pi_rag.service.sampling import Known, Sampler
-from pi_rag.service.watchdog import REST_TIMES
 from pi_rag.stress.running import RunningService
 
 WORKERS = 4
@@ -56,12 +55,11 @@ def measure(seconds: float) -> Figures:
 def _cost(known: Known, seconds: float) -> dict[str, float]:
     settings = MemorySettings()
     sampler = Sampler(settings, SystemClock(), undervoltage=undervoltage)
-    began_s, used_s, looks, passed = time.monotonic(), 0.0, 0, 0
+    began_s, used_s, looks = time.monotonic(), 0.0, 0
     while time.monotonic() - began_s < seconds:
-        before_s, passed = time.thread_time(), passed + 1
-        if passed >= REST_TIMES or not sampler.stands_still(known):
+        before_s = time.thread_time()
+        if not sampler.may_rest(known):
             sampler.look(known)
-            passed = 0
         used_s, looks = used_s + time.thread_time() - before_s, looks + 1
         time.sleep(settings.look_s)
     percent = 100 * used_s / (time.monotonic() - began_s)

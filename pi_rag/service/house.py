@@ -183,8 +183,10 @@ class House:
         self.results.beat = expect("answers", health.answers_silence_s_max)
         self.watchdog.beat = expect("memory", health.memory_silence_s_max)
 
-    async def status(self, *, check: bool = False) -> dict[str, Any]:
-        """Everything `pi-rag status` shows. `check` also reads the whole database for damage and orphans."""
+    async def status(self, *, check: bool = False, well: bool = True) -> dict[str, Any]:
+        """Everything `pi-rag status` shows. `check` also reads the whole database for damage and orphans; not
+        `well`, memory is told as the watchdog knows it and not measured for this.
+        """
         problems = {"problems": await self.problems()} if check else {}
         tally = await self.tally.now()
         waited_for = {
@@ -192,7 +194,7 @@ class House:
             "jobs": tally.jobs if tally else None,
             "remembered": (tally.remembered if tally else {}) | self.filling.status(),
             "reindex": await self._reindex(),
-            "memory": await self.watchdog.status() | self.sized.told(),
+            "memory": await self.watchdog.status(well=well) | self.sized.told(),
             "board": await apart(condition),
         }
         # Nothing is waited for from here on, so that all that is counted is of one moment.
@@ -227,8 +229,9 @@ class House:
         return [(pid, role) for pid, role in found if pid] + self.reindexing.processes()
 
     async def minute(self) -> dict[str, Any]:
-        """The status for a line of the metrics file."""
-        return await self.status() | {"searches": self.metrics.searches(self.settings.metrics.line_s)}
+        """The status for a line of the metrics file, which must not cost a house at rest its rest."""
+        told = await self.status(well=False)
+        return told | {"searches": self.metrics.searches(self.settings.metrics.line_s)}
 
     async def _reindex(self) -> dict[str, Any] | None:
         """How a change of the model is; None when the database does not tell in time."""

@@ -31,6 +31,10 @@ STILL_TIMES = 8
 """So many times as seldom all are measured while none has moved: little can have become of them. A page that
 several had and one has written to is seen that much later."""
 
+REST_TIMES = 4
+"""While no process moves, only every such look need be a whole one: most of what that costs is the thread
+that it is done on."""
+
 COST_SHARE = 0.01
 """Of one core, that measuring may take."""
 
@@ -78,6 +82,7 @@ class Sampler:
         self._measured_s = float("-inf")
         self._not_before_s = float("-inf")
         self._turn = threading.Lock()
+        self._passed = 0
         self.cost_ms = 0.0
         """Processor time of the last measuring of all processes."""
 
@@ -127,10 +132,17 @@ class Sampler:
         if all_of_them:
             self._measured_s, self.cost_ms = now_s, round(cost_s * 1000, 2)
 
-    def stands_still(self, known: Known) -> bool:
-        """Whether these are the processes that were measured, and as large. A matter of microseconds."""
-        resident = self._resident(_with_strangers(known))
-        return self._is_still({pid: mib for (pid, _), mib in resident.items()})
+    def may_rest(self, known: Known) -> bool:
+        """Whether the one who looks may pass: these are the processes that were measured, and as large, and
+        it has not passed too often. A matter of microseconds, for one caller.
+        """
+        self._passed += 1
+        if self._passed < REST_TIMES:
+            resident = self._resident(_with_strangers(known))
+            if self._is_still({pid: mib for (pid, _), mib in resident.items()}):
+                return True
+        self._passed = 0
+        return False
 
     def _is_still(self, resident: Mapping[int, float]) -> bool:
         return all(

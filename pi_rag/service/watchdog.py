@@ -26,10 +26,6 @@ from pi_rag.store.store import Store
 STEPS_KEPT = 20
 """How many of the last steps /v1/status tells."""
 
-REST_TIMES = 4
-"""While all is well and no process moves, only every such look is a whole one: most of what that costs is the
-thread it is done on."""
-
 SHED_S_BETWEEN = 5.0
 """How often what is cached is dropped until there is room again."""
 
@@ -122,8 +118,6 @@ class Watchdog:
         self._shedding: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._shed_s = float("-inf")
-        self._passed = 0
-        """How often it was not due since the last whole look."""
         self.beat: Callable[[], None] = lambda: None
         """Called by the loop that looks, to say that it works."""
 
@@ -174,9 +168,9 @@ class Watchdog:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def status(self) -> dict[str, Any]:
-        """How memory is, measured now, as /v1/status shows it in `memory`."""
-        sample = await self._look(well=True)
+    async def status(self, *, well: bool = True) -> dict[str, Any]:
+        """How memory is, as /v1/status shows it in `memory`: measured now, or, not `well`, as it is known."""
+        sample = await self._look(well=well)
         group = sample.group
         return {
             "step": self.step.word,
@@ -208,12 +202,7 @@ class Watchdog:
     def _is_due(self) -> bool:
         """Whether to look as a whole. A process that moves is seen all the same."""
         assert self._hands is not None
-        self._passed += 1
-        is_calm = self.step is Step.NORMAL and self._sampler.stands_still(self._hands.processes())
-        if is_calm and self._passed < REST_TIMES:
-            return False
-        self._passed = 0
-        return True
+        return self.step > Step.NORMAL or not self._sampler.may_rest(self._hands.processes())
 
     async def look(self) -> None:
         """Once, and do what follows from it."""

@@ -132,10 +132,10 @@ async def test_the_status_tells_of_the_time_just_past(counted: httpx.AsyncClient
 async def test_what_a_status_counts_is_of_one_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that ends while the status waits for its slow parts is in all of its counters, or in none."""
 
-    def after_a_search(of: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
-        async def searched() -> Any:
+    def after_a_search(of: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def searched(**how: Any) -> Any:
             house.metrics.searched(await house.results.search(Question("lamp")))
-            return await of()
+            return await of(**how)
 
         return searched
 

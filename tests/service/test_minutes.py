@@ -201,3 +201,18 @@ async def test_a_real_service_fills_its_line(house: House, guest: httpx.AsyncCli
     assert first.keys() - {"at"} <= {column.name for column in LINE}
     assert (first["searches"], first["embedded"], first["answer_hits"]) == (3, 1, 2)
     assert {"p50_ms", "p95_ms", "passages", "wal_mib", "budget_mib", "step", "written_kib"} <= first.keys()
+
+
+async def test_a_line_takes_memory_as_it_is_known(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring all processes each minute would be much of what a rest costs; a person is worth it."""
+    asked: list[bool] = []
+    status = house.watchdog.status
+
+    async def noted(*, well: bool = True) -> dict[str, Any]:
+        asked.append(well)
+        return await status(well=well)
+
+    monkeypatch.setattr(house.watchdog, "status", noted)
+    assert (await house.minute())["memory"]["processes"]
+    await house.status()
+    assert asked == [False, True]

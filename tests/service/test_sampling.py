@@ -12,7 +12,7 @@ import pytest
 from pi_rag.config import MemorySettings
 from pi_rag.host import memory
 from pi_rag.host.memory import Size
-from pi_rag.service.sampling import FRESH_S, STILL_TIMES, Sampler
+from pi_rag.service.sampling import FRESH_S, REST_TIMES, STILL_TIMES, Sampler
 from tests.host import machines
 from tests.service.test_run import until
 
@@ -53,9 +53,8 @@ class Machine:
         self.time.now_s += after_s
         return self.sampler.look([(PID, "worker")], **how).used_mib
 
-    @property
-    def stands_still(self) -> bool:
-        return self.sampler.stands_still([(PID, "worker")])
+    def may_rest(self) -> bool:
+        return self.sampler.may_rest([(PID, "worker")])
 
 
 @pytest.fixture
@@ -79,15 +78,23 @@ def test_one_that_stands_still_is_measured_seldom(machine: Machine) -> None:
     machine.look()
     for _ in range(STILL_TIMES - 1):
         machine.look(SETTINGS.measure_s)
-        assert machine.stands_still
     assert machine.measured == 1
     machine.look(SETTINGS.measure_s)
     assert machine.measured == 2
     machine.look(SETTINGS.measure_s)
     machine.resident_mib = 98.0
-    assert not machine.stands_still
     machine.look()
     assert machine.measured == 3
+
+
+def test_who_looks_may_pass_while_all_stand_still(machine: Machine) -> None:
+    """But not for ever, and not when one has moved, or was never measured."""
+    assert not machine.may_rest()
+    machine.look()
+    turns = [machine.may_rest() for _ in range(2 * REST_TIMES)]
+    assert turns == ([True] * (REST_TIMES - 1) + [False]) * 2
+    machine.resident_mib = 102.0
+    assert not machine.may_rest()
 
 
 def test_one_that_has_grown_is_measured_at_once(machine: Machine) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pi_rag.budget import Process, Sample, Step, Terms
 from pi_rag.config import MemorySettings
 from pi_rag.service.sampling import Known, Sampler
-from pi_rag.service.watchdog import REST_TIMES, Taken, Watchdog
+from pi_rag.service.watchdog import Taken, Watchdog
 from tests.embedder.waiting import until
 from tests.service.held import Hanging, shared_threads_held
 
@@ -42,12 +42,12 @@ class FakeSampler(Sampler):
         self.fault: Exception | None = None
         self.looks = 0
         self.still_times = 0
-        """So many times it stands still; then it moves."""
+        """So many times it may rest; then it moves."""
         self.seen: list[str] = []
-        self.often = False
+        self.often = self.well = False
 
     def look(self, known: Known, *, often: bool = False, well: bool = False) -> Sample:
-        self.often = often
+        self.often, self.well = often, well
         self.seen.append("whole")
         assert list(known) == [(7, "worker")]
         self.looks += 1
@@ -56,7 +56,7 @@ class FakeSampler(Sampler):
             raise self.fault
         return Sample((Process(7, "worker", self.used_mib, self.used_mib),), undervoltage=self.undervoltage)
 
-    def stands_still(self, known: Known) -> bool:
+    def may_rest(self, known: Known) -> bool:
         self.seen.append("small")
         self.still_times -= 1
         return self.still_times >= 0
@@ -130,17 +130,23 @@ async def test_in_good_times_nothing_is_asked_for(scene: Scene) -> None:
 
 async def test_while_nothing_moves_most_looks_are_small(scene: Scene) -> None:
     """A house at rest is left in peace; one that grows, or has given something up, is looked at each time."""
-    scene.sampler.still_times = 2 * REST_TIMES
+    scene.sampler.still_times = 3
     scene.watchdog.start()
-    await until(lambda: scene.sampler.seen.count("whole") >= 4)
-    at_rest, moving = ["small"] * REST_TIMES + ["whole"], ["small", "whole"]
-    assert scene.sampler.seen[: 2 * REST_TIMES + 6] == at_rest * 2 + moving * 2
-    scene.sampler.still_times, scene.sampler.used_mib = 1000, 910.0
+    await until(lambda: scene.sampler.seen.count("whole") >= 2)
+    assert scene.sampler.seen[:7] == ["small"] * 4 + ["whole", "small", "whole"]
+    scene.sampler.still_times, scene.sampler.used_mib = 0, 910.0
     await until(lambda: scene.watchdog.step is Step.SHED)
+    scene.sampler.still_times = 1000
     scene.sampler.seen.clear()
     await until(lambda: len(scene.sampler.seen) >= 3)
     assert set(scene.sampler.seen) == {"whole"}
     await scene.watchdog.stop()
+
+
+async def test_the_status_is_measured_for_who_asks_well(scene: Scene) -> None:
+    """A person is told what is so now; the metrics file, each minute, what is known."""
+    assert (await scene.watchdog.status())["pss_mib_total"] == 100.0 and scene.sampler.well
+    assert (await scene.watchdog.status(well=False))["pss_mib_total"] == 100.0 and not scene.sampler.well
 
 
 async def test_there_is_room_until_something_would_be_given_up(scene: Scene) -> None:
