@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmarks.memory import WORKERS, at_rest
 from benchmarks.model import benchmark_model
 from benchmarks.report import Figures, arguments, publish
+from pi_rag.stress import neighbours
 from pi_rag.stress.running import COMMAND, RunningService
 
 SETTLE_S, QUICK_SETTLE_S = 30.0, 5.0
@@ -75,7 +76,9 @@ def measure(seconds: float, settle_s: float) -> Figures:
         begun_s, before = time.monotonic(), {pid: spent(pid) for pid in roles}
         time.sleep(seconds)
         took_s, after = time.monotonic() - begun_s, {pid: spent(pid) for pid in roles}
+        alone = neighbours.times()
         starts = [_start(service) for _ in range(STARTS)]
+        stolen_percent = 100 * neighbours.times().stolen_share_since(alone)
     each = {pid: _between(before[pid], after[pid]) for pid in roles}
     rows = [
         {
@@ -100,7 +103,12 @@ def measure(seconds: float, settle_s: float) -> Figures:
             "start_processor_s": round(statistics.median(processor_s for _, processor_s in starts), 2),
         },
         rows=rows,
-        notes={"seconds": round(took_s), "workers": WORKERS, "load_1min": os.getloadavg()[0]},
+        notes={
+            "seconds": round(took_s),
+            "workers": WORKERS,
+            "load_1min": os.getloadavg()[0],
+            "stolen_percent_at_starts": round(stolen_percent, 1),
+        },
     )
 
 

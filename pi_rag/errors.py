@@ -384,10 +384,13 @@ class DocumentRemoved(DocumentRefused):
 
 
 class DocumentGaveUp(DocumentRefused):
-    """The service died `ingest.attempts_max` times while it worked on this document."""
+    """The service died `ingest.attempts_max` times while it worked on this document, be it by power cuts."""
 
     code = "document_gave_up"
-    hint_default = "Leave it out, and report it with the service's log."
+    hint_default = (
+        "Try it once more: pi-rag jobs retry. If it ends so again, leave it out, and report it with the "
+        "service's log."
+    )
 
 
 class ReaderKilled(PiRagError):

@@ -26,15 +26,15 @@ from pi_rag.cli.upload import Upload
 from pi_rag.client import Client
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings
-from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid
+from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid, ServiceDown
 
 DESCRIPTION = """\
 It takes text, source code, web pages, PDF, office files, e-books, mails, notebooks and archives;
 folders are taken with all that is in them. What has not changed since the last time is skipped;
 what is gone stays: pi-rag remove forgets it. In a folder of pi-rag watch add it goes with its file.
 Each file that is not taken is named with the reason; the exit code is 2 then, also for one file
-of a folder, and 3 when a PATH does not exist. Ctrl-C only stops the waiting: the service goes on
-with what it has been given.
+of a folder, 3 when a PATH does not exist, and 1 when somebody cancelled the job. Ctrl-C only stops
+the waiting: the service goes on with what it has been given.
 """
 
 EXAMPLES = """\
@@ -50,6 +50,12 @@ STANDARD_INPUT = "-"
 
 RESCUABLE = frozenset({DocumentUnreadable.code, PathNotFound.code})
 """Refusals that may only mean that the service is another user, or is kept out of /home and /tmp."""
+
+
+NOTHING_FOUND = (
+    "There is nothing in it to add: it is empty, or all of it is hidden or left out by a .gitignore or "
+    ".piragignore. Which rule leaves a file out: pi-rag sources FILE"
+)
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -83,7 +89,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Add, wait, tell. Exit 2 when a file was refused, 3 when a named path does not exist."""
+    """Add, wait, tell. Exit 2 when a file was refused, 3 when a path does not exist, 1 when cancelled."""
     _check(args)
     settings = settings_of(args)
     adding = _Adding(args, settings, client_of(settings))
@@ -92,6 +98,9 @@ def run(args: Namespace) -> int:
         adding.everything()
     except KeyboardInterrupt:
         _say_it_goes_on(adding.result)
+        raise
+    except ServiceDown:
+        _say_what_is_left(adding.result)
         raise
     _tell(adding, args, time.monotonic() - begun_s)
     return adding.result.exit_code
@@ -138,6 +147,7 @@ class Result:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     added: int = 0
     unchanged: int = 0
+    cancelled: int = 0
     passages: int = 0
     refused: int = 0
     """All of them, also those that a job no longer lists."""
@@ -152,6 +162,7 @@ class Result:
         """Add a finished job's counts."""
         self.added += int(job.get("items_done") or 0)
         self.unchanged += int(job.get("items_unchanged") or 0)
+        self.cancelled += int(job.get("items_cancelled") or 0)
         self.passages += int(job.get("chunks") or 0)
         self.near_duplicates += int(job.get("near_duplicates") or 0)
         self.repeated += job.get("repeated") or []
@@ -174,8 +185,17 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """That of the worst that happened: a path that is not there, a file refused, nothing."""
-        return exit_code({"refusals": self.refusals, "items_refused": self.refused})
+        """That of the worst that happened, as of one job."""
+        counts = {"items_refused": self.refused, "items_cancelled": self.cancelled}
+        return exit_code({"refusals": self.refusals, **counts})
+
+    def line(self, took_s: float) -> str:
+        """How many of what became of them."""
+        cancelled = f", {self.cancelled:,} cancelled" if self.cancelled else ""
+        return (
+            f"{self.added:,} added, {self.unchanged:,} unchanged, {self.refused:,} not taken{cancelled}, "
+            f"{counted(self.passages, 'passage')} in {span(took_s)}"
+        )
 
 
 class _Adding:
@@ -251,10 +271,15 @@ def _say_it_goes_on(result: Result) -> None:
         return
     number = result.jobs[-1].get("id")
     print(
-        f"\nStopped waiting. The service goes on with job {number}; see it with: pi-rag jobs {number}\n"
-        "What it had not been given yet is added by the same command, run again.",
+        f"\nStopped waiting. The service goes on with job {number}; see it with: pi-rag jobs {number}",
         file=sys.stderr,
     )
+    _say_what_is_left(result)
+
+
+def _say_what_is_left(result: Result) -> None:
+    if result.jobs:
+        print("What it had not been given yet is added by the same command, run again.", file=sys.stderr)
 
 
 def _tell(adding: _Adding, args: Namespace, took_s: float) -> None:
@@ -270,10 +295,9 @@ def _tell(adding: _Adding, args: Namespace, took_s: float) -> None:
     else:
         show_refusals(result.refusals, result.refused)
         show_repeats(result.repeated, result.near_duplicates, args.collection)
-        print(
-            f"{result.added:,} added, {result.unchanged:,} unchanged, {result.refused:,} not taken, "
-            f"{counted(result.passages, 'passage')} in {span(took_s)}"
-        )
+        if not any((result.added, result.unchanged, result.refused, result.cancelled)):
+            print(NOTHING_FOUND)
+        print(result.line(took_s))
 
 
 def _tell_program(result: Result) -> None:

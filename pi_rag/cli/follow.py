@@ -143,7 +143,7 @@ class _Waiting:
         return now_s - max(self._moved_s, self._looked_s) > STILL_S_MAX
 
     def _patiently(self, job_id: int) -> dict[str, Any]:
-        away_since_s = self._clock.monotonic_s()
+        away_since_s, is_told = self._clock.monotonic_s(), False
         while True:
             try:
                 job: dict[str, Any] = self._client.job(job_id)["job"]
@@ -158,6 +158,9 @@ class _Waiting:
                         f"The service went away while it was adding. {error.message}",
                         hint=f"Start it again; job {job_id} is kept and goes on. See: pi-rag jobs {job_id}",
                     ) from error
+                if not is_told:
+                    is_told = True
+                    self._shown.say(f"Waiting for the service, up to {AWAY_S_MAX:g} s: {error.message}")
                 self._pause(ASK_S_MAX)
 
     def _say_what_holds_it_up(self, job: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from pi_rag.cli import printing
 from pi_rag.cli.add import Result
 from pi_rag.cli.follow import follow, handed_over
 from pi_rag.cli.parsing import a_path, no_constant
-from pi_rag.cli.printing import counted, span
+from pi_rag.cli.printing import counted
 from pi_rag.cli.reach import client_of, settings_of
 from pi_rag.cli.refusals import show_refusals
 from pi_rag.cli.upload import DOCUMENTS_MAX, FRAME_BYTES
@@ -71,7 +71,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Send, wait, tell. Exit 2 when a line was refused."""
+    """Send, wait, tell. Exit 2 when a line was refused, 1 when somebody cancelled its job."""
     settings = settings_of(args)
     importing = _Importing(settings, client_of(settings), quiet=args.json)
     begun_s = time.monotonic()
@@ -82,7 +82,7 @@ def run(args: Namespace) -> int:
         print("\nStopped. What was sent is kept; the same command takes the rest.", file=sys.stderr)
         raise
     _tell(importing, args, time.monotonic() - begun_s)
-    return BadInput.exit_code if importing.result.refused else 0
+    return importing.result.exit_code
 
 
 @contextmanager
@@ -267,10 +267,7 @@ def _tell(importing: _Importing, args: Namespace, took_s: float) -> None:
         printing.as_json(said | {"different": importing.different})
         return
     show_refusals(result.refusals, result.refused)
-    print(
-        f"{result.added:,} added, {result.unchanged:,} unchanged, {result.refused:,} not taken, "
-        f"{counted(result.passages, 'passage')} in {span(took_s)}"
-    )
+    print(result.line(took_s))
     if importing.vectors == "used":
         print("Vectors: those of the file, wherever they belong to their text.")
     elif importing.vectors == "made_anew":

@@ -1,4 +1,4 @@
-"""What was not taken and why, the same for `add` and `jobs`: the lines about it, and the exit code."""
+"""What was not taken and why, the same for `add`, `import` and `jobs`: lines about it, and the exit code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from pi_rag.cli.printing import counted, one_line
-from pi_rag.errors import BadInput, PathNotFound
+from pi_rag.errors import BadInput, PathNotFound, PiRagError
 
 
 def not_taken(job: Mapping[str, Any]) -> int:
@@ -16,10 +16,12 @@ def not_taken(job: Mapping[str, Any]) -> int:
 
 
 def exit_code(job: Mapping[str, Any]) -> int:
-    """That of the worst that happened: a path that is not there, a file refused, nothing."""
+    """That of the worst that happened: a path that is not there, a file refused, one cancelled, nothing."""
     if any(refusal.get("code") == PathNotFound.code for refusal in job.get("refusals") or []):
         return PathNotFound.exit_code
-    return BadInput.exit_code if not_taken(job) else 0
+    if not_taken(job):
+        return BadInput.exit_code
+    return PiRagError.exit_code if job.get("items_cancelled") else 0
 
 
 def show_refusals(

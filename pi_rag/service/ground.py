@@ -82,7 +82,8 @@ async def laid(settings: Settings, signals: Signals, clock: Clock) -> AsyncItera
     sized = sizing.sized(settings)
     chosen = tuning.at_start(sized.settings)
     notify("", "opening the database")
-    store = await opened(partial(_open, chosen.as_set, clock), lambda: signals.stop, clock)
+    attempt = partial(_open, chosen.as_set, clock)
+    store = await opened(attempt, chosen.as_set.data_path, lambda: signals.stop, clock)
     if store is None:
         yield None
         return

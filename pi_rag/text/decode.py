@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 
 from pi_rag.errors import DocumentBinary
+from pi_rag.text import western
 
 SAMPLE_BYTES = 64 * 1024
 """Guessing looks at this much: it tries some forty encodings, so all of a large file would take a minute."""
@@ -55,7 +55,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data":  # cut off within its last character, else flawless
+        if _is_cut_off(data, error):
             return data.decode("utf-8", "replace")
     for attempt in (_decode_declared(data, declared), _decode_surrogates(data)):
         if attempt is not None:
@@ -104,6 +104,12 @@ def _wide_encoding(data: bytes) -> str | None:
     return None
 
 
+def _is_cut_off(data: bytes, error: UnicodeDecodeError) -> bool:
+    """Whether only the last character is incomplete. After ASCII alone, one byte may be an accent."""
+    is_told = len(data) - error.start > 1 or not data[: error.start].isascii()
+    return error.reason == "unexpected end of data" and is_told
+
+
 def _decode_declared(data: bytes, declared: str | None) -> str | None:
     try:
         return data.decode(declared, "strict") if declared else None
@@ -129,27 +135,9 @@ def _likeliest(sample: bytes) -> str:
 
 
 def _guess(sample: bytes) -> str:
+    if western.is_western(sample):
+        return western.ENCODING
     from charset_normalizer import from_bytes  # loads much; nearly no file needs it
 
     best = from_bytes(sample).best()
-    if best is None:
-        return "utf-8"
-    return "cp1252" if _is_latin(str(best)) and _fits(sample, "cp1252") else best.encoding
-
-
-def _is_latin(text: str) -> bool:
-    """Whether its letters beyond ASCII are Latin ones.
-
-    The code pages of Latin languages cannot be told apart by a few accents; the Western one is by far the
-    most common, so it is taken for all of them.
-    """
-    letters = {char for char in text if char > "\x7f" and char.isalpha()}
-    return all(unicodedata.name(char, "").startswith(("LATIN", "FEMININE", "MASCULINE")) for char in letters)
-
-
-def _fits(sample: bytes, encoding: str) -> bool:
-    try:
-        sample.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
+    return best.encoding if best is not None else "utf-8"

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pi_rag.cli import follow
+from pi_rag.cli.add import NOTHING_FOUND
 from tests.cli.conftest import Run
 from tests.cli.test_main import spawn
 from tests.standin import Asked, Reply, StandIn
@@ -104,6 +106,36 @@ def test_every_file_not_taken_is_named_with_the_reason(service: StandIn, run: Ru
         "not taken: 3 more files",
     ]
     assert "0 added, 0 unchanged, 5 not taken" in ran.out
+
+
+def test_what_was_cancelled_meanwhile_is_told(service: StandIn, run: Run) -> None:
+    """It is not in, and whoever waits for it must not take it for done. What was refused counts for more."""
+    answers(service, job(items_done=5, items_cancelled=6), job(items_cancelled=1, **refused(("bad", "/a"))))
+    ran = run("add", "/x")
+    assert ran.code == 1
+    assert ran.out.startswith("5 added, 0 unchanged, 0 not taken, 6 cancelled, 0 passages in ")
+    assert run("add", "/x").code == 2
+
+
+def test_a_folder_with_nothing_in_it_is_told(service: StandIn, run: Run) -> None:
+    """That all of it may be left out is no fault, and easily overlooked."""
+    answers(service, job(), job(items_unchanged=1))
+    ran = run("add", "/x")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, NOTHING_FOUND)
+    assert NOTHING_FOUND not in run("add", "/x").out
+
+
+def test_after_an_outage_it_says_how_the_rest_gets_in(
+    service: StandIn, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job goes on with what the service was given; what was still to be sent is known only here."""
+    monkeypatch.setattr(follow, "AWAY_S_MAX", 0.0)
+    service.on("POST", "/v1/documents", {"job": job(state="running")}, 202)
+    service.refuse("GET", "/v1/jobs/1", 503, "service_down")
+    ran = run("add", "/x")
+    assert ran.code == 5
+    assert "added by the same command, run again" in ran.err
+    assert "job 1 is kept and goes on" in ran.err
 
 
 def test_a_path_that_nobody_finds_is_exit_code_three(service: StandIn, run: Run, tmp_path: Path) -> None:

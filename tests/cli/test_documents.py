@@ -316,6 +316,7 @@ def test_a_job_is_followed_to_its_end(service: StandIn, run: Run) -> None:
         ({"items_refused": 1}, 2),
         ({"items_refused": 0, "refusals": [], "items_failed": 1}, 2),
         ({"items_refused": 1, "refusals": [{"source": "/x", "code": "path_not_found"}]}, 3),
+        ({"items_refused": 0, "refusals": [], "items_cancelled": 1}, 1),
     ],
 )
 def test_who_follows_a_job_gets_the_exit_code_of_who_added_it(

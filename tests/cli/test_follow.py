@@ -94,10 +94,13 @@ def test_a_job_that_is_done_at_once_is_not_asked_for() -> None:
     assert clock.pauses == []
 
 
-def test_a_restart_of_the_service_is_waited_out() -> None:
-    """A short absence, a stopping and a busy service are no reason to give up: the job goes on."""
-    away = [errors.ServiceDown("Away."), errors.Stopping("Stopping."), errors.Busy("Busy.")]
+def test_a_restart_of_the_service_is_waited_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """A short absence, a stopping and a busy service are no reason to give up: the job goes on. That it is
+    waited for is said once.
+    """
+    away = [errors.ServiceDown("Away."), errors.ServiceDown("Away."), errors.Busy("Busy.")]
     assert followed(Service(*away, job("done", 10)), Clock()) == job("done", 10)
+    assert capsys.readouterr().err == "Waiting for the service, up to 30 s: Away.\n"
 
 
 def test_a_service_that_stays_away_is_given_up_and_the_job_named() -> None:

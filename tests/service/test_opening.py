@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from pi_rag.clock import SystemClock
 from pi_rag.errors import DiskFull, PiRagError, StoreDamaged
 from pi_rag.service import opening
-from pi_rag.service.opening import opened
+from pi_rag.service.opening import ROOM_BYTES, opened
 from pi_rag.store.store import Store
 
 STORE = create_autospec(Store, instance=True)
@@ -30,7 +32,7 @@ def _attempt(*outcomes: PiRagError | Store) -> Callable[[], Store]:
 
 
 async def test_a_full_disk_is_tried_again_until_there_is_room(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """systemd is asked for patience each time, and the log has one line of it."""
     asked: list[str] = []
@@ -39,7 +41,7 @@ async def test_a_full_disk_is_tried_again_until_there_is_room(
     monkeypatch.setattr(opening, "notify", lambda state, status: asked.append(f"{state} {status}"))
     full = DiskFull("There is no room.")
 
-    store = await opened(_attempt(full, full, full, STORE), lambda: False, SystemClock())
+    store = await opened(_attempt(full, full, full, STORE), tmp_path, lambda: False, SystemClock())
 
     assert store is STORE
     assert len(asked) == 3
@@ -47,14 +49,27 @@ async def test_a_full_disk_is_tried_again_until_there_is_room(
     assert capsys.readouterr().err.count("event=start_waits") == 1
 
 
-async def test_a_stop_ends_the_waiting() -> None:
-    """No try comes after it."""
+async def test_room_that_is_seen_ends_the_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start is not put off until the next try; a little more room than before is not enough."""
+    monkeypatch.setattr(opening, "RETRY_S", 3600.0)
+    monkeypatch.setattr(opening, "LOOK_S", 0.001)
+    free = iter([0, ROOM_BYTES - 1, ROOM_BYTES - 1, ROOM_BYTES])
+    monkeypatch.setattr(opening, "_free_bytes", lambda _: next(free))
+    attempt = _attempt(DiskFull("There is no room."), STORE)
+
+    async with asyncio.timeout(30):
+        assert await opened(attempt, tmp_path, lambda: False, SystemClock()) is STORE
+    assert next(free, None) is None, "it looked until there was enough"
+
+
+async def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
+    """No try comes after it, also where the folder could not be made."""
     asked = iter([False])
     attempt = _attempt(DiskFull("There is no room."))
-    assert await opened(attempt, lambda: next(asked, True), SystemClock()) is None
+    assert await opened(attempt, tmp_path / "none", lambda: next(asked, True), SystemClock()) is None
 
 
-async def test_what_room_would_not_mend_ends_the_start() -> None:
+async def test_what_room_would_not_mend_ends_the_start(tmp_path: Path) -> None:
     """With the error as it is."""
     with pytest.raises(StoreDamaged):
-        await opened(_attempt(StoreDamaged("It is damaged.")), lambda: False, SystemClock())
+        await opened(_attempt(StoreDamaged("It is damaged.")), tmp_path, lambda: False, SystemClock())

@@ -57,6 +57,12 @@ def test_older_encodings_are_recognised(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding)) == text
 
 
+@pytest.mark.parametrize("text", ["Milch kaufen für Oma", "Jürgen", "città", "Temp 21°", "It’s done", "Café"])
+def test_a_short_western_note_is_read_as_it_was_written(text: str) -> None:
+    """Three words are too few for a guesser, and most old notes are no longer."""
+    assert decode(text.encode("cp1252")) == text
+
+
 def test_utf8_with_a_few_broken_places_is_still_utf8() -> None:
     """One bad byte among many accents costs one character, not all of them."""
     assert decode("é".encode() * 50 + b"\xff" + "ü".encode() * 50) == "é" * 50 + "�" + "ü" * 50
