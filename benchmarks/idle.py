@@ -78,7 +78,7 @@ def measure(seconds: float, settle_s: float) -> Figures:
         took_s, after = time.monotonic() - begun_s, {pid: spent(pid) for pid in roles}
         alone = neighbours.times()
         starts = [_start(service) for _ in range(STARTS)]
-        stolen_percent = 100 * neighbours.times().stolen_share_since(alone)
+        stolen_s = neighbours.times().stolen_s_since(alone)
     each = {pid: _between(before[pid], after[pid]) for pid in roles}
     rows = [
         {
@@ -107,7 +107,7 @@ def measure(seconds: float, settle_s: float) -> Figures:
             "seconds": round(took_s),
             "workers": WORKERS,
             "load_1min": os.getloadavg()[0],
-            "stolen_percent_at_starts": round(stolen_percent, 1),
+            "stolen_s_of_each_start": round(stolen_s / STARTS, 2),
         },
     )
 

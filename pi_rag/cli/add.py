@@ -26,7 +26,7 @@ from pi_rag.cli.upload import Upload
 from pi_rag.client import Client
 from pi_rag.clock import SystemClock
 from pi_rag.config import Settings
-from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid, ServiceDown
+from pi_rag.errors import DocumentUnreadable, PathNotFound, RequestInvalid, ServiceDown, TryLater
 
 DESCRIPTION = """\
 It takes text, source code, web pages, PDF, office files, e-books, mails, notebooks and archives;
@@ -53,9 +53,10 @@ RESCUABLE = frozenset({DocumentUnreadable.code, PathNotFound.code})
 
 
 NOTHING_FOUND = (
-    "There is nothing in it to add: it is empty, or all of it is hidden or left out by a .gitignore or "
-    ".piragignore. Which rule leaves a file out: pi-rag sources FILE"
+    "There was nothing to add: what is hidden is passed over, and so is what a .gitignore or .piragignore "
+    "leaves out. What leaves a file out: pi-rag sources FILE"
 )
+"""Told of folders that are empty, or seem so."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -99,7 +100,7 @@ def run(args: Namespace) -> int:
     except KeyboardInterrupt:
         _say_it_goes_on(adding.result)
         raise
-    except ServiceDown:
+    except (ServiceDown, TryLater):
         _say_what_is_left(adding.result)
         raise
     _tell(adding, args, time.monotonic() - begun_s)

@@ -45,8 +45,9 @@ DESCRIPTION = """\
 Each line is a document: it is added, or replaces the one of the same collection and source.
 What is the same already is left alone, so the same file may be taken twice. Vectors in the file
 are used when they are of the model in use; else the texts are embedded again, and that is said.
-A line that cannot be taken is named by its number with the reason; the rest goes on. Of a file
-whose first line is none, nothing is taken.
+A line that cannot be taken is named by its number with the reason, and the exit code is 2; the
+rest goes on. Of a file whose first line is none, nothing is taken. The exit code is 1 when
+somebody cancelled what was sent.
 """
 
 EXAMPLES = """\

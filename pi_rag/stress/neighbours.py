@@ -1,11 +1,12 @@
 """How much of the processors others use: on a machine that is busy otherwise, a bound in time means little.
 
 It is looked at for a moment while the service does nothing or is not there, so that what is busy is others.
-What other guests of the same host took is told apart at any time; a Pi is nobody's guest.
+What other guests of the same host took can be told at any time; a Pi is nobody's guest.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,9 @@ from pathlib import Path
 BUSY_SHARE = 0.25
 """Of all processors. Above it, a bound that was missed says nothing about the service."""
 
-STOLEN_SHARE = 0.05
-"""Of all processors, taken by other guests. Above it, a time that was measured meanwhile is theirs too."""
-
 STAT = Path("/proc/stat")
+
+TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Times:
     stolen: int = 0
     total: int = 0
 
-    def stolen_share_since(self, before: Times) -> float:
-        """Of all that passed between two looks, what other guests took while somebody here wanted it."""
-        return (self.stolen - before.stolen) / max(1, self.total - before.total)
+    def stolen_s_since(self, before: Times) -> float:
+        """Seconds of a processor that other guests took between two looks, while somebody here wanted it."""
+        return (self.stolen - before.stolen) / TICKS_S
 
 
 def share(seconds: float, sleep: Callable[[float], object] = time.sleep, stat: Path = STAT) -> float:

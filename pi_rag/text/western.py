@@ -12,63 +12,81 @@ import re
 ENCODING = "cp1252"
 """Latin-1 with the quotes and dashes of Windows in places where Latin-1 has nothing that is ever written."""
 
-_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_PLACE = re.compile(rb"[\x80-\x9f\xa1-\xff]+")
+"""What stands together beyond ASCII; a space that may not be broken (A0) is a space."""
 
-_LETTERS = frozenset(range(0xC0, 0x100)) - {0xD7, 0xF7}
-_SIGNS = frozenset(range(0xA0, 0xC0))
+_LETTER = re.compile(rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]")
 
+_WORDLIKE = re.compile(
+    rb"[\x82\x84\x8b\x91-\x93\x96\x97\xa1\xa7\xa9\xab\xad\xb0\xb5\xb7\xbf]?"
+    rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}"
+    rb"[\x80\x82\x84-\x87\x89\x91-\x97\x99\x9b\xa1-\xbf]?"
+)
+"""One or two letters, with what may stand right before or behind a word: quotes, dashes, dots and signs."""
+
+_MARKS = frozenset(b"\x80\x82\x84\x85\x86\x87\x89\x8b\x91\x92\x93\x94\x95\x96\x97\x99\x9b")
+"""Of Windows: the Euro, quotes, dashes, dots, daggers, per mille and trade mark."""
+
+_SIGNS = frozenset(range(0xA1, 0xC0))
 _BEFORE_WORDS = frozenset(b"\xa1\xa7\xa9\xab\xad\xb0\xb5\xb7\xbf")
-"""Signs that stand right before a letter too, such as the Spanish question mark and that of degrees."""
+"""Those that stand right before a letter too, such as the Spanish question mark and that of degrees."""
 
-_OPENING = frozenset(b"\x91\x93")
-_CLOSING = frozenset(b"\x80\x85\x92\x94\x96\x97")
-"""Quotes that open; and what ends a word or stands alone: quotes, dashes, dots, the Euro."""
-
-_APOSTROPHE, _OE = 0x92, 0x9C
-"""What stands between letters: "it's", and in French the one letter that Latin-1 lacks."""
+_OPENING = frozenset(b"\x82\x84\x8b\x91\x93")
+_BETWEEN = frozenset(b"\x92\x9c")
+"""Quotes that open; and what stands between letters: the apostrophe, and the French letter Latin-1 lacks."""
 
 _KATAKANA = 0x83
 """In Shift-JIS the first half of most of its letters, whose other half is often an ASCII letter."""
 
 
 def is_western(sample: bytes) -> bool:
-    """Whether more of the places beyond ASCII say so than not; where none says anything, if it could be."""
+    """Whether more letters beyond ASCII say so than bytes say no; by signs alone where no letter says it.
+
+    Many other code pages have the same signs. Where nothing says anything, it is Western if it could be.
+    """
     try:
         sample.decode(ENCODING)
     except UnicodeDecodeError:
         return False
-    said = [_said(sample, *place.span()) for place in _BEYOND_ASCII.finditer(sample)]
-    if any(each is not None for each in said):
-        return said.count(True) > said.count(False)
-    return not any(0x80 <= byte < 0xA0 for byte in sample)
+    letters = signs = others = 0
+    for found in _PLACE.finditer(sample):
+        place, before = found[0], sample[max(0, found.start() - 1) : found.start()]
+        after = sample[found.end() : found.end() + 1]
+        of_letters = _LETTER.search(place) is not None
+        said = (_said_by_letters if of_letters else _said_by_signs)(place, before, after)
+        letters += said if said > 0 and of_letters else 0
+        signs += said if said > 0 and not of_letters else 0
+        others -= min(0, said)
+    if letters or others:
+        return letters > others
+    return signs > 0 or not any(0x80 <= byte < 0xA0 for byte in sample)
 
 
-def _said(sample: bytes, start: int, end: int) -> bool | None:
-    """What one place beyond ASCII says, by what stands around it; None where it could be either."""
-    before, after = sample[start - 1 : start] if start else b"", sample[end : end + 1]
-    if end - start > 1 and sample[start] == _APOSTROPHE and before.isalpha():
-        start += 1
-    place = sample[start:end]
-    if len(place) == 1:
-        return _said_by_one(place[0], before, after)
-    if len(place) > 2 or not _LETTERS.intersection(place):
-        return False
-    if _LETTERS.issuperset(place):
-        return before.isalpha() or after.isalpha()
-    first, last = place
-    is_sound = (first in _BEFORE_WORDS and after.isalpha()) or (last in _SIGNS and before.isalpha())
-    return None if is_sound else False
+def _said_by_letters(place: bytes, before: bytes, after: bytes) -> int:
+    """1 beside an ASCII letter. What stands together else says no, by its length; a letter alone nothing."""
+    is_quoted_amid = place[0] in _OPENING and before.isalpha()
+    is_half = not _LETTER.match(place[-1:]) and _could_end_half(after)
+    if is_quoted_amid or is_half or not _WORDLIKE.fullmatch(place):
+        return -len(place)
+    if before.isalpha() or after.isalpha():
+        return 1
+    return 0 if len(_LETTER.findall(place)) == 1 else -len(place)
 
 
-def _said_by_one(byte: int, before: bytes, after: bytes) -> bool | None:
-    """Of a byte that stands alone. Before one of `@` to `~` it could be half a letter of East Asia."""
-    could_be_half = b"\x40" <= after <= b"\x7e"
-    if byte in _LETTERS:
-        return True if before.isalpha() or after.isalpha() else None
-    if byte in (_APOSTROPHE, _OE) and before.isalpha() and after.isalpha():
-        return True
-    if byte in _OPENING and after.isalpha() and not b"\x40" <= before <= b"\x7e":
-        return True
-    if byte in _SIGNS | _CLOSING and not could_be_half:
-        return True
-    return False if byte == _KATAKANA or byte in _SIGNS - _BEFORE_WORDS else None
+def _said_by_signs(place: bytes, before: bytes, after: bytes) -> int:
+    """1 for one sign, also repeated, that no encoding of East Asia could mean; 0 where one could."""
+    sign = place[0]
+    if len(set(place)) > 1 or sign == _KATAKANA:
+        return -len(place)
+    if sign in _BETWEEN and before.isalpha() and after.isalpha():
+        return 1
+    if sign in _OPENING and after.isalpha() and not _could_end_half(before):
+        return 1
+    if not _could_end_half(after):
+        return 1 if sign in _SIGNS | _MARKS else 0
+    return -1 if sign in _SIGNS - _BEFORE_WORDS else 0
+
+
+def _could_end_half(byte: bytes) -> bool:
+    """Whether an ASCII byte is also the second half of letters of East Asia."""
+    return b"\x40" <= byte <= b"\x7e"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.stress.neighbours import BUSY_SHARE, Times, judged, share, times
+from pi_rag.stress.neighbours import BUSY_SHARE, TICKS_S, Times, judged, share, times
 
 
 @pytest.mark.parametrize(("busy", "idle", "found"), [(30, 70, 0.3), (0, 100, 0.0), (100, 0, 1.0)])
@@ -24,7 +24,7 @@ def test_the_share_is_what_was_at_work_of_all(tmp_path: Path, busy: int, idle: i
 def test_a_kernel_that_does_not_say_leaves_bounds_in_force(tmp_path: Path) -> None:
     """Nobody is excused by a file that is not there."""
     assert share(1.0, lambda _: None, tmp_path / "none") == 0.0
-    assert times(tmp_path / "none").stolen_share_since(Times()) == 0.0
+    assert times(tmp_path / "none").stolen_s_since(Times()) == 0.0
 
 
 def test_what_other_guests_took_is_told_apart(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_what_other_guests_took_is_told_apart(tmp_path: Path) -> None:
     stat.write_text("cpu 100 0 50 1000 10 0 0 7 0 0\n")
     before = times(stat)
     stat.write_text("cpu 160 0 50 1030 10 0 0 17 0 0\n")
-    assert times(stat).stolen_share_since(before) == pytest.approx(0.1)
+    assert times(stat).stolen_s_since(before) == 10 / TICKS_S
     assert (times(stat).busy - before.busy, times(stat).total - before.total) == (70, 100)
 
 

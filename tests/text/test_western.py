@@ -12,7 +12,8 @@ WESTERN = (
     "mañana", "¿Quién?", "¡Hola!", "jamón y piña", "La porta è chiusa", "città", "è così", "coração",
     "Blåbær på fjellet", "Smörgås", "Ø", "rødgrød med fløde", "þetta er íslenska",
     "Temp 21°", "21 °C", "1/2 ½ Tasse", "20 £", "5 m²", "© 2020 Meier", "12 µm",
-    "It’s done", "“quoted” text", "a – b", "wait…", "5 €",
+    "It’s done", "“quoted” text", "a – b", "wait…", "5 €", "Café…", "“Élan”", "„Über“ uns", "cliché”",
+    "12,50\xa0€", "«\xa0Là.\xa0»", "–––––––––\nTotal 5 €", "§§ 12", "Brand™ and Other™", "qu’à la mer",
 )  # fmt: skip
 
 OTHERS = (
@@ -20,7 +21,7 @@ OTHERS = (
     ("cp1253", "αγόρασε γάλα"), ("cp1255", "לקנות חלב"), ("cp1256", "شراء الحليب"), ("cp874", "ซื้อนม"),
     ("shift_jis", "牛乳を買う"), ("shift_jis", "テスト"), ("shift_jis", "機能 A"), ("euc-jp", "鍵は隣の家"),
     ("gb18030", "买牛奶"), ("gb18030", "中文 42"), ("big5", "買牛奶"), ("big5", "新竹"), ("big5", "林淑芳"),
-    ("euc-kr", "우유를 사다"),
+    ("euc-kr", "우유를 사다"), ("big5", "張宗霖"), ("big5", "臺中"), ("shift_jis", "太田 和也"),
 )  # fmt: skip
 
 
@@ -33,6 +34,23 @@ def test_a_few_western_words_are_enough(text: str) -> None:
 @pytest.mark.parametrize(("encoding", "text"), OTHERS)
 def test_a_few_words_of_another_script_are_none(encoding: str, text: str) -> None:
     """They are left to who knows more encodings."""
+    assert not is_western(text.encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gb18030", "U盘 C盘 D盘\n" + "人工智能是研究开发用于模拟延伸和扩展人的智能的理论方法" * 20),
+        ("gb18030", "x轴y轴z轴方向的速度"),
+        ("euc-kr", "A형 B형 O형 AB형\n혈액형"),
+        ("cp1251", "Иванов: 10 – 12, 14 – 18\n"),
+        ("cp1253", "Παπαδόπουλος: 10 – 12, 14 – 18\n"),
+        ("cp1255", "שלום: 10 – 12, 14 – 18\n"),
+        ("cp1256", "مرحبا: 10 – 12, 14 – 18\n"),
+    ],
+)
+def test_letters_beside_ascii_and_dashes_do_not_outweigh_words(encoding: str, text: str) -> None:
+    """A page is not misread for the names of drives on it, nor for the dashes that many code pages share."""
     assert not is_western(text.encode(encoding))
 
 
