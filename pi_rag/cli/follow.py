@@ -13,7 +13,7 @@ from pi_rag.cli import held
 from pi_rag.cli.progress import Pace, Progress, progress
 from pi_rag.client import Client
 from pi_rag.clock import Clock
-from pi_rag.errors import ServiceDown, SocketForbidden, TryLater
+from pi_rag.errors import PiRagError, ServiceDown, SocketForbidden, TryLater
 
 ASK_S_MIN, ASK_S_MAX = 0.1, 0.5
 """Between two questions: quick for a single file, and no burden during an hour of adding."""
@@ -74,7 +74,7 @@ def handed_over(send: Callable[[], T], *, is_first: bool, clock: Clock, pause: C
             now_s = clock.monotonic_s()
             if begun_s is None:
                 begun_s = now_s
-                print(f"Waiting for the service, up to {s_max:g} s: {error.message}", file=sys.stderr)
+                print(_it_waits(s_max, error), file=sys.stderr)
             if now_s - begun_s > s_max:
                 raise
             pause((error.retry_after_ms or 1000 * ASK_S_MAX) / 1000)
@@ -160,7 +160,7 @@ class _Waiting:
                     ) from error
                 if not is_told:
                     is_told = True
-                    self._shown.say(f"Waiting for the service, up to {AWAY_S_MAX:g} s: {error.message}")
+                    self._shown.say(_it_waits(AWAY_S_MAX, error))
                 self._pause(ASK_S_MAX)
 
     def _say_what_holds_it_up(self, job: dict[str, Any]) -> None:
@@ -169,6 +169,10 @@ class _Waiting:
         for reason in reasons if roughly != self._said else []:
             self._said = roughly
             self._shown.say(reason)
+
+
+def _it_waits(s_max: float, error: PiRagError) -> str:
+    return f"Waiting for the service, up to {s_max:g} s: {error.message}"
 
 
 def _figures(job: dict[str, Any]) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ BUSY_SHARE = 0.25
 
 STAT = Path("/proc/stat")
 
-TICKS_S = os.sysconf("SC_CLK_TCK")
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Times:
 
     def stolen_s_since(self, before: Times) -> float:
         """Seconds of a processor that other guests took between two looks, while somebody here wanted it."""
-        return (self.stolen - before.stolen) / TICKS_S
+        return (self.stolen - before.stolen) / TICKS_A_SECOND
 
 
 def share(seconds: float, sleep: Callable[[float], object] = time.sleep, stat: Path = STAT) -> float:

@@ -54,9 +54,12 @@ def is_western(sample: bytes) -> bool:
         after = sample[found.end() : found.end() + 1]
         of_letters = _LETTER.search(place) is not None
         said = (_said_by_letters if of_letters else _said_by_signs)(place, before, after)
-        letters += said if said > 0 and of_letters else 0
-        signs += said if said > 0 and not of_letters else 0
-        others -= min(0, said)
+        if said < 0:
+            others -= said
+        elif of_letters:
+            letters += said
+        else:
+            signs += said
     if letters or others:
         return letters > others
     return signs > 0 or not any(0x80 <= byte < 0xA0 for byte in sample)

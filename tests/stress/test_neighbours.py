@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.stress.neighbours import BUSY_SHARE, TICKS_S, Times, judged, share, times
+from pi_rag.stress.neighbours import BUSY_SHARE, TICKS_A_SECOND, Times, judged, share, times
 
 
 @pytest.mark.parametrize(("busy", "idle", "found"), [(30, 70, 0.3), (0, 100, 0.0), (100, 0, 1.0)])
@@ -33,7 +33,7 @@ def test_what_other_guests_took_is_told_apart(tmp_path: Path) -> None:
     stat.write_text("cpu 100 0 50 1000 10 0 0 7 0 0\n")
     before = times(stat)
     stat.write_text("cpu 160 0 50 1030 10 0 0 17 0 0\n")
-    assert times(stat).stolen_s_since(before) == 10 / TICKS_S
+    assert times(stat).stolen_s_since(before) == 10 / TICKS_A_SECOND
     assert (times(stat).busy - before.busy, times(stat).total - before.total) == (70, 100)
 
 
