@@ -63,14 +63,14 @@ def measure(args: Namespace) -> Figures:
 def _asked(folder: Path, questions: Sequence[str], args: Namespace) -> Figures:
     card = benchmark_model()
     with whole.service(folder, card, keeps_answers=False) as running:
-        whole.wait_for_index(running, args.passages)
+        whole.wait_until_settled(running, args.passages)
         search = running.client.search
         known, stages = whole.cached(search, questions[:QUERIES])
         fresh, bare_ms = whole.uncached(search, questions[QUERIES : 2 * QUERIES], card)
         again = whole.crowd(search, itertools.cycle(questions[:QUERIES]), args.seconds)
         new = whole.crowd(search, whole.never_asked(questions), args.seconds)
     with whole.service(folder, card, keeps_answers=True) as running:
-        whole.wait_for_index(running, args.passages)
+        whole.wait_until_settled(running, args.passages)
         shipped = whole.crowd(running.client.search, _drawn(questions), args.seconds)
     rows = [
         _row("one client, the query's vector is known", known),

@@ -25,6 +25,7 @@ from pi_rag.embedder.llama import Model
 from pi_rag.errors import PiRagError
 from pi_rag.service.meaning import fingerprint
 from pi_rag.store.store import Store
+from pi_rag.store.upkeep import SPREAD_MAX
 from pi_rag.stress.running import RunningService
 from pi_rag.types import ModelCard
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pi_rag.types import Vectors
 
 CLIENTS = 20
-READY_S_MAX = 120.0
+SETTLED_S_MAX = 120.0
 STAGES = ("embed", "vector", "text", "fuse", "read", "total")
 
 Asked = Callable[[str], Mapping[str, Any]]
@@ -57,13 +58,21 @@ def service(folder: Path, card: ModelCard, *, keeps_answers: bool) -> RunningSer
     return RunningService(folder, {"PI_RAG_MODEL": card.path, **environ})
 
 
-def wait_for_index(running: RunningService, passages: int) -> None:
-    """Until the RAM index has every passage. Raises RuntimeError when it does not come."""
-    end_s = time.monotonic() + READY_S_MAX
-    while running.client.status()["index"]["passages"] < passages:
+def wait_until_settled(running: RunningService, passages: int) -> None:
+    """Until the RAM index has every passage, and the words of what was just stored lie as they do at rest.
+
+    Raises RuntimeError when it does not come to that.
+    """
+    end_s = time.monotonic() + SETTLED_S_MAX
+    while not _is_settled(running.client.status(), passages):
         if time.monotonic() > end_s:
-            raise RuntimeError(f"There is no index after {READY_S_MAX:.0f} s:\n{running.log_text()}")
+            raise RuntimeError(f"It is not settled after {SETTLED_S_MAX:.0f} s:\n{running.log_text()}")
         time.sleep(0.1)
+
+
+def _is_settled(status: Mapping[str, Any], passages: int) -> bool:
+    spread = status["store"]["upkeep"].get("words_spread", 1.0)
+    return bool(status["index"]["passages"] >= passages and spread <= SPREAD_MAX)
 
 
 @dataclass

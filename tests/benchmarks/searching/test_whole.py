@@ -28,7 +28,7 @@ def test_a_service_takes_the_prepared_database_as_its_own(tmp_path: Path) -> Non
     whole.prepare(tmp_path, rows, TEXTS, card)
 
     with whole.service(tmp_path, card, keeps_answers=False) as running:
-        whole.wait_for_index(running, len(rows))
+        whole.wait_until_settled(running, len(rows))
         times, stages = whole.cached(running.client.search, ["lamp", "well"])
 
     assert (times.errors, times.degraded, len(times.ms)) == (0, 0, 2)
