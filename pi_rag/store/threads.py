@@ -22,10 +22,17 @@ INTERRUPT_S_MAX = 1.0
 
 
 class Threads:
-    """A fixed number of threads for one event loop."""
+    """A bounded number of threads for one event loop.
+
+    Work goes to the first that has none, so a service that is asked one thing at a time is always answered by
+    the same one: its memory is in the processor's caches. An executor of several gives each its turn.
+    """
 
     def __init__(self, name: str, count: int) -> None:
-        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._name = name
+        self._count = count
+        self._loads: dict[ThreadPoolExecutor, int] = {}
+        """How much each has to do: one thread each, made when it is first needed."""
         self._working: set[asyncio.Future[Any]] = set()
         self.closing = False
         self.beat: Callable[[], None] = lambda: None
@@ -43,10 +50,21 @@ class Threads:
         if self.closing:
             on_end()
             raise Stopping("The store is closing.")
-        future = asyncio.get_running_loop().run_in_executor(self._executor, self._beating, work)
+        thread = self._first_free()
+        future = asyncio.get_running_loop().run_in_executor(thread, self._beating, work)
+        self._loads[thread] += 1
         self._working.add(future)
-        future.add_done_callback(lambda done: self._ended(done, on_end))
+        future.add_done_callback(lambda done: self._ended(done, thread, on_end))
         return future
+
+    def _first_free(self) -> ThreadPoolExecutor:
+        """Or a new one; where that would be too many, the one with the least to do."""
+        least = min(self._loads, key=self._loads.__getitem__, default=None)
+        if least is not None and (not self._loads[least] or len(self._loads) == self._count):
+            return least
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self._name}_{len(self._loads)}")
+        self._loads[thread] = 0
+        return thread
 
     def _beating(self, work: Callable[[], T]) -> T:
         try:
@@ -54,8 +72,11 @@ class Threads:
         finally:
             self.beat()
 
-    def _ended(self, future: asyncio.Future[Any], on_end: Callable[[], None]) -> None:
+    def _ended(
+        self, future: asyncio.Future[Any], thread: ThreadPoolExecutor, on_end: Callable[[], None]
+    ) -> None:
         self._working.discard(future)
+        self._loads[thread] -= 1
         if not future.cancelled():
             future.exception()  # seen, even when the task that waited for it is gone
         on_end()
@@ -78,8 +99,9 @@ class Threads:
 
     async def last(self, work: Callable[[], T]) -> T:
         """Run one more piece of work after `drain`."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return await asyncio.get_running_loop().run_in_executor(self._first_free(), work)
 
     def end(self) -> None:
         """Let the threads go; those with no work end at once."""
-        self._executor.shutdown(wait=not self._working)
+        for thread in self._loads:
+            thread.shutdown(wait=not self._working)

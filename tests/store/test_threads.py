@@ -125,5 +125,23 @@ async def test_last_work_can_follow_the_drain() -> None:
     """To close what the threads have used."""
     threads = Threads("test", 1)
     assert await threads.drain(1, pytest.fail)
-    assert await threads.last(lambda: threading.current_thread().name) == "test_0"
+    assert (await threads.last(lambda: threading.current_thread().name)).startswith("test_0")
+    threads.end()
+
+
+async def test_the_first_free_thread_gets_the_work() -> None:
+    """One after the other on the same thread, at once on several, and no more of them than allowed."""
+    threads, works = Threads("test", 2), [Slow(), Slow()]
+    alone = {await threads.run(threading.get_ident) for _ in range(5)}
+    at_once = [asyncio.create_task(threads.run(work)) for work in works]
+    for work in works:
+        await work.has_begun()
+    waiting = asyncio.create_task(threads.run(threading.get_ident))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    works[0].may_end.set()
+    assert {await waiting} == alone
+    works[1].may_end.set()
+    assert await asyncio.gather(*at_once) == ["done", "done"]
+    assert {await threads.run(threading.get_ident) for _ in range(5)} == alone
     threads.end()

@@ -91,7 +91,7 @@ async def test_writes_are_done_in_their_order_on_one_thread(writer: Writer) -> N
         seen.append((number, threading.current_thread().name))
 
     await asyncio.gather(*(writer.run(partial(note, number=number)) for number in range(20)))
-    assert seen == [(number, "store-writer_0") for number in range(20)]
+    assert seen == [(number, "store-writer_0_0") for number in range(20)]
     assert writer.stats()["writes"] == 20
 
 
