@@ -35,6 +35,7 @@ async def web(
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,  # nobody stands in front of a local socket, and who asks is not to be believed
         timeout_graceful_shutdown=max(1, round(settings.stop_s_max * STOP_SHARE)),
     )
     server = _Server(config, sock, refuses)
