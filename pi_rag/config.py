@@ -601,8 +601,8 @@ class IndexSettings:
     proposals_extra: int = setting(
         50,
         "passages",
-        "How many passages more than are wanted the index proposes for the exact vectors to decide on. With "
-        "2 bits twice as many, beyond 200,000 passages four times; four times with hnsw, 32 times with "
+        "How many passages more than were asked for the index proposes for the exact vectors to decide on. "
+        "With 2 bits twice as many, beyond 200,000 passages four times; four times with hnsw, 32 times with "
         "signs. More find what the bits misplace, at some microseconds each.",
         low=10,
         high=10_000,

@@ -260,7 +260,7 @@ class _Look:
     def _look_near(self, db: Connection, vector: bytes, made_by: Fingerprint | None) -> Nearest:
         identity.expect(db, made_by)
         with self.course.stage("vector"):
-            return nearest(db, self._derived, vector, self._depth, self.question.scope)
+            return nearest(db, self._derived, vector, self._depth, self.question.scope, self.question.k)
 
 
 class _Once(Generic[T]):

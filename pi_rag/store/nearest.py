@@ -27,8 +27,10 @@ class Nearest:
     explain: dict[str, Any]
 
 
-def nearest(db: Connection, derived: Derived, vector: bytes, k: int, within: Scope) -> Nearest:
-    """The `k` passages nearest to a unit vector (float32 little-endian).
+def nearest(
+    db: Connection, derived: Derived, vector: bytes, k: int, within: Scope, sure: int | None = None
+) -> Nearest:
+    """The `k` passages nearest to a unit vector (float32 little-endian); `sure` is told at `plan.choose`.
 
     Raises VectorInvalid for a vector of another width, FilterInvalid.
     """
@@ -38,7 +40,7 @@ def nearest(db: Connection, derived: Derived, vector: bytes, k: int, within: Sco
     vectors.check_size(vector, 1, model.dimensions)
     index, reason = derived.usable(model)
     known, breadth = (None, 1) if index is None else (len(index), index.breadth)
-    chosen = plan.choose(known, reason, breadth, k, derived.settings)
+    chosen = plan.choose(known, reason, breadth, k, derived.settings, sure)
     if index is None or chosen.way == "all":
         return Nearest(exact(db, vector, k, within), {"way": chosen.way, "why": chosen.why})
     if not within.everything:

@@ -24,11 +24,17 @@ class Plan:
     """How many passages the index proposes; 0 for `all`."""
 
 
-def choose(known: int | None, reason: str, breadth: int, k: int, settings: IndexSettings) -> Plan:
-    """`known`: passages in the index, None when there is no usable one, for `reason`."""
+def choose(
+    known: int | None, reason: str, breadth: int, k: int, settings: IndexSettings, sure: int | None = None
+) -> Plan:
+    """`known`: passages in the index, None when there is no usable one, for `reason`.
+
+    `sure`: so many of the `k` are to be the nearest, and of the others some that are nearly as near will do;
+    None: all of them.
+    """
     if known is None:
         return Plan("all", reason)
     if known <= settings.exact_passages_max:
         return Plan("all", f"there are only {known} passages")
-    proposals = k + settings.proposals_extra * breadth
+    proposals = max(k, (k if sure is None else sure) + settings.proposals_extra * breadth)
     return Plan("index", f"there are {known} passages", min(proposals, known))

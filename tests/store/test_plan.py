@@ -30,3 +30,13 @@ def test_there_are_always_enough_proposals(known: int, breadth: int, k: int) -> 
     if chosen.way == "index":
         assert chosen.proposals == known or chosen.proposals >= k + settings.proposals_extra
         assert chosen.proposals <= choose(known, "", breadth + 1, k, settings).proposals <= known
+
+
+@given(st.integers(0, 10**7), st.integers(1, 8), st.integers(1, 1000), st.integers(1, 1000))
+def test_what_need_not_be_sure_takes_no_extra(known: int, breadth: int, k: int, sure: int) -> None:
+    """The extra is that of the sure ones, and there are at least as many proposals as are wanted."""
+    settings, few = IndexSettings(), min(k, sure)
+    chosen = choose(known, "", breadth, k, settings, few)
+    if chosen.way == "index":
+        assert chosen.proposals >= min(known, k, choose(known, "", breadth, few, settings).proposals)
+        assert chosen.proposals <= choose(known, "", breadth, k, settings).proposals
