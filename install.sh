@@ -359,6 +359,7 @@ put_files() {
     install -D -m 644 "$ROOT/systemd/sysusers.d/pi-rag.conf" "$SYSUSERS" &&
     install -D -m 644 "$ROOT/systemd/tmpfiles.d/pi-rag.conf" "$TMPFILES" &&
     install -D -m 644 -t "$OPT/offered" "$ROOT"/systemd/offered/* &&
+    install -D -m 644 -t "$OPT/docs" "$ROOT"/docs/*.md &&
     systemd-tmpfiles --create "$TMPFILES"
 }
 
@@ -433,12 +434,18 @@ pi_rag is installed. What to type next:
 Who may search and add: the members of the group pi-rag-clients (sudo usermod -aG pi-rag-clients NAME).
 Who may remove, watch, pause and reindex, too: $(administrators)
 A new member logs in again first. Settings: $ETC/pi-rag.toml. Log: journalctl -u pi-rag
+The pages that hints name, such as docs/settings.md, are in $OPT.
 END
 }
 
 uninstall() {
   local data also="documents and "
+  case ${*:-} in "" | --purge) ;; *) usage >&2 && exit 2 ;; esac # a misspelt --purge is no uninstall
   need_root uninstall
+  if ! is_any_left; then
+    say "pi_rag is not installed here, and nothing of it is left."
+    return 0
+  fi
   data=$(data_folder)
   end_units
   rm -rf "$OPT" "$COMMAND" "$BUILDS" "${UNIT_NAMES[@]/#/"$UNITS/"}" "$TMPFILES" "$DOOR" "${TIMERS[@]/#/"$STAMPS/stamp-"}" "${OFFERED[@]}"
@@ -449,7 +456,8 @@ uninstall() {
     return 0
   fi
   if [[ $data != "$DATA" ]]; then # no folder is removed because a file names it
-    say "The documents in $data are kept: remove that folder yourself."
+    say "The documents in $data are kept, and belong to nobody now: remove that folder yourself."
+    say "Or, for them to be found after another installation: sudo chown -R pi-rag:pi-rag $data"
     also=
   fi
   purge
@@ -462,6 +470,14 @@ data_folder() {
   named=$(python3 -c 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))["service"]["data"])' "$ETC/pi-rag.toml" 2>/dev/null) || named=
   case ${named%/} in "$DATA"/*) named= ;; esac
   if [[ $named == /* ]]; then say "${named%/}"; else say "$DATA"; fi
+}
+
+is_any_left() {
+  local path
+  for path in "$OPT" "$COMMAND" "$BUILDS" "$ETC" "$DATA" "${UNIT_NAMES[@]/#/"$UNITS/"}"; do
+    if [[ -e $path ]]; then return 0; fi
+  done
+  [[ -n $(getent passwd pi-rag pi-rag-gpio)$(getent group pi-rag-clients pi-rag-admins) ]]
 }
 
 # Stopped, not to come back, and forgotten: a unit that failed would be shown for ever. An older pi_rag had fewer of them.

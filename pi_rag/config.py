@@ -10,6 +10,7 @@ It reads one TOML file and the environment, and knows nothing of what the settin
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -1909,15 +1910,29 @@ def _from_file(path: Path) -> dict[str, Any]:
     import tomllib  # only where there is a file: light commands should not pay for it
 
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins it with a mark
+        text = path.read_text(encoding="utf-8-sig")  # Windows begins it with a mark
     except FileNotFoundError:
         raise SettingsInvalid(f"The settings file {path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error
+    try:
+        tree = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         # Beside what is no TOML: a name with a NUL, numbers of thousands of digits, brackets within brackets.
-        raise SettingsInvalid(f"The settings file {path} is not valid TOML: {error}.") from error
+        hint = _where_it_stands(text, str(error))
+        raise SettingsInvalid(f"The settings file {path} is not valid TOML: {error}.", hint=hint) from error
     return _flattened(tree, path)
+
+
+def _where_it_stands(text: str, problem: str) -> str | None:
+    """For a section that stands there twice, as when lines of a page were added at the end: where it is."""
+    twice = re.match(r"Cannot declare \('(\w+)',\) twice", problem)
+    if twice is None:
+        return None
+    name = twice[1]
+    header = re.search(rf"^\s*\[\s*[\"']?{name}[\"']?\s*\]", text, re.MULTILINE)
+    at = "" if header is None else f" at line {text.count(chr(10), 0, header.end()) + 1}"
+    return f"[{name}] stands there already{at}: put the lines below that one, without a second [{name}]."
 
 
 def _flattened(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -724,7 +724,8 @@ class BackupUnwritable(StoreError):
 
     code = "backup_unwritable"
     hint_default = (
-        "The service writes it, with its own rights: see docs/backup.md for folders it may write to."
+        "Is its disk mounted? The service writes it, with its own rights: see docs/backup.md for folders it "
+        "may write to."
     )
 
 

@@ -252,6 +252,20 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | No
         config.load(str(path))
 
 
+@pytest.mark.parametrize("header", ["[gpio]", "[ gpio ]  # pins", '["gpio"]'])
+def test_of_a_section_that_stands_there_twice_the_first_is_shown(tmp_path: Path, header: str) -> None:
+    """Lines of a page added at the end of the installed file, which has every section."""
+    path = tmp_path / "pi-rag.toml"
+    path.write_text(f"# All settings.\n\n{header}\n# led_pin = -1\n\n[gpio]\nled_pin = 17\n")
+
+    with pytest.raises(SettingsInvalid) as refused:
+        config.load(str(path))
+
+    assert refused.value.hint.startswith(
+        "[gpio] stands there already at line 3: put the lines below that one"
+    )
+
+
 def test_the_folders_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without root and without settings nothing is written outside the user's own folders."""
     monkeypatch.setenv("XDG_DATA_HOME", "/home/ada/.data")

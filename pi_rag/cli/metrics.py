@@ -106,7 +106,7 @@ def _newest_first(folder: Path) -> list[Path]:
         raise PathNotFound(
             f"There are no metrics in {folder}.",
             hint="The service writes the first line a minute after its start. "
-            "Of the installed service: sudo -u pi-rag pi-rag metrics --data /var/lib/pi-rag",
+            "Of the installed service: sudo -u pi-rag pi-rag metrics --config /etc/pi-rag/pi-rag.toml",
         )
     return there
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pi_rag import owners
 from pi_rag.cli import printing
 from pi_rag.cli.parsing import a_path
 from pi_rag.cli.printing import counted, one_line, size, stamp, typed
@@ -193,7 +194,10 @@ def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
             raise PathNotFound(f"There is no folder {folder}.") from None
         found = []
     except OSError as error:
-        raise PathNotFound(f"{folder} cannot be looked into: {error.strerror}.") from error
+        hint = (
+            owners.advice(folder, f"restore --list {folder}") if isinstance(error, PermissionError) else None
+        )
+        raise PathNotFound(f"{folder} cannot be looked into: {error.strerror}.", hint=hint) from error
     if as_json:
         printing.as_json({"folder": str(folder), "backups": [_listed(each) for each in found if each.card]})
         return 0

@@ -26,13 +26,17 @@ EXAMPLES = """\
 
 
 def configure(parser: ArgumentParser) -> None:
-    """It has no flags of its own."""
+    """Whether to serve at all."""
+    parser.add_argument("--check", action="store_true", help="only see whether the settings can be used")
 
 
 def run(args: Namespace) -> int:
     """Serve until stopped. Raises PiRagError when the service cannot start."""
     from pi_rag.service.comeback import counted
 
+    if args.check:
+        settings_of(args)
+        return 0
     # The settings too are read within it: wrong ones end the start.
     with counted(SystemClock()) as goes_on:
         if not goes_on:

@@ -33,6 +33,7 @@ from pi_rag.errors import (
     ModelSourceFailed,
     RequestInvalid,
 )
+from pi_rag.models import catalogue
 from pi_rag.models.checksum import sha256_of
 from pi_rag.models.wholefile import sync, write_whole
 from pi_rag.types import ModelCard
@@ -251,8 +252,16 @@ def _forbidden(path: Path) -> ModelError:
 def _named(manifest: _Manifest, name: str) -> ModelCard:
     by_lower = {known.lower(): card for known, card in manifest.cards.items()}
     if name.lower() not in by_lower:
-        raise ModelNotFound(f"No model {name!r} is installed.", hint=f"Get it with: pi-rag model pull {name}")
+        raise ModelNotFound(f"No model {name!r} is installed.", hint=_how_to_get(name))
     return by_lower[name.lower()]
+
+
+def _how_to_get(name: str) -> str:
+    """The command, or which names there are."""
+    try:
+        return f"Get it with: pi-rag model pull {catalogue.find(name).name}"
+    except ModelNotFound as error:
+        return f"{error.hint} See what is installed with: pi-rag model list"
 
 
 def _parsed(tree: Any, shelf: Shelf) -> _Manifest:

@@ -9,9 +9,13 @@ from pathlib import Path
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file's content. When this returns, it is on the disk. Raises OSError."""
     fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(data)
-    sync(fresh)
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(data)
+        sync(fresh)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 

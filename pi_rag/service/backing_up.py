@@ -96,9 +96,14 @@ class BackingUp:
             raise Busy("A backup is under way.", hint="See it with: pi-rag backup --status")
         began_at = self._clock.wall_s()
         self._is_placing = True
+        asked = str(self._settings.backup_path) if to is None else to
         try:
-            asked = self._settings.backup_path if to is None else to
             folder, name = await self._answered(asked, self._place, to, began_at)
+        except PiRagError as error:
+            if to is None:  # nobody reads the answer to the one of every night
+                self._last = {"path": asked, "began_at": began_at}
+                self._failed(error)
+            raise
         finally:
             self._is_placing = False
         order = Order(
@@ -135,17 +140,19 @@ class BackingUp:
         return BackupAnswer(**known, doing=doing or None, share=round(share, 3), newest_at=newest_at)
 
     async def newest_at(self) -> float | None:
-        """When the newest in `backup.folder` was made, as far as is known: the folder is read once.
+        """When the newest in `backup.folder` was made; None where there is none, or no such folder any more.
 
-        Raises DiskStuck when that gives no answer. However many ask, one thread waits for it.
+        Raises DiskStuck when it gives no answer. However many ask, one thread waits for it. While a backup is
+        made it is what was known before.
         """
-        if not self._has_looked:
+        if not (self._has_looked and self.is_running):
             if self._looking is None or self._looking.done():
                 look = self._answered(self._settings.backup_path, self._newest)
                 self._looking = asyncio.create_task(look, name="newest backup")
                 self._looking.add_done_callback(seen)
+            before = self._newest_at
             found = await asyncio.shield(self._looking)
-            if not self._has_looked:  # no newer one was made meanwhile
+            if self._newest_at == before:  # no newer one was made meanwhile
                 self._newest_at, self._has_looked = found, True
         return self._newest_at
 

@@ -20,7 +20,7 @@ BROKEN = Path(__file__).with_name("broken.py")
 
 READY_S_MAX = 60.0
 
-TAKEN = "pi_rag systemd configs install.sh pyproject.toml README.md LICENSE requirements.lock".split()
+TAKEN = "pi_rag systemd configs docs install.sh pyproject.toml README.md LICENSE requirements.lock".split()
 """What install.sh needs of a checkout."""
 
 

@@ -59,6 +59,23 @@ def test_who_cannot_start_waits_longer_and_is_never_given_up(appliance: Applianc
         assert asked.result()["degraded"] == []
 
 
+def test_a_reload_with_a_mistake_fails_and_the_service_goes_on(appliance: Appliance) -> None:
+    """Whoever typed it hears of it, and where the mistake is; mended, the same service reloads."""
+    machine, run = appliance.machine, appliance.run
+    settings = "/etc/pi-rag/pi-rag.toml"
+    machine.run(f"cp -a {settings} /root/kept.toml; printf '[gpio]\\nled_pin = 17\\n' >> {settings}")
+    try:
+        assert machine.run(f"systemctl reload {SERVICE}", check=False).returncode
+        assert "[gpio] stands there already at line" in machine.tell(f"journalctl -o cat -n 50 -u {SERVICE}")
+        assert appliance.client.search("is anybody there")["degraded"] == []
+    finally:
+        machine.run(f"mv /root/kept.toml {settings}")
+
+    machine.run(f"systemctl reload {SERVICE}")
+
+    assert appliance.run == run
+
+
 def test_the_upkeep_is_on_the_calendar(appliance: Appliance) -> None:
     """The timer is listed with its next time, and what it starts ends well."""
     assert "pi-rag-upkeep.timer" in appliance.machine.tell("systemctl list-timers --no-legend 'pi-rag*'")

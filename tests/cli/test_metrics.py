@@ -99,6 +99,7 @@ def test_a_service_that_never_wrote_has_no_past(run: Run, tmp_path: Path) -> Non
     ran = run("metrics", "--data", str(tmp_path / "nowhere"))
     assert (ran.code, ran.out) == (3, "")
     assert "There are no metrics in" in ran.err
+    assert "metrics --config /etc/pi-rag/pi-rag.toml" in ran.err  # wherever its data lies
 
 
 @pytest.mark.parametrize("span", ["", "1", "h", "-1h", "1w", "1h30m"])

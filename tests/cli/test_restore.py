@@ -11,7 +11,7 @@ import pytest
 from pi_rag.cli.restore import different
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings, from_values, to_toml
-from pi_rag.store import identity
+from pi_rag.store import backups, identity
 from pi_rag.store.store import Store
 from tests.cli.conftest import Run
 from tests.store.making import FINGERPRINT, put
@@ -92,6 +92,20 @@ def test_the_backups_of_a_folder_are_listed(made: Path, tmp_path: Path, run: Run
     assert run("restore", "--list", str(tmp_path / "none")).code == 3
     (tmp_path / "empty").mkdir()
     assert "There is no backup" in run("restore", "--list", str(tmp_path / "empty")).out
+
+
+def test_a_folder_that_may_not_be_looked_into_says_who_may(
+    made: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's own is nobody else's."""
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(backups, "listing", forbidden)
+    ran = run("restore", "--list", str(made.parent))
+    assert ran.code == 3 and f"{made.parent} cannot be looked into" in ran.err
+    assert "its mode or its disk forbids it" in ran.err
 
 
 def test_before_the_first_backup_there_is_none(tmp_path: Path, run: Run) -> None:

@@ -44,6 +44,20 @@ def test_the_journal_gets_nothing_that_is_no_line_of_the_log(served: list[Settin
     assert served and run("serve").err == ""
 
 
+def test_settings_are_looked_at_and_nothing_is_served(
+    served: list[Settings], run: Run, tmp_path: Path
+) -> None:
+    """As before a reload, which would else take nothing over and say so in the journal alone."""
+    path = tmp_path / "pi-rag.toml"
+    path.write_text("[gpio]\nled_pin = 17\n")
+    good = run("serve", "--check", "--config", str(path))
+    path.write_text("[gpio]\nled_pin = 40\n")
+    bad = run("serve", "--check", "--config", str(path))
+
+    assert (good.code, good.out, good.err, served) == (0, "", "", [])
+    assert bad.code == 2 and "gpio.led_pin is 40" in bad.err
+
+
 def _refused(monkeypatch: pytest.MonkeyPatch, error: StoreDamaged) -> None:
     def serve(*_: object) -> int:
         raise error

@@ -376,6 +376,8 @@ def test_every_file_is_put_in_place(shell: Shell) -> None:
     offered = {path.name for path in (ROOT / "systemd" / "offered").iterdir()}
     assert {path.name for path in (shell.folder / "units").iterdir()} == ours
     assert {path.name for path in (shell.folder / "opt" / "offered").iterdir()} == offered
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert {path.name for path in (shell.folder / "opt" / "docs").iterdir()} == pages
     for name in ("sysusers.d/pi-rag.conf", "tmpfiles.d/pi-rag.conf", "etc/pi-rag.toml"):
         assert (shell.folder / name).is_file()
     assert "those that are in pi-rag-admins as well" in done.stdout
@@ -465,6 +467,16 @@ def test_uninstalling_keeps_the_documents(shell: Shell) -> None:
     assert "--purge" in done.stdout
 
 
+def test_a_misspelt_purge_removes_nothing(shell: Shell) -> None:
+    """What to type is said instead, whoever types it."""
+    installed(shell)
+    before = files(shell)
+    for wrong in ("--purg", "--purge now", "now"):
+        done = shell.run(f"uninstall {wrong}")
+        assert (done.returncode, done.stdout) == (2, "") and "uninstall [--purge]" in done.stderr
+    assert files(shell) == before
+
+
 def test_nothing_is_left_after_a_purge(shell: Shell) -> None:
     """Every file and folder that was not there before is gone, what was put in place by offer included."""
     machine(shell)
@@ -518,6 +530,7 @@ def test_a_purge_leaves_and_names_documents_elsewhere(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
     assert (other / "pi-rag.db").exists()
     assert f"The documents in {other} are kept" in done.stdout
+    assert f"sudo chown -R pi-rag:pi-rag {other}" in done.stdout  # their owner's name is gone
     assert done.stdout.endswith("pi_rag is removed, with its settings.\n")
 
 
@@ -590,6 +603,7 @@ def test_uninstalling_twice_is_no_error(shell: Shell) -> None:
     installed(shell)
     shell.fake("getent", "exit 2")
     assert shell.run("uninstall --purge && uninstall --purge").returncode == 0
+    assert shell.run("uninstall").stdout == "pi_rag is not installed here, and nothing of it is left.\n"
 
 
 @pytest.mark.skipif(

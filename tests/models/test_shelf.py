@@ -266,3 +266,18 @@ def test_no_pull_is_advised_for_a_file_of_ones_own(shelf: Shelf, tmp_path: Path)
         shelf.verify(card)
     assert at_start.value.hint == later.value.hint == OWN_HINT
     assert "pull" not in OWN_HINT
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("all-minilm-L6-v2", "Get it with: pi-rag model pull all-MiniLM-L6-v2"),
+        ("foo", "Known are: "),
+        ("all-MiniLM-L6", "Did you mean 'all-MiniLM-L6-v2'?"),
+    ],
+)
+def test_only_what_can_be_pulled_is_advised(shelf: Shelf, name: str, hint: str) -> None:
+    """A command that would only say that there is no such model helps nobody."""
+    with pytest.raises(ModelNotFound) as missing:
+        shelf.card(name)
+    assert missing.value.hint.startswith(hint)

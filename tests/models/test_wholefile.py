@@ -33,3 +33,4 @@ def test_a_failure_before_the_end_leaves_the_old_content(
     with pytest.raises(OSError, match="Input/output"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]  # what was begun lies in nobody's way

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,22 @@ async def test_a_named_file_is_made_and_never_overwritten_nor_thinned_out(
     assert (await guest.post("/v1/backup", json={"to": str(there)})).status_code == 202
     done = await _ended(guest)
     assert (done["removed"], len(list(there.iterdir()))) == ([], 3)
+
+
+async def test_a_folder_of_the_settings_that_went_is_seen(
+    house: House, guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As a disk that is not mounted any more: the newest is not there, and the next one's failure is told."""
+    assert (await guest.post("/v1/backup", json={})).status_code == 202
+    assert (await _ended(guest))["newest_at"] is not None
+    shutil.rmtree(house.settings.backup_path)
+    house.settings.backup_path.write_text("no folder")
+
+    assert (await guest.get("/v1/backup")).json()["newest_at"] is None
+    assert (await guest.post("/v1/backup", json={})).status_code == 500
+    told = (await guest.get("/v1/backup")).json()
+
+    assert (told["state"], told["error"]["code"]) == ("failed", "backup_unwritable")
 
 
 async def test_a_folder_that_is_missing_does_not_become_a_file(

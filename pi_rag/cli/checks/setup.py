@@ -146,7 +146,7 @@ def _rights(path: Path, facts: os.stat_result) -> Check:
 def _room(free: int) -> Check:
     mend = "df -h   (then free some space)"
     if free < FREE_BYTES_WRONG:
-        return Check("free space", "wrong", f"{size(free)}: too little to add anything", mend)
+        return Check("free space", "wrong", f"{size(free)}: too little for many more documents", mend)
     if free < FREE_BYTES_WARN:
         return Check("free space", "warn", f"{size(free)}: room for a few more documents", mend)
     return Check("free space", "ok", size(free))

@@ -14,7 +14,7 @@ from pi_rag.cli import advice
 from pi_rag.cli.checks import service
 from pi_rag.client import Client
 from pi_rag.config import load
-from pi_rag.errors import AdministratorsOnly, DeadlineExceeded, PiRagError, StoreDamaged
+from pi_rag.errors import AdministratorsOnly, BackupUnwritable, DeadlineExceeded, PiRagError, StoreDamaged
 from pi_rag.models.convert import convert
 from pi_rag.models.folder import read_folder
 from pi_rag.models.shelf import OWN_HINT
@@ -151,13 +151,23 @@ def test_an_alert_that_fires_is_a_line_with_what_to_do() -> None:
 class Copied(Client):
     """A service whose newest backup was made then."""
 
-    def __init__(self, told: float | PiRagError | None) -> None:
+    def __init__(self, told: float | PiRagError | dict[str, Any] | None) -> None:
         self.told = told
 
     def backup_status(self) -> dict[str, Any]:
         if isinstance(self.told, PiRagError):
             raise self.told
-        return {"newest_at": self.told}
+        return self.told if isinstance(self.told, dict) else {"newest_at": self.told}
+
+
+def test_a_backup_that_failed_is_to_look_at_however_new_the_one_before() -> None:
+    """As when its disk is not mounted any more: why, and what to do."""
+    error = BackupUnwritable("It cannot be written to /mnt/usb: Permission denied.").to_wire()
+
+    told = service.backup(Copied({"newest_at": 100.0, "error": error}), 101.0)
+
+    assert (told.verdict, told.detail) == ("warn", f"the last one failed: {error['message']}")
+    assert "mounted" in told.mend and "sudo pi-rag backup" in told.mend
 
 
 def test_an_old_backup_or_none_is_to_look_at() -> None:
