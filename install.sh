@@ -456,8 +456,9 @@ uninstall() {
     return 0
   fi
   if [[ $data != "$DATA" ]]; then # no folder is removed because a file names it
-    say "The documents in $data are kept, and belong to nobody now: remove that folder yourself."
-    say "Or, for them to be found after another installation: sudo chown -R pi-rag:pi-rag $data"
+    say "The documents in $data are kept: remove that folder yourself."
+    say "Its owner goes now. A later installation takes it with: sudo chown -R pi-rag:pi-rag-clients '$data'"
+    say "and with what docs/data.md says of another disk."
     also=
   fi
   purge

@@ -1930,9 +1930,13 @@ def _where_it_stands(text: str, problem: str) -> str | None:
     if twice is None:
         return None
     name = twice[1]
-    header = re.search(rf"^\s*\[\s*[\"']?{name}[\"']?\s*\]", text, re.MULTILINE)
-    at = "" if header is None else f" at line {text.count(chr(10), 0, header.end()) + 1}"
-    return f"[{name}] stands there already{at}: put the lines below that one, without a second [{name}]."
+    header = re.compile(rf"\s*\[\s*[\"']?{name}[\"']?\s*\]")
+    at = [number for number, line in enumerate(text.splitlines(), 1) if header.match(line)]
+    if len(at) < 2:
+        return None  # the other is no section of its own, as `gpio.led_pin = 17`
+    return (
+        f"[{name}] stands at line {at[0]} already: put the lines below that one, without a second [{name}]."
+    )
 
 
 def _flattened(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:

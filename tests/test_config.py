@@ -261,9 +261,16 @@ def test_of_a_section_that_stands_there_twice_the_first_is_shown(tmp_path: Path,
     with pytest.raises(SettingsInvalid) as refused:
         config.load(str(path))
 
-    assert refused.value.hint.startswith(
-        "[gpio] stands there already at line 3: put the lines below that one"
-    )
+    assert refused.value.hint.startswith("[gpio] stands at line 3 already: put the lines below that one")
+
+
+def test_of_a_section_that_stands_there_once_no_line_is_named(tmp_path: Path) -> None:
+    """It would be the wrong one."""
+    path = tmp_path / "pi-rag.toml"
+    path.write_text("gpio.led_pin = 17\n[gpio]\nbutton_pin = 27\n")
+    with pytest.raises(SettingsInvalid) as refused:
+        config.load(str(path))
+    assert refused.value.hint == SettingsInvalid.hint_default
 
 
 def test_the_folders_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,9 +194,7 @@ def _list(folder: Path, settings: Settings, *, as_json: bool) -> int:
             raise PathNotFound(f"There is no folder {folder}.") from None
         found = []
     except OSError as error:
-        hint = (
-            owners.advice(folder, f"restore --list {folder}") if isinstance(error, PermissionError) else None
-        )
+        hint = owners.advice(folder) if isinstance(error, PermissionError) else None
         raise PathNotFound(f"{folder} cannot be looked into: {error.strerror}.", hint=hint) from error
     if as_json:
         printing.as_json({"folder": str(folder), "backups": [_listed(each) for each in found if each.card]})

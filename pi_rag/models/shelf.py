@@ -261,7 +261,7 @@ def _how_to_get(name: str) -> str:
     try:
         return f"Get it with: pi-rag model pull {catalogue.find(name).name}"
     except ModelNotFound as error:
-        return f"{error.hint} See what is installed with: pi-rag model list"
+        return f"See what is installed: pi-rag model list   {error.hint}"
 
 
 def _parsed(tree: Any, shelf: Shelf) -> _Manifest:

@@ -226,11 +226,14 @@ class _Look:
 
     def _looks_deeper(self) -> bool:
         """Whether so much was left out that there should be more candidates, and there are."""
-        thinned = self.question.unique or self.question.per_document_max is not None
-        if not thinned or self._is_all or self._depth >= DEPTH_MAX:
+        if not self._is_thinned() or self._is_all or self._depth >= DEPTH_MAX:
             return False
         self._depth = min(self._depth * DEEPER, DEPTH_MAX)
         return True
+
+    def _is_thinned(self) -> bool:
+        """Whether what is shown may come from far below the first ones."""
+        return self.question.unique or self.question.per_document_max is not None
 
     def words(self, db: Connection) -> Worded:
         """The passages that hold the query's words best."""
@@ -260,7 +263,8 @@ class _Look:
     def _look_near(self, db: Connection, vector: bytes, made_by: Fingerprint | None) -> Nearest:
         identity.expect(db, made_by)
         with self.course.stage("vector"):
-            return nearest(db, self._derived, vector, self._depth, self.question.scope, self.question.k)
+            sure = None if self._is_thinned() else self.question.k
+            return nearest(db, self._derived, vector, self._depth, self.question.scope, sure)
 
 
 class _Once(Generic[T]):

@@ -71,6 +71,10 @@ class BackupAnswer(BaseModel):
     warnings: list[str] = Field(description="same_disk: it lies where the data lies.")
     error: dict[str, Any] | None
     newest_at: float | None = Field(description="When the newest in backup.folder was made; null: none.")
+    folder_error: dict[str, Any] | None = Field(
+        description="Why the last one into backup.folder failed; null: it did not, or none was made since "
+        "the start."
+    )
 
 
 class BackingUp:
@@ -86,6 +90,7 @@ class BackingUp:
         self._doing: tuple[str, float] = ("", 0.0)
         self._last: dict[str, Any] = {}
         self._newest_at: float | None = None
+        self._folder_error: dict[str, Any] | None = None
         self._has_looked = self._is_placing = False
         self._looking: asyncio.Future[float | None] | None = None
 
@@ -102,7 +107,7 @@ class BackingUp:
         except PiRagError as error:
             if to is None:  # nobody reads the answer to the one of every night
                 self._last = {"path": asked, "began_at": began_at}
-                self._failed(error)
+                self._failed(error, is_ours=True)
             raise
         finally:
             self._is_placing = False
@@ -137,7 +142,13 @@ class BackingUp:
         )
         known: dict[str, Any] = {"state": "none", "removed": [], "warnings": []} | empty | self._last
         newest_at = await self._newest_known()
-        return BackupAnswer(**known, doing=doing or None, share=round(share, 3), newest_at=newest_at)
+        return BackupAnswer(
+            **known,
+            doing=doing or None,
+            share=round(share, 3),
+            newest_at=newest_at,
+            folder_error=self._folder_error,
+        )
 
     async def newest_at(self) -> float | None:
         """When the newest in `backup.folder` was made; None where there is none, or no such folder any more.
@@ -215,10 +226,11 @@ class BackingUp:
             is_here = await apart(self._is_on_same_disk, made.path)
             gone = await apart(self._thinned_out, made) if thins_out else []
         except PiRagError as error:
-            self._failed(error)
+            self._failed(error, is_ours=thins_out)
         except Exception as error:
             _log.exception("backup_fault")
-            self._failed(InternalError(f"{type(error).__name__} while a backup was made."))
+            fault = InternalError(f"{type(error).__name__} while a backup was made.")
+            self._failed(fault, is_ours=thins_out)
         else:
             took_s = self._clock.monotonic_s() - begun_s
             self._done(made, gone, took_s, is_ours=thins_out, warnings=[SAME_DISK] if is_here else [])
@@ -238,8 +250,10 @@ class BackingUp:
             return []
         return [str(path) for path in gone]
 
-    def _failed(self, error: PiRagError) -> None:
+    def _failed(self, error: PiRagError, *, is_ours: bool) -> None:
         self._last |= {"state": "failed", "error": error.to_wire()}
+        if is_ours:
+            self._folder_error = error.to_wire()
         _log.error("backup_failed", code=error.code, reason=error.message)
 
     def _done(
@@ -247,6 +261,7 @@ class BackingUp:
     ) -> None:
         if is_ours:
             self._newest_at, self._has_looked = made.card.made_at, True
+            self._looking = self._folder_error = None  # a look that is under way may not have seen it
         self._last |= {
             "state": "done",
             "took_s": round(took_s, 3),

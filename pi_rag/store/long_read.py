@@ -9,6 +9,7 @@ It knows no tables.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
@@ -53,10 +54,12 @@ class LongReads:
         self._connect = connect
         self._hold = hold
         self._threads = Threads("store-aside", AT_ONCE)
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._closing = threading.Event()
 
     async def run(self, job: Callable[Concatenate[Reading, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `job(reading, ...)`, run in one read transaction. Raises Stopping, or as `job`."""
+        await self._turns.acquire()  # so whoever waits gets the thread that is free first
         self._hold(1)
         return await self._threads.run(lambda: self._work(lambda it: job(it, *args, **kwargs)), self._ended)
 
@@ -69,6 +72,7 @@ class LongReads:
 
     def _ended(self) -> None:
         self._hold(-1)
+        self._turns.release()
 
     def _work(self, job: Callable[[Reading], T]) -> T:
         """On a thread. A statement that takes long asks now and then whether it is to end."""

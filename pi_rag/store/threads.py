@@ -58,7 +58,9 @@ class Threads:
         return future
 
     def _first_free(self) -> ThreadPoolExecutor:
-        """Or a new one; where that would be too many, the one with the least to do."""
+        """Or a new one. Where that would be too many, the work stands in line behind one, for good: who has
+        several threads begins no more at once than those.
+        """
         least = min(self._loads, key=self._loads.__getitem__, default=None)
         if least is not None and (not self._loads[least] or len(self._loads) == self._count):
             return least

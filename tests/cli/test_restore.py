@@ -97,7 +97,7 @@ def test_the_backups_of_a_folder_are_listed(made: Path, tmp_path: Path, run: Run
 def test_a_folder_that_may_not_be_looked_into_says_who_may(
     made: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service's own is nobody else's."""
+    """And not that its name may be misspelt."""
 
     def forbidden(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -530,7 +530,9 @@ def test_a_purge_leaves_and_names_documents_elsewhere(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
     assert (other / "pi-rag.db").exists()
     assert f"The documents in {other} are kept" in done.stdout
-    assert f"sudo chown -R pi-rag:pi-rag {other}" in done.stdout  # their owner's name is gone
+    users = (ROOT / "systemd" / "sysusers.d" / "pi-rag.conf").read_text()
+    assert f"sudo chown -R pi-rag:pi-rag-clients '{other}'" in done.stdout
+    assert "u pi-rag -:pi-rag-clients" in users, "the owner and the group that an installation makes"
     assert done.stdout.endswith("pi_rag is removed, with its settings.\n")
 
 

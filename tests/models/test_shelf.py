@@ -272,8 +272,8 @@ def test_no_pull_is_advised_for_a_file_of_ones_own(shelf: Shelf, tmp_path: Path)
     ("name", "hint"),
     [
         ("all-minilm-L6-v2", "Get it with: pi-rag model pull all-MiniLM-L6-v2"),
-        ("foo", "Known are: "),
-        ("all-MiniLM-L6", "Did you mean 'all-MiniLM-L6-v2'?"),
+        ("foo", "See what is installed: pi-rag model list   Known are: "),
+        ("all-MiniLM-L6", "See what is installed: pi-rag model list   Did you mean 'all-MiniLM-L6-v2'?"),
     ],
 )
 def test_only_what_can_be_pulled_is_advised(shelf: Shelf, name: str, hint: str) -> None:

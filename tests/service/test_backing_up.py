@@ -107,6 +107,13 @@ async def test_a_folder_of_the_settings_that_went_is_seen(
     told = (await guest.get("/v1/backup")).json()
 
     assert (told["state"], told["error"]["code"]) == ("failed", "backup_unwritable")
+    there = tmp_path / "stick"
+    there.mkdir()
+    assert (await guest.post("/v1/backup", json={"to": str(there)})).status_code == 202
+    assert (await _ended(guest))["folder_error"] == told["error"], "another place is no remedy"
+    house.settings.backup_path.unlink()
+    assert (await guest.post("/v1/backup", json={})).status_code == 202
+    assert (await _ended(guest))["folder_error"] is None
 
 
 async def test_a_folder_that_is_missing_does_not_become_a_file(

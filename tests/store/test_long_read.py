@@ -50,6 +50,26 @@ async def test_it_sees_one_state_while_the_writer_goes_on_without_waiting(path: 
     assert await store.close()
 
 
+async def test_who_waits_gets_the_thread_that_is_free_first(path: Path) -> None:
+    """A look behind a backup and a short one does not wait for the backup."""
+    store = Store.open(path, StoreSettings(), SystemClock())
+    long, short = threading.Event(), threading.Event()
+
+    def looking(_: Reading, until: threading.Event) -> bool:
+        return until.wait(30)
+
+    tasks = [asyncio.create_task(store.aside(looking, each)) for each in (long, short)]
+    third = asyncio.create_task(store.aside(lambda _: "seen"))
+    short.set()
+
+    assert await asyncio.wait_for(third, 30) == "seen"
+
+    assert await tasks[1] and not tasks[0].done()
+    long.set()
+    assert await tasks[0]
+    assert await store.close()
+
+
 async def test_closing_ends_it_in_a_rest_and_in_a_statement(path: Path) -> None:
     """Within moments, with an error that says so."""
     store = Store.open(path, StoreSettings(), SystemClock())

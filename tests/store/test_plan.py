@@ -38,5 +38,12 @@ def test_what_need_not_be_sure_takes_no_extra(known: int, breadth: int, k: int, 
     settings, few = IndexSettings(), min(k, sure)
     chosen = choose(known, "", breadth, k, settings, few)
     if chosen.way == "index":
-        assert chosen.proposals >= min(known, k, choose(known, "", breadth, few, settings).proposals)
-        assert chosen.proposals <= choose(known, "", breadth, k, settings).proposals
+        assert chosen.proposals == max(min(known, k), choose(known, "", breadth, few, settings).proposals)
+
+
+def test_of_fifty_the_first_ten_are_sure() -> None:
+    """As a search asks that shows ten; with 2 bits they take a hundred more."""
+    settings = IndexSettings(proposals_extra=50)
+    assert choose(100_000, "", 1, 50, settings, 10).proposals == 60
+    assert choose(100_000, "", 2, 50, settings, 10).proposals == 110
+    assert choose(100_000, "", 1, 50, settings).proposals == 100

@@ -156,14 +156,14 @@ BACKUP_DAYS_MAX = 8
 
 
 def backup(client: Client, now_s: float) -> Check:
-    """How the last one went, and how old the newest in the folder of the settings is."""
+    """How the last one into the folder of the settings went, and how old the newest there is."""
     try:
         told = client.backup_status()
     except AdministratorsOnly:
         return Check("backup", "ok", "not looked at: only administrators may ask", "sudo pi-rag doctor")
     except PiRagError as error:
         return failed("backup", error)
-    newest_at, error_told = told.get("newest_at"), told.get("error")
+    newest_at, error_told = told.get("newest_at"), told.get("folder_error")
     if error_told:
         mend = f"{error_told.get('hint') or ''}   (then: sudo pi-rag backup)".strip()
         return Check("backup", "warn", f"the last one failed: {error_told.get('message')}", mend)

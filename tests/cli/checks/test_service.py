@@ -164,7 +164,7 @@ def test_a_backup_that_failed_is_to_look_at_however_new_the_one_before() -> None
     """As when its disk is not mounted any more: why, and what to do."""
     error = BackupUnwritable("It cannot be written to /mnt/usb: Permission denied.").to_wire()
 
-    told = service.backup(Copied({"newest_at": 100.0, "error": error}), 101.0)
+    told = service.backup(Copied({"newest_at": 100.0, "folder_error": error}), 101.0)
 
     assert (told.verdict, told.detail) == ("warn", f"the last one failed: {error['message']}")
     assert "mounted" in told.mend and "sudo pi-rag backup" in told.mend
