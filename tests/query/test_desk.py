@@ -28,6 +28,7 @@ from pi_rag.query import desk as desk_module
 from pi_rag.query_cache import QueryCache
 from pi_rag.store import Connection, documents, duplicates, identity
 from pi_rag.store.by_words import worded
+from pi_rag.store.nearest import nearest
 from pi_rag.store.store import Store
 from pi_rag.types import Chunk, Fingerprint, Lane, Match, Mode, NewDocument, Original, Scope, Text
 
@@ -251,6 +252,24 @@ async def test_one_document_takes_no_more_places_than_it_may(desk: QueryDesk, st
     assert [hit.passage.source for hit in plain.hits].count("cats.md") == 2
     assert [hit.passage.source for hit in shared.hits].count("cats.md") == 1
     assert len(shared.hits) == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "sure"), [({}, 3), ({"unique": True}, None), ({"per_document_max": 1}, None)]
+)
+async def test_what_is_shown_is_sure_and_all_where_some_give_way(
+    desk: QueryDesk, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], sure: int | None
+) -> None:
+    """Of the passages that are only fused, some that are nearly as near will do."""
+    asked: list[int | None] = []
+
+    def noted(*given: Any) -> Any:
+        asked.append(given[5])
+        return nearest(*given)
+
+    monkeypatch.setattr(desk_module, "nearest", noted)
+    await desk.search(Question("cat", 3, "vector", Scope(), **more))
+    assert set(asked) == {sure}
 
 
 async def test_passages_of_one_document_are_one_hit(desk: QueryDesk, store: Store) -> None:
