@@ -579,7 +579,8 @@ class IndexSettings:
         0,
         "bits",
         "Bits of each number that `auto` keeps: 2, 3 or 4. Fewer take less RAM and need more candidates. "
-        "0: as many as memory_mib_max allows.",
+        "0: as many as memory_mib_max allows, and 2 on an x86 processor without AVX-512 (VBMI and VNNI), "
+        "where each bit costs time.",
         low=0,
         high=4,
     )

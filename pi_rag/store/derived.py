@@ -14,6 +14,7 @@ from typing import Any
 
 from pi_rag import log
 from pi_rag.config import IndexSettings
+from pi_rag.host import processor
 from pi_rag.index import choice
 from pi_rag.index.choice import Shape
 from pi_rag.index.proposer import Proposer, SnapshotUnusable
@@ -38,6 +39,7 @@ class Derived:
         self.folder = folder
         self.unsaved = 0
         """Passages that came or went since the last snapshot."""
+        self._codes = choice.codes(processor.features())
         self._changes = Changes(db)
         self._index: Proposer | None = None
         self._shape = Shape("exact", 32)
@@ -46,6 +48,10 @@ class Derived:
         self._journal: list[Change] | None = None
         self._last_asked: bytes | None = None
         self._load(db)
+
+    def fitting(self, passages: int, dimensions: int) -> Shape:
+        """The shape that suits so many passages on this machine."""
+        return choice.wanted(self.settings, passages, dimensions, self._codes)
 
     def usable(self, model: Fingerprint) -> tuple[Proposer | None, str]:
         """The index if it was made with `model`, else why there is none."""
@@ -151,7 +157,7 @@ class Derived:
         if model is None or noted is None:
             return
         count = documents.counts(db).chunks
-        shape = choice.wanted(self.settings, count, model.dimensions, turbovec=choice.has_turbovec())
+        shape = self.fitting(count, model.dimensions)
         index = choice.made(shape, model.dimensions, count)
         if index is None:
             return

@@ -179,8 +179,7 @@ class Keeper:
         )
 
     def _fitting(self, passages: int, model: Fingerprint | None) -> Shape:
-        dimensions = model.dimensions if model else 1
-        return choice.wanted(self._derived.settings, passages, dimensions, turbovec=choice.has_turbovec())
+        return self._derived.fitting(passages, model.dimensions if model else 1)
 
     async def _make(self, model: Fingerprint, shape: Shape, passages: int) -> None:
         """From all vectors in the database, while writes go on; the old one serves until the new one does."""
