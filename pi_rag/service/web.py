@@ -32,6 +32,7 @@ async def web(
         http=bounded(settings),
         lifespan="off",
         log_config=None,
+        log_level="error",  # what cannot be read is answered; a line for each would fill the log of a board
         access_log=False,
         server_header=False,
         date_header=False,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+
+import pytest
 
 from pi_rag.config import Settings
 from pi_rag.errors import EmbedderUnavailable
@@ -58,3 +61,18 @@ async def test_a_guest_cut_off_by_the_stop_is_told_so(
     head, body = answer.split(b"\r\n\r\n", 1)
     assert head.startswith(b"HTTP/1.1 503")
     assert json.loads(body)["error"]["code"] == "stopping"
+
+
+async def test_what_cannot_be_read_is_answered_and_not_logged(
+    house: House, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A guest who sends nonsense all day does not fill the log."""
+    with listening(settings.socket_path, "600") as sock, caplog.at_level(logging.INFO):
+        async with web(Gate(application(house), settings.service), settings.service, sock):
+            reader, writer = await asyncio.open_unix_connection(settings.socket_path)
+            writer.write(b"nonsense\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
