@@ -25,6 +25,7 @@ from pi_rag.errors import PiRagError, StoreError, TryLater
 from pi_rag.query import Answer, QueryDesk, Question
 from pi_rag.query_cache import LOOK_S_BETWEEN, has_room
 from pi_rag.store.store import Store
+from pi_rag.types import Scope
 
 Origin = Literal["hit", "miss", "off"]
 """Where an answer came from: the cache, the desk, or the desk because the cache is off."""
@@ -122,7 +123,7 @@ class AnswerCache:
         self._seen = newest
         for key, entry in self._cache.entries():
             kept = entry.value
-            if kept.generation != self._store.generation(kept.question.scope.collection):
+            if kept.generation != self._generation(kept.question):
                 self._cache.drop(key)
                 self._numbers["dropped"] += 1
                 if entry.uses > 1:
@@ -187,12 +188,19 @@ class AnswerCache:
             except (TryLater, StoreError) as error:
                 _log.warning("answers_not_looked_after", code=error.code)
 
+    def _generation(self, question: Question) -> int:
+        """Another number as soon as a write may have made an answer old.
+
+        A scope of more than collections says what no document fits, wherever that is: there any write counts.
+        """
+        collection = question.scope.collection
+        return self._store.generation(collection if question.scope == Scope(collection=collection) else None)
+
     async def _made(self, key: bytes, question: Question) -> Answer:
         """Ask the desk, and keep the answer when nothing was written meanwhile that it may not know of."""
-        generation = self._store.generation(question.scope.collection)
+        generation = self._generation(question)
         answer = await self._desk.search(question)
-        now = self._store.generation(question.scope.collection)
-        if not answer.degraded and generation == now:
+        if not answer.degraded and generation == self._generation(question):
             kept = Kept(question, generation, answer)
             self._cache.put(key, kept, ram_bytes(kept))
         return answer

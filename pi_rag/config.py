@@ -587,7 +587,7 @@ class IndexSettings:
     memory_mib_max: int = setting(
         128,
         "MiB",
-        "RAM for the index. When 4 bits do not fit, 3 and 2 are tried: 2 bits take 100 MiB for a million "
+        "RAM for the index. When 4 bits do not fit, 2 are kept: they take 100 MiB for a million "
         "passages of 384 numbers. Beyond that all vectors are read for each search, and status says so.",
         low=1,
         high=16_384,

@@ -208,6 +208,16 @@ async def test_a_write_drops_what_was_asked_where_it_wrote(cache: AnswerCache, s
     assert cache.status()["entries"] == 2
 
 
+async def test_what_no_document_fits_is_looked_at_again_after_any_write(
+    cache: AnswerCache, store: Store
+) -> None:
+    """A filter's field that no document has may be one that somebody wrote elsewhere a moment ago."""
+    question = replace(IN_BILLS, scope=replace(IN_BILLS.scope, filter={"status": "paid"}))
+    assert "unknown_fields" in (await cache.search(question)).explain
+    await store.write(put, "c", ["rain"], collection="letters", metadata={"status": "paid"})
+    assert "unknown_fields" not in (await cache.search(question)).explain
+
+
 async def test_an_answer_made_across_a_write_is_not_kept(
     cache: AnswerCache, store: Store, desk: Desk
 ) -> None:

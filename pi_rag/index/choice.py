@@ -12,8 +12,8 @@ from pi_rag.index.proposer import Proposer
 
 Kind = Literal["exact", "turbo", "signs", "hnsw"]
 
-BITS = (4, 3, 2)
-"""What turbovec offers, best first."""
+BITS = (4, 2)
+"""What turbovec looks at one bit of first, best first. Of 3 it always looks at all."""
 
 STAGED = (frozenset({"asimd"}), frozenset({"avx512vbmi", "avx512_vnni"}))
 """With one of these, as /proc/cpuinfo calls them, turbovec looks at one bit of each number first, and 4 bits
@@ -70,7 +70,10 @@ def made(shape: Shape, dimensions: int, passages: int) -> Proposer | None:
 
 
 def codes(features: Set[str]) -> tuple[int, ...]:
-    """The bits that turbovec should keep on a processor with these features, best first; none without it."""
+    """The bits that turbovec should keep on a processor with these features, best first; none without it.
+
+    Of a processor that tells nothing the worst is assumed.
+    """
     if importlib.util.find_spec("turbovec") is None:
         return ()
     return BITS if any(each <= features for each in STAGED) else BITS[-1:]

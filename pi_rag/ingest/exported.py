@@ -21,8 +21,8 @@ from typing import Any, TypeVar, cast, get_args
 
 from pi_rag.errors import DocumentDamaged, RequestInvalid
 from pi_rag.store.export import Stored, StoredPassage
-from pi_rag.store.metadata import to_json
-from pi_rag.text.clean import clean
+from pi_rag.store.metadata import DEPTH_MAX, to_json
+from pi_rag.text.clean import clean, clean_tree
 from pi_rag.types import Chunk, DocumentRow, Fingerprint, Kind, Reading
 
 VERSION = 1
@@ -210,7 +210,7 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
         to_json(value)
     except RequestInvalid as error:
         raise DocumentDamaged(error.message, hint=_HINT) from None
-    return value
+    return cast("dict[str, Any]", clean_tree(value, DEPTH_MAX))
 
 
 def _pages(value: list[Any]) -> tuple[tuple[int, int], ...]:

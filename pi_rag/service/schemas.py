@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from pi_rag.text.clean import clean
+from pi_rag.text.clean import clean, clean_tree
 from pi_rag.types import (
     AnswerDegraded,
     Counts,
@@ -38,15 +38,11 @@ def _clean_text(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _clean_tree(value: Any, depth: int = 0) -> Any:
-    """Every text in a JSON value, its keys included. Deeper than `METADATA_DEPTH_MAX` is refused."""
-    if depth > METADATA_DEPTH_MAX:
-        raise ValueError(f"it is nested more than {METADATA_DEPTH_MAX} deep")
-    if isinstance(value, dict):
-        return {_clean_text(key): _clean_tree(each, depth + 1) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_clean_tree(each, depth + 1) for each in value]
-    return _clean_text(value)
+def _clean_tree(value: Any) -> Any:
+    try:
+        return clean_tree(value, METADATA_DEPTH_MAX)
+    except ValueError:
+        raise ValueError(f"it is nested more than {METADATA_DEPTH_MAX} deep") from None
 
 
 def _names(value: Any) -> Any:

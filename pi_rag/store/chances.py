@@ -57,12 +57,18 @@ class Chances:
         return Chance(learned.likeness.mean(vector), learned.likeness.deviation)
 
     def _likeness(self, db: Connection, first: int, last: int, model: Fingerprint) -> Likeness | None:
-        """From passages at even distances, so that the same database always gives the same."""
+        """From passages at even distances, so that the same database always gives the same.
+
+        Where most of these have no passage, the newest ones tell: a few old ones may stand before a long gap.
+        """
         step = max(1.0, (last - first + 1) / SAMPLE)
         at = {first + int(place * step) for place in range(SAMPLE)}
         table, number = self._table, self._number
         after = f"SELECT {number} FROM {table} WHERE {number} >= ? ORDER BY {number} LIMIT 1"
         found = {value(db, after, (each,)) for each in sorted(at) if each <= last}
+        if len(found) < SAMPLE // 2:
+            newest = f"SELECT {number} FROM {table} ORDER BY {number} DESC LIMIT ?"
+            found |= {each for (each,) in all_rows(db, newest, (SAMPLE,))}
         if len(found) < PASSAGES_MIN:
             return None
         sql = (

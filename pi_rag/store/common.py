@@ -20,7 +20,9 @@ WORDS_MAX = 4096
 """Common words of a language are some thousands; beyond that all are forgotten, and counted once more."""
 
 GROWTH = 1.05
-"""What is remembered may be off by a twentieth, which moves a word's weight by less than a hundredth."""
+NEW_MAX = 512
+"""All is forgotten when there are a twentieth more passages, or so many. A word that is in all of these is
+ranked in so many more than was thought. What is removed is not noticed."""
 
 
 class CommonWords:
@@ -56,6 +58,7 @@ class CommonWords:
 
     def _forget_old(self, db: Connection) -> None:
         passages = self._index.reach(db)
-        grown = not self._passages / GROWTH <= passages <= self._passages * GROWTH
+        most = min(self._passages * GROWTH, self._passages + NEW_MAX)
+        grown = not self._passages / GROWTH <= passages <= most
         if grown or len(self._counts) >= WORDS_MAX:
             self._counts, self._passages = {}, passages

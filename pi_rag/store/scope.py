@@ -15,6 +15,7 @@ from typing import Any
 
 from pi_rag.store import Connection, filters
 from pi_rag.store.filters import Condition, Plain, Wanted
+from pi_rag.store.metadata import read_at
 from pi_rag.store.rows import all_rows
 from pi_rag.types import Scope
 
@@ -95,7 +96,7 @@ def unknown_fields(
     if not unknown:
         return {}
     newest = all_rows(db, "SELECT metadata FROM documents ORDER BY id DESC LIMIT ?", (NEWEST,))
-    known = sorted({name for (metadata,) in newest for name in json.loads(metadata)})
+    known = sorted({name for (metadata,) in newest for name in read_at((metadata,), 0)[0]})
     return {field: next(iter(difflib.get_close_matches(field, known, 1)), None) for field in unknown}
 
 

@@ -17,6 +17,10 @@ WORDS_MAX = 64
 """Words of one query, and as many in its phrases. Each costs a look into the index, in a phrase also where it
 stands there again, and the later ones of a long text decide little."""
 
+PREFIXES_MAX = 8
+"""Beginnings of words in one query, a lone letter of a script without spaces among them. For each all words
+that begin so are read, and no bound on counting helps."""
+
 PREFIX_LETTERS_MIN = 2
 """A shorter beginning is searched as a word: it would be that of a good part of the index."""
 
@@ -81,13 +85,15 @@ def asked(query: str, match: Match = "any") -> Asked | None:
 
 
 def _affordable(terms: Iterable[str]) -> tuple[str, ...]:
-    """Each of the first WORDS_MAX once, without the phrases that make too many words together."""
-    chosen, further = [], 0
+    """Each of the first WORDS_MAX once, without the phrases that make too many words together, and without
+    beginnings beyond PREFIXES_MAX.
+    """
+    chosen, further, beginnings = [], 0, 0
     for term in dict.fromkeys(filter(None, terms)):
-        spaces = term.count(" ")
-        if further + spaces <= WORDS_MAX:
+        spaces, begins = term.count(" "), term.count("*")
+        if further + spaces <= WORDS_MAX and beginnings + begins <= PREFIXES_MAX:
             chosen.append(term)
-            further += spaces
+            further, beginnings = further + spaces, beginnings + begins
     return tuple(chosen[:WORDS_MAX])
 
 

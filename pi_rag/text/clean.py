@@ -7,6 +7,7 @@ It does not know where a text came from.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -25,3 +26,16 @@ def is_blank(text: str) -> bool:
 def clean(text: str) -> str:
     """The text with each NUL and lone surrogate replaced by U+FFFD; as long as before."""
     return _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def clean_tree(value: Any, depth_max: int) -> Any:
+    """Every text in a JSON value, its keys included. Raises ValueError for what is nested deeper."""
+    if isinstance(value, str):
+        return clean(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth_max < 0:
+        raise ValueError("nested too deep")
+    if isinstance(value, list):
+        return [clean_tree(each, depth_max - 1) for each in value]
+    return {clean(key): clean_tree(each, depth_max - 1) for key, each in value.items()}

@@ -14,7 +14,7 @@ from pi_rag.index.choice import BITS, Shape, codes, made, wanted
 
 
 @pytest.mark.parametrize(
-    ("count", "name"), [(0, "turbo-4"), (600_000, "turbo-4"), (800_000, "turbo-3"), (1_200_000, "turbo-2")]
+    ("count", "name"), [(0, "turbo-4"), (600_000, "turbo-4"), (800_000, "turbo-2"), (1_200_000, "turbo-2")]
 )
 def test_there_are_as_many_bits_as_the_budget_allows(count: int, name: str) -> None:
     """At 384 numbers and 128 MiB."""

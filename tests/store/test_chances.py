@@ -50,6 +50,14 @@ def test_removed_passages_do_not_matter(db: Connection) -> None:
     assert Chances().of(db, axis(1), FINGERPRINT) is not None
 
 
+def test_a_long_gap_behind_a_few_old_passages_hides_nothing(db: Connection) -> None:
+    """Old documents beside ones that are replaced every day: the newest passages tell what is chance."""
+    fill(db, 1, 6)
+    db.execute("UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'chunks'")
+    fill(db, 6, 6 + 2 * PASSAGES_MIN)
+    assert Chances().of(db, axis(1), FINGERPRINT) is not None
+
+
 def _vectors_read(db: Connection, chances: Chances, model: object = FINGERPRINT) -> int:
     """How often a sample of vectors was read for one question."""
     read: list[str] = []

@@ -52,6 +52,19 @@ def test_and_as_they_go(counted: Connection) -> None:
     assert words.counts(counted, ['"tea"'], 100) == [('"tea"', 0)]
 
 
+def test_what_is_remembered_is_forgotten_after_so_many_new_ones(
+    counted: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a large memory a twentieth would be too many to be wrong by."""
+    monkeypatch.setattr(common, "NEW_MAX", 1)
+    words = CommonWords()
+    words.counts(counted, ['"tea"'], 100)
+    put(counted, "b", ["tea"])
+    assert words.counts(counted, ['"tea"'], 100) == [('"tea"', 20)]
+    put(counted, "c", ["tea"])
+    assert words.counts(counted, ['"tea"'], 100) == [('"tea"', 22)]
+
+
 def test_never_more_words_than_bounded_are_remembered(
     counted: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.store.words import LIFT, WORDS_MAX, Narrowed, asked, narrowed
+from pi_rag.store.words import LIFT, PREFIXES_MAX, WORDS_MAX, Narrowed, asked, narrowed
 from pi_rag.types import Match
 
 
@@ -120,6 +120,14 @@ def test_a_long_phrase_is_searched_by_its_first_words_too(query: str, match: Mat
     found = asked(query, match)
     assert found is not None
     assert 0 < len(found.expression.split()) <= 4 * WORDS_MAX
+
+
+def test_few_beginnings_of_words_are_looked_for() -> None:
+    """A page of lone letters of a script without spaces does not read the index a hundred times."""
+    found = asked(" ".join(map(chr, range(0x3042, 0x3042 + 60))))
+    assert found is not None
+    assert len(found.terms) == PREFIXES_MAX
+    assert all(term.endswith("*") for term in found.terms)
 
 
 @given(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.text.clean import clean, is_blank
+from pi_rag.text.clean import clean, clean_tree, is_blank
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None))
 
@@ -13,6 +14,13 @@ ANY_TEXT = st.text(st.characters(codec=None, categories=None))
 def test_what_cannot_be_stored_is_replaced() -> None:
     """A zero byte and a lone surrogate become the replacement character; all else stays."""
     assert clean("a\0b\ud800c\udfffd\n\x01é🙂") == "a�b�c�d\n\x01é🙂"
+
+
+def test_every_text_of_a_tree_is_cleaned_and_no_deeper_than_wanted() -> None:
+    """Keys too; numbers stay what they are."""
+    assert clean_tree({"a\0": ["\ud800", {"b": 1.5}]}, 3) == {"a\ufffd": ["\ufffd", {"b": 1.5}]}
+    with pytest.raises(ValueError, match="deep"):
+        clean_tree([[[]]], 1)
 
 
 @given(ANY_TEXT)
