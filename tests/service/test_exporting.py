@@ -306,6 +306,25 @@ async def test_numbers_that_json_has_not_are_refused(guest: httpx.AsyncClient) -
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request_invalid")
 
 
+async def test_half_a_character_in_metadata_makes_no_answer_fail(
+    guest: httpx.AsyncClient, house: House
+) -> None:
+    """Neither of what comes in, nor of what a database holds from before."""
+    line = b'{"documents": [{"source": "a", "text": "green tea", "metadata": {"by": "x\\ud800"}}]}'
+    assert (await guest.post("/v1/import", content=line)).status_code == 200
+    assert await _authors(guest) == ["x\ufffd"] * 2
+    older = r'{"by":"y\ud800"}'
+    await house.store.write(lambda db: db.execute("UPDATE documents SET metadata = ?", (older,)))
+    assert await _authors(guest) == ["y\ufffd"] * 2
+
+
+async def _authors(guest: httpx.AsyncClient) -> list[str]:
+    """As a search tells it, and the document itself."""
+    found = (await guest.post("/v1/search", json={"query": "tea"})).json()["hits"][0]
+    document = (await guest.get(f"/v1/documents/{found['document_id']}")).json()
+    return [each["metadata"]["by"] for each in (found, document)]
+
+
 @contextlib.asynccontextmanager
 async def listened(house: House) -> AsyncIterator[tuple[Gate, Path]]:
     """The house behind a real socket."""
