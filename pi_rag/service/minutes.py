@@ -114,7 +114,9 @@ class Minutes:
         except asyncio.CancelledError:
             # The end of the service: its thread may be at it, and what comes after is written after it.
             await asyncio.wait({append})
-            if append.exception() is not None:
+            if append.exception() is None:
+                self._tell(None)
+            else:
                 self._waiting.extendleft(reversed(lines))
             raise
         except (OSError, Busy) as error:

@@ -136,6 +136,37 @@ async def test_a_folder_that_takes_nothing_is_told_once_and_resumed(
     assert kept[-4:] == [-1, -1, -1, -2]
 
 
+async def test_what_is_written_again_while_it_ends_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The thread is at the line that the disk takes again when the service ends."""
+    failed, begun, let = threading.Event(), threading.Event(), threading.Event()
+    minutes = Minutes(tmp_path, LONG, SystemClock(), status)
+    append = minutes._file.append
+
+    def held(data: bytes) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(28, "No space left on device")
+        begun.set()
+        let.wait(10)
+        append(data)
+
+    monkeypatch.setattr(minutes._file, "append", held)
+    minutes.start()
+    minutes.event("first", {})
+    await until(failed.is_set)
+    minutes.event("second", {})
+    await until(begun.is_set)
+    stopped = asyncio.create_task(minutes.stop())
+    await asyncio.sleep(0)  # it is asked to end while the thread is at it
+    let.set()
+    await stopped
+
+    assert len(lines(tmp_path)) == 2
+    assert capsys.readouterr().err.count("metrics_written_again") == 1
+
+
 async def test_without_a_thread_to_write_it_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
