@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pi_rag.ingest.cutting import text_hash
 from pi_rag.store import Connection, documents, identity
 from pi_rag.store.store import Store
 from pi_rag.types import Chunk, Fingerprint, NewDocument
@@ -59,4 +60,5 @@ def _put(db: Connection, vectors: Vectors, first: int, texts: Sequence[str]) -> 
         offset += len(body) + 1
     text, name = "\n".join(bodies), f"{first}.txt"
     document = NewDocument("benchmark", name, name, "text", text, str(first), {})
-    documents.put(db, document, chunks, vectors.astype("<f4").tobytes(), 0.0)
+    made_of = [text_hash(body) for body in bodies]
+    documents.put(db, document, chunks, vectors.astype("<f4").tobytes(), 0.0, made_of)

@@ -102,7 +102,8 @@ def made_of(text_hash: bytes, title: str, heading: str, text: str) -> bool:
 
     for head in (f"{title} > {heading}", heading, title):
         words = head.split()
-        heads = [" ".join(words[:count]) for count in range(len(words) + 1)]
+        # Nearly always all of them did, so that comes first.
+        heads = [" ".join(words[:count]) for count in range(len(words), -1, -1)]
         if any(cutting.text_hash(f"{each}\n{text}" if each else text) == text_hash for each in heads):
             return True
     return False

@@ -20,6 +20,8 @@ PROGRESS_STEPS = 10_000
 _PAIRS = (
     ("passages without words", "SELECT id FROM chunks EXCEPT SELECT rowid FROM chunks_fts"),
     ("words without a passage", "SELECT rowid FROM chunks_fts EXCEPT SELECT id FROM chunks"),
+    ("passages without hashes", "SELECT id FROM chunks EXCEPT SELECT rowid FROM hashes_fts"),
+    ("hashes without a passage", "SELECT rowid FROM hashes_fts EXCEPT SELECT id FROM chunks"),
     (
         "documents without their text",
         "SELECT id FROM documents EXCEPT SELECT document_id FROM document_texts",
@@ -173,7 +175,7 @@ def _words(db: Connection) -> Iterator[str]:
 
 
 def _word_indexes(db: Connection) -> list[str]:
-    made = "SELECT name FROM sqlite_schema WHERE name IN ('chunks_fts', 'memory_fts')"
+    made = "SELECT name FROM sqlite_schema WHERE name IN ('chunks_fts', 'hashes_fts', 'memory_fts')"
     return [name for (name,) in db.execute(made)]
 
 

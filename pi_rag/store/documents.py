@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pi_rag.errors import DocumentNotFound, VectorInvalid
-from pi_rag.store import Connection, by_words, duplicates, identity, sources, vectors
+from pi_rag.store import Connection, by_hash, by_words, duplicates, identity, sources, vectors
 from pi_rag.store.metadata import read_at, to_json
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.types import Chunk, Counts, DocumentRow, Item, NewDocument
@@ -90,12 +90,7 @@ def is_newer(db: Connection, collection: str, source: str, item_id: int) -> bool
 
 def known_vectors(db: Connection, text_hashes: Sequence[bytes]) -> dict[bytes, bytes]:
     """The vectors that are stored for these hashes, bit by bit. Those that are not known are left out."""
-    sql = """
-        SELECT vector FROM chunks CROSS JOIN vectors ON vectors.chunk_id = chunks.id
-        WHERE text_hash = ? LIMIT 1
-    """
-    found = {text_hash: value(db, sql, (text_hash,)) for text_hash in text_hashes}
-    return {text_hash: vector for text_hash, vector in found.items() if vector is not None}
+    return by_hash.vectors(db, "vectors", text_hashes)
 
 
 def content_hash(db: Connection, collection: str, source: str) -> str | None:
@@ -229,8 +224,11 @@ def _id_of(db: Connection, collection: str, source: str) -> int | None:
 
 
 def _retitle(db: Connection, document_id: int, title: str) -> None:
-    """Another title, for its passages in the word index too."""
+    """Another title, for its passages in the word index too. What their vectors were made of has the old one,
+    and a passage that is not made of its words any more says so.
+    """
     db.execute("UPDATE documents SET title = ? WHERE id = ?", (title, document_id))
+    db.execute("UPDATE chunks SET text_hash = NULL WHERE document_id = ?", (document_id,))
     sql = "SELECT id, heading, text FROM chunks WHERE document_id = ?"
     passages = all_rows(db, sql, (document_id,))
     by_words.remove(db, (chunk_id for chunk_id, _, _ in passages))
@@ -243,6 +241,7 @@ def _forget_passages(db: Connection, document_id: int) -> None:
     duplicates.release(db, document_id)
     found = all_rows(db, "SELECT id FROM chunks WHERE document_id = ?", (document_id,))
     by_words.remove(db, (chunk_id for (chunk_id,) in found))
+    by_hash.remove(db, (chunk_id for (chunk_id,) in found))
     db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
 
 
@@ -279,9 +278,10 @@ def _write_chunk(db: Connection, document_id: int, title: str, chunk: Chunk, tex
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
     place = (document_id, chunk.seq, chunk.start, chunk.end, chunk.page)
-    hashes = (text_hash, duplicates.copy_hash(chunk.text))
-    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count, *hashes))
+    copy_hash = duplicates.copy_hash(chunk.text)
+    db.execute(sql, (*place, chunk.heading, chunk.text, chunk.token_count, text_hash, copy_hash))
     chunk_id = db.last_insert_rowid()
+    by_hash.add(db, chunk_id, text_hash, copy_hash)
     by_words.add(db, chunk_id, title, chunk.heading, chunk.text)
     return chunk_id
 

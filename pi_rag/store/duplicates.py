@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pi_rag.store import Connection
+from pi_rag.store import Connection, by_hash
 from pi_rag.store.rows import Row, all_rows, one_row, value
 from pi_rag.store.vectors import Scored, cosine
 from pi_rag.types import Original, Repeated, SharedText
@@ -44,9 +44,12 @@ def copy_hash(text: str) -> int:
 
 
 def passages_of(db: Connection, collection: str, source: str) -> dict[bytes, int]:
-    """The passages of a stored document by what their vectors were made of; none for a new one."""
+    """The passages of a stored document by what their vectors were made of; none for a new one.
+
+    One of which that is not known stands under its number, which is shorter than any hash.
+    """
     sql = """
-        SELECT text_hash, chunks.id FROM collections
+        SELECT coalesce(text_hash, CAST(chunks.id AS BLOB)), chunks.id FROM collections
         CROSS JOIN documents ON documents.collection_id = collections.id
         CROSS JOIN chunks ON chunks.document_id = documents.id
         WHERE collections.name = ? AND documents.source = ?
@@ -180,13 +183,17 @@ def _copied(db: Connection, chunk_id: int, document_id: int, start: int, hash_: 
 
     Within a document, passages that overlap do not count.
     """
-    sql = """
+    if hash_ is None:
+        return None
+    sql = f"""
         SELECT coalesce(of_chunk_id, id), coalesce(similarity, 1.0)
-        FROM chunks LEFT JOIN duplicates ON duplicates.chunk_id = chunks.id
-        WHERE copy_hash = ? AND id < ? AND (chunks.document_id <> ? OR end <= ?)
-        ORDER BY id LIMIT 1
+        FROM {by_hash.TABLE} CROSS JOIN chunks ON id = {by_hash.TABLE}.rowid
+        LEFT JOIN duplicates ON duplicates.chunk_id = chunks.id
+        WHERE {by_hash.TABLE} MATCH ? AND {by_hash.TABLE}.rowid < ?
+            AND copy_hash = ? AND (chunks.document_id <> ? OR end <= ?)
+        ORDER BY {by_hash.TABLE}.rowid LIMIT 1
     """
-    row = one_row(db, sql, (hash_, chunk_id, document_id, start))
+    row = one_row(db, sql, (by_hash.same_words(hash_), chunk_id, hash_, document_id, start))
     return _Link(*row) if row else None
 
 
@@ -237,14 +244,16 @@ def _release_copies(db: Connection, document_id: int) -> None:
     """
     gone = """
         SELECT of_chunk_id, copy_hash FROM chunks CROSS JOIN duplicates ON chunk_id = chunks.id
-        WHERE chunks.document_id = ?
+        WHERE chunks.document_id = ? AND copy_hash IS NOT NULL
     """
-    alike = """
-        SELECT chunks.id, similarity FROM chunks CROSS JOIN duplicates ON chunk_id = chunks.id
-        WHERE copy_hash = ? AND of_chunk_id = ? AND chunks.document_id <> ? LIMIT 2
+    alike = f"""
+        SELECT chunks.id, similarity FROM {by_hash.TABLE} CROSS JOIN chunks ON id = {by_hash.TABLE}.rowid
+        CROSS JOIN duplicates ON chunk_id = chunks.id
+        WHERE {by_hash.TABLE} MATCH ?
+            AND copy_hash = ? AND of_chunk_id = ? AND chunks.document_id <> ? LIMIT 2
     """
     for original, hash_ in all_rows(db, gone, (document_id,)):
-        left = all_rows(db, alike, (hash_, original, document_id))
+        left = all_rows(db, alike, (by_hash.same_words(hash_), hash_, original, document_id))
         if len(left) != 1 or _copies(db, original, [left[0][0]]):
             continue
         [(chunk_id, similarity)] = left

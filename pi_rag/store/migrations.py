@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pi_rag.errors import SchemaNewer, StoreUnusable
-from pi_rag.store import Connection, by_words
+from pi_rag.store import Connection, by_hash, by_words
 from pi_rag.store.spelling import TOKENIZE
 
 APPLICATION_ID = 0x70695261
@@ -574,6 +574,12 @@ def s18_watched_ctimes(db: Connection) -> None:
     db.execute("ALTER TABLE watch_files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0")
 
 
+def s19_hashes(db: Connection) -> None:
+    """Passages by their hashes in an index of FTS5: in SQLite's own each hash was on a page of its own."""
+    db.execute("DROP INDEX chunks_by_text_hash; DROP INDEX chunks_by_copy_hash")
+    by_hash.create(db)
+
+
 STEPS: tuple[Step, ...] = (
     s01_meta,
     s02_documents,
@@ -593,6 +599,7 @@ STEPS: tuple[Step, ...] = (
     s16_watched_files,
     s17_memories,
     s18_watched_ctimes,
+    s19_hashes,
 )
 
 

@@ -20,6 +20,7 @@ from pi_rag.config import StoreSettings
 from pi_rag.errors import PathNotFound, PiRagError, SchemaNewer, StoreDamaged, StoreUnusable
 from pi_rag.store import (
     Connection,
+    by_hash,
     by_words,
     checkup,
     connection,
@@ -241,11 +242,12 @@ def _mended(
     told = witnesses.heard(forest, laid)
     db.execute("BEGIN IMMEDIATE")
     queue = mending_queue.mend(db, told, now)
-    rehashed = mending_hashes.mend(db, witnesses.text_hashes(forest, laid), means.made_of)
+    rehashed = mending_hashes.mend(db, means.made_of)
     documents = mending.mend(db, filled, told, means.to_queue, rehashed, now)
     memories = mending_memory.mend(db, filled, told, means.words_hash, now)
     _drop_loose(db)
     by_words.create(db)
+    by_hash.create(db)
     db.execute("COMMIT")
     upkeep.plan(db)
     model = identity.fingerprint(db)

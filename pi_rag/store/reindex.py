@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from pi_rag.errors import RequestInvalid
-from pi_rag.store import Connection, documents, identity, vectors
+from pi_rag.store import Connection, by_hash, documents, identity, vectors
 from pi_rag.store.connection import left_in_the_file
 from pi_rag.store.rows import all_rows, one_row, value
 from pi_rag.types import Chunk, DocumentRow, Fingerprint
@@ -165,12 +165,7 @@ def put(db: Connection, made: Made, dimensions: int) -> None:
 
 def known_vectors(db: Connection, text_hashes: Sequence[bytes]) -> dict[bytes, bytes]:
     """The vectors in the second index for these hashes, bit by bit. Those that are not known are left out."""
-    sql = """
-        SELECT vector FROM chunks CROSS JOIN vectors_next ON chunk_id = chunks.id
-        WHERE text_hash = ? LIMIT 1
-    """
-    found = {text_hash: value(db, sql, (text_hash,)) for text_hash in text_hashes}
-    return {text_hash: vector for text_hash, vector in found.items() if vector is not None}
+    return by_hash.vectors(db, "vectors_next", text_hashes)
 
 
 def swap(db: Connection, now: float) -> bool:

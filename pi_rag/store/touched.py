@@ -20,7 +20,7 @@ _CHANGES_NO_ANSWER = (*_OF_THE_QUEUE, "query_", "sqlite_", "removed_chunks", "me
 """Beginnings of tables that decide no answer from documents: also vectors of queries, the planner's
 statistics, the RAM index's journal, and what agents keep."""
 
-_GOES_WITH_ITS_DOCUMENT = ("chunks", "vectors", "document_")
+_GOES_WITH_ITS_DOCUMENT = ("chunks", "hashes_", "vectors", "document_")
 """Beginnings of tables whose rows change only with a row of `documents`, which tells of the collection."""
 
 _QUIET = _CHANGES_NO_ANSWER + _GOES_WITH_ITS_DOCUMENT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pi_rag.config import StoreSettings
-from pi_rag.store import Connection, connection, folder, migrations
+from pi_rag.store import Connection, by_hash, connection, folder, migrations
 from pi_rag.store.rows import all_rows
 from tests.store.making import add_as_once, vector_of
 
@@ -119,5 +119,7 @@ def _fill_by_age(db: Connection, schema: int) -> None:
         if schema >= 4:
             sql = "INSERT INTO chunks_fts (rowid, title, heading, body) VALUES (?, 'T', ?, ?)"
             db.execute(sql, (chunk_id, heading, text))
+    if schema >= 19:
+        by_hash.create(db)
     if 13 <= schema < 15:
         db.execute(REFUSED_FILE)

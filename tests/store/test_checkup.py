@@ -52,6 +52,8 @@ def _merge_words(db: Connection) -> None:
         ("DELETE FROM vectors WHERE chunk_id = 1", "1 passages without a vector"),
         ("DELETE FROM chunks_fts WHERE rowid = 1", "1 passages without words"),
         ("INSERT INTO chunks_fts (rowid, body) VALUES (99, 'x')", "1 words without a passage"),
+        ("DELETE FROM hashes_fts WHERE rowid = 1", "1 passages without hashes"),
+        ("INSERT INTO hashes_fts (rowid, hashes) VALUES (99, 'x')", "1 hashes without a passage"),
         ("DELETE FROM chunks WHERE id = 1", "1 vectors without a passage"),
         ("DELETE FROM chunks WHERE id = 1", "1 documents with a wrong count of passages"),
         ("DELETE FROM document_texts", "1 documents without their text"),
@@ -82,7 +84,7 @@ def test_every_harm_is_found(db: Connection, harm: str, problem: str) -> None:
     assert any(problem in found for found in checkup.check(db)), checkup.check(db)
 
 
-@pytest.mark.parametrize("index", ["chunks_fts", "memory_fts"])
+@pytest.mark.parametrize("index", ["chunks_fts", "hashes_fts", "memory_fts"])
 def test_words_of_what_is_gone_are_found_by_the_deep_look(db: Connection, index: str) -> None:
     """As where the disk has lost the page that says what was taken out; a plain removal leaves none."""
     for number in range(40):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pi_rag.config import StoreSettings
 from pi_rag.errors import ModelMismatch, RequestInvalid, VectorInvalid
-from pi_rag.store import Connection, checkup, connection, documents, identity, migrations, reindex
+from pi_rag.store import Connection, by_hash, checkup, connection, documents, identity, migrations, reindex
 from pi_rag.store.nearest import exact
 from pi_rag.store.reindex import Made
 from pi_rag.store.rows import all_rows, value
@@ -200,6 +200,7 @@ def test_copies_are_found_in_the_second_index_only(db: Connection) -> None:
     """A vector of the first index is none for the second, though its text is the same."""
     put(db, "a", ["tea"])
     db.execute("UPDATE chunks SET text_hash = ?", (hash_of("tea"),))
+    by_hash.create(db)
     reindex.begin(db, NEXT, 5.0)
     before = reindex.known_vectors(db, [hash_of("tea")])
     fill(db, 1)

@@ -90,7 +90,7 @@ def unvouched(forest: Forest, layout: Layout, filled: Filled) -> list[str]:
 
 
 def _is_of_words(table: str) -> bool:
-    return table.startswith(("chunks_fts", "memory_fts"))
+    return table.startswith(("chunks_fts", "hashes_fts", "memory_fts"))
 
 
 def _fill_table(db: Connection, forest: Forest, layout: Layout, table: Table, filled: Filled) -> None:

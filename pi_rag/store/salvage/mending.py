@@ -62,7 +62,7 @@ _SAYS: dict[State, str] = {
 }
 
 
-_OF_HASH = "a damaged hash, of what a vector was made of, was put right or left out"
+_OF_HASH = "a damaged hash, of what a vector was made of, was left out"
 
 
 def mend(

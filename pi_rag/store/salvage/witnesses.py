@@ -36,12 +36,6 @@ def heard(forest: Forest, layout: Layout) -> Witnesses:
     )
 
 
-def text_hashes(forest: Forest, layout: Layout) -> Iterator[tuple[int, bytes]]:
-    """(passage, what its vector was made of) as the index has it; one at a time, since they are many."""
-    for number, key in _entries(forest, layout, "chunks_by_text_hash", bytes):
-        yield number, key[0]
-
-
 def _entries(
     forest: Forest, layout: Layout, index: str, *types: type
 ) -> Iterator[tuple[int, tuple[Value, ...]]]:
