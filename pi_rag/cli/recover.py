@@ -60,7 +60,7 @@ def run(args: Namespace) -> int:
     settings = settings_of(args)
     database = settings.database_path
     to = database if args.to is None else Path(args.to).absolute() / database.name
-    means = recovery.Means(as_sent, words_hash, made_of)
+    means = recovery.Means(as_sent, words_hash)
     now = SystemClock().wall_s()
     saved = recovery.recover(database, to, settings.store, means, now, dry_run=args.dry_run)
     answer = told(saved)
@@ -93,20 +93,6 @@ def as_sent(stored: Stored) -> NewItem:
 
     line = json.loads(exported.line(stored, vectors=False))
     return NewItem(kind="export", source=stored.document.source, payload=exported.payload(line, None))
-
-
-def made_of(text_hash: bytes, title: str, heading: str, text: str) -> bool:
-    """Whether a hash can be of a passage with these words. How much of title and headings went into it only
-    the model could say, so any beginning of them will do."""
-    from pi_rag.ingest import cutting
-
-    for head in (f"{title} > {heading}", heading, title):
-        words = head.split()
-        # Nearly always all of them did, so that comes first.
-        heads = [" ".join(words[:count]) for count in range(len(words), -1, -1)]
-        if any(cutting.text_hash(f"{each}\n{text}" if each else text) == text_hash for each in heads):
-            return True
-    return False
 
 
 def told(saved: Saved) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def _release_copies(db: Connection, document_id: int) -> None:
     that other goes and no third has them, it stays linked if it is as near by itself.
     """
     gone = """
-        SELECT of_chunk_id, copy_hash FROM chunks CROSS JOIN duplicates ON chunk_id = chunks.id
+        SELECT DISTINCT of_chunk_id, copy_hash FROM chunks CROSS JOIN duplicates ON chunk_id = chunks.id
         WHERE chunks.document_id = ? AND copy_hash IS NOT NULL
     """
     alike = f"""

@@ -38,7 +38,6 @@ from pi_rag.store.salvage import (
     image,
     layout,
     mending,
-    mending_hashes,
     mending_memory,
     mending_queue,
     witnesses,
@@ -47,7 +46,6 @@ from pi_rag.store.salvage.filling import Filled
 from pi_rag.store.salvage.image import Image
 from pi_rag.store.salvage.layout import Layout
 from pi_rag.store.salvage.mending import Documents, ToQueue
-from pi_rag.store.salvage.mending_hashes import MadeOf
 from pi_rag.store.salvage.mending_memory import Memories, WordsHash
 from pi_rag.store.salvage.mending_queue import Queue
 from pi_rag.store.salvage.trees import Forest
@@ -71,8 +69,6 @@ class Means:
 
     to_queue: ToQueue
     words_hash: WordsHash
-    made_of: MadeOf = lambda *_: False
-    """Where nobody can tell what a hash was made of, one that is in dispute is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +238,7 @@ def _mended(
     told = witnesses.heard(forest, laid)
     db.execute("BEGIN IMMEDIATE")
     queue = mending_queue.mend(db, told, now)
-    rehashed = mending_hashes.mend(db, means.made_of)
-    documents = mending.mend(db, filled, told, means.to_queue, rehashed, now)
+    documents = mending.mend(db, filled, told, means.to_queue, now)
     memories = mending_memory.mend(db, filled, told, means.words_hash, now)
     _drop_loose(db)
     by_words.create(db)

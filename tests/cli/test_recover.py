@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from pi_rag.cli.main import main
-from pi_rag.cli.recover import made_of
 from pi_rag.config import StoreSettings
-from pi_rag.ingest import cutting
 from pi_rag.store import Connection, connection, folder
 from pi_rag.store.salvage import layout
 from pi_rag.store.salvage.image import opened
@@ -182,23 +180,3 @@ def test_damage_in_the_middle_of_the_log_is_told_in_words(
     folder.wal_path(made).write_bytes(log)
     main(["recover", "--data", str(made.parent), "--dry-run"])
     assert "Not whole in the log, and read all the same: " in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("title", "heading"),
-    [
-        ("", ""),
-        ("A House", ""),
-        ("", "Cellar > Boiler"),
-        ("A House", "Cellar"),
-        ("A House", "A House > Cellar"),
-    ],
-)
-@pytest.mark.parametrize("words_max", [0, 1, 100])
-def test_a_hash_is_known_to_be_of_its_words(title: str, heading: str, words_max: int) -> None:
-    """However much of title and headings went into it; of other words it is not."""
-    head = cutting._head(title, heading).split()
-    fitted = cutting._fitted(head, [1] * len(head), words_max)
-    text_hash = cutting.text_hash(f"{fitted}\ntext" if fitted else "text")
-    assert made_of(text_hash, title, heading, "text")
-    assert not made_of(text_hash, title, heading, "texu")

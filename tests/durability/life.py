@@ -23,7 +23,7 @@ from pi_rag.memory.means import Maker, Means
 from pi_rag.memory_types import Caller, NewFact, Which
 from pi_rag.query.question import Answer, Question
 from pi_rag.query_cache import QueryCache
-from pi_rag.store import Connection, backup, checkup, identity, jobs, removal, upkeep
+from pi_rag.store import Connection, backup, by_hash, checkup, identity, jobs, removal, upkeep
 from pi_rag.store.rows import all_rows
 from pi_rag.store.store import Store
 from pi_rag.types import Fingerprint, NewItem, Reading
@@ -303,7 +303,23 @@ def content(db: Connection) -> Content:
     for index in ("chunks_fts", "memory_fts"):
         match = f"SELECT rowid FROM {index} WHERE {index} MATCH 'tea OR cups OR kettle' ORDER BY rowid"
         found[index] = all_rows(db, match)
+    if db.table_exists("main", by_hash.TABLE):
+        found[by_hash.TABLE] = _by_hashes(db)
     return found
+
+
+def _by_hashes(db: Connection) -> list[Any]:
+    """Each passage with those that are found by its hashes."""
+    rows = "SELECT id, text_hash, copy_hash FROM chunks ORDER BY id"
+    match = f"SELECT rowid FROM {by_hash.TABLE} WHERE {by_hash.TABLE} MATCH ? ORDER BY rowid"
+    return [
+        (
+            number,
+            text_hash and all_rows(db, match, (by_hash.made_of(text_hash),)),
+            copy_hash is not None and all_rows(db, match, (by_hash.same_words(copy_hash),)),
+        )
+        for number, text_hash, copy_hash in all_rows(db, rows)
+    ]
 
 
 async def found(path: Path) -> Content:

@@ -33,6 +33,7 @@ KEPT: tuple[tuple[int, str, list[object]], ...] = (
     (3, "chunks", [1, 2, 7]),
     (3, "vectors", [1, 2, 7]),
     (3, "chunks_fts", [1, 2, 7]),
+    (3, "hashes_fts", [1, 2, 7]),
     (5, "jobs", [3]),
     (5, "job_items", [8, 9]),
     (5, "item_payloads", [8]),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_rag.store import Connection, by_hash, documents
-from pi_rag.store.duplicates import copy_hash
+from pi_rag.config import StoreSettings
+from pi_rag.store import Connection, by_hash, connection, documents, migrations
+from pi_rag.store.duplicates import copy_hash, passages_of
 from pi_rag.store.rows import all_rows
+from tests.durability import old
 from tests.store.making import axis, cut, document
 
 OURS, THEIRS = b"\x0a" * 16, b"\xf5" * 16
@@ -71,3 +75,22 @@ def test_another_title_makes_other_hashes(db: Connection) -> None:
     assert documents.rename(db, "default", "a.md", "b.md", {"a": "b"})
     assert all_rows(db, "SELECT text_hash FROM chunks") == [(None,)]
     assert documents.known_vectors(db, [OURS]) == {}
+
+
+def test_an_older_database_gets_it_with_all_that_it_knows(tmp_path: Path) -> None:
+    """Passages from before there were hashes have none; those of one kind are found by that one."""
+    path = tmp_path / "data" / "pi-rag.db"
+    old.make(path, 18)
+    db = Connection(str(path))
+    connection.apply(db, connection.EVERY_CONNECTION, StoreSettings())
+    migrations.migrate(db)
+    assert (proposed(db, by_hash.made_of(b"\x0a")), proposed(db, by_hash.same_words(5))) == ([1], [1, 7])
+    assert all_rows(db, f"SELECT rowid FROM {by_hash.TABLE} ORDER BY rowid") == [(1,), (2,), (7,)]
+    db.close()
+
+
+def test_passages_of_which_no_hash_is_known_are_all_of_their_document(db: Connection) -> None:
+    """None of them is taken for a passage of another document that this one repeats."""
+    put_document = document("a", ["tea", "milk", "rum"])
+    documents.put(db, put_document, cut(["tea", "milk", "rum"]), axis(0) + axis(1) + axis(2), 1.0)
+    assert sorted(passages_of(db, "default", "a").values()) == [1, 2, 3]

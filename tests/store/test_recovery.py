@@ -13,21 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from pi_rag.cli.recover import as_sent, made_of
+from pi_rag.cli.recover import as_sent
 from pi_rag.clock import SystemClock
 from pi_rag.config import StoreSettings
 from pi_rag.errors import PathNotFound, PiRagError, SchemaNewer, SocketInUse, StoreDamaged, StoreUnusable
 from pi_rag.memory.remembering import words_hash
 from pi_rag.store import Connection, by_hash, connection, content, folder, migrations, recovery
 from pi_rag.store.recovery import Means, Saved
-from pi_rag.store.salvage import layout, mending
+from pi_rag.store.salvage import layout
 from pi_rag.store.salvage.image import opened
 from pi_rag.store.salvage.trees import Forest
 from pi_rag.store.store import Store
 from tests.durability import household
 from tests.store.salvage import damage
 
-MEANS = Means(as_sent, words_hash, made_of)
+MEANS = Means(as_sent, words_hash)
 
 
 @pytest.fixture(scope="module")
@@ -197,27 +197,6 @@ def test_what_waits_and_is_damaged_again_is_saved_again(path: Path, before: hous
     assert (again.documents.queued, again.documents.whole) == (0, household.DOCUMENTS)
     assert again.queue.waiting == first.queue.waiting + first.documents.queued
     assert household.held_at(path).documents == before.documents
-
-
-def test_a_flipped_bit_in_the_hash_of_what_a_vector_was_made_of_is_found(path: Path) -> None:
-    """It is left out, and its document is named; nothing else is another."""
-    settled(path)
-    digest = digest_of(path)
-    db = Connection(str(path))
-    right = db.execute("SELECT text_hash FROM chunks WHERE id = 33").get
-    db.close()
-    wrong = bytes([right[0] ^ 4]) + right[1:]
-    chunks = [each for each in pages_of(path, "chunks") if right in damage.read(path, each)]
-    for page in chunks:
-        damage.overwrite(path, page, damage.read(path, page).replace(right, wrong))
-    assert digest_of(path) != digest
-    saved = recover(path)
-    assert [each.what for each in saved.documents.mended] == [mending._OF_HASH]
-    db = Connection(str(path))
-    assert db.execute("UPDATE chunks SET text_hash = ? WHERE text_hash IS NULL", (right,)).fetchall() == []
-    assert db.changes() == 1
-    db.close()
-    assert digest_of(path) == digest
 
 
 def digest_of(path: Path) -> str:

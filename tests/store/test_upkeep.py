@@ -181,6 +181,7 @@ def test_statistics_do_not_read_the_vectors(db: Connection) -> None:
     tables = {row[0] for row in all_rows(db, "SELECT tbl FROM sqlite_stat1")}
     assert {"documents", "chunks", "collections"} <= tables
     assert tables.isdisjoint({"vectors", "document_texts", "chunks_fts_data", "chunks_fts_docsize"})
+    assert tables.isdisjoint({"hashes_fts_data", "hashes_fts_docsize"})
 
 
 def test_a_database_from_before_keeps_its_free_space_and_uses_it_again() -> None:

@@ -62,23 +62,14 @@ _SAYS: dict[State, str] = {
 }
 
 
-_OF_HASH = "a damaged hash, of what a vector was made of, was left out"
-
-
-def mend(
-    db: Connection, filled: Filled, told: Witnesses, to_queue: ToQueue, rehashed: Iterable[int], now: float
-) -> Documents:
-    """Judge every document, in one transaction. Words are not looked after here.
-
-    `rehashed`: documents of which a hash was mended already.
-    """
+def mend(db: Connection, filled: Filled, told: Witnesses, to_queue: ToQueue, now: float) -> Documents:
+    """Judge every document, in one transaction. Words are not looked after here."""
     found = Documents()
     unnamed = _names_again(db, filled, told, now)
     _move_astray(db, told)
     to_cut: list[tuple[int, bool]] = []
     for document_id in _numbers(db, told):
         _one(db, document_id, filled, told, found, to_cut, now, unnamed)
-    _tell_hashes(db, rehashed, told, found)
     db.execute("""
         DELETE FROM vectors WHERE chunk_id NOT IN (SELECT id FROM chunks);
         DELETE FROM collections WHERE id NOT IN (SELECT collection_id FROM documents);
@@ -169,15 +160,6 @@ def _waits_already(db: Connection, document_id: int) -> bool:
         WHERE documents.id = ? AND content_hash = ? AND job_items.kind = 'export' LIMIT 1
     """
     return bool(value(db, sql, (document_id, SENT)))
-
-
-def _tell_hashes(db: Connection, rehashed: Iterable[int], told: Witnesses, found: Documents) -> None:
-    """A wrong hash of what a vector was made of, where the document is otherwise as it was."""
-    named = {(each.collection, each.source) for each in (*found.mended, *found.partial, *found.lost)}
-    for document_id in sorted(rehashed):
-        each = _told(db, document_id, told, _OF_HASH)
-        if (each.collection, each.source) not in named:
-            found.mended.append(each)
 
 
 def _passages(db: Connection, document_id: int) -> list[Passage]:
